@@ -1,0 +1,260 @@
+"""What an adapter is: the pure spelling of commands and the shape of its link.
+
+An adapter's pure half (``translate``, ``interpret``, ``questions``) runs in ``decide``; its link
+runs on the asyncio loop thread and reports observations.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Literal, Protocol, TypeAlias, runtime_checkable
+
+import attrs
+
+from engine.commands import Attempt, Command
+from engine.types import AssetId, AssetKind
+
+Outcome: TypeAlias = Literal[
+    "accepted", "rejected", "error", "timed_out", "link_lost", "not_sent", "unknown"
+]
+
+
+@attrs.frozen
+class Frame:
+    """One protocol message. OCPP: an action and its payload; Modbus: see ``modbus.translate``.
+
+    ``control`` is False for a frame that only reads.
+    """
+
+    action: str
+    body: dict[str, object]
+    control: bool = True
+
+
+@attrs.frozen
+class Payload:
+    """The ordered frames of one attempt or question.
+
+    ``applied_kw`` is what the command's value becomes on the device, rounded towards zero to its
+    step; null for commands without a power. The engine fills in the rest before it hands the payload
+    to a link: ``attempt_id`` names it on the wire (the n-th further frame is ``<attempt_id>.n``),
+    and after ``begin_by_us`` (device clock) the first byte may not leave any more: a link that
+    has to wait longer raises NotSent.
+    """
+
+    frames: tuple[Frame, ...]
+    applied_kw: float | None = None
+    attempt_id: str | None = None
+    begin_by_us: int | None = None
+
+
+@attrs.frozen
+class Answer:
+    """What a device answered to a payload.
+
+    ``raw`` is the text (or hex) as received, ``values`` one parsed body per frame. ``outcome`` is
+    ``accepted``, ``rejected`` (understood and refused; ``reason`` says how) or ``error`` (the
+    device could not process it).
+    """
+
+    raw: str
+    outcome: Outcome = "accepted"
+    values: tuple[object, ...] = ()
+    reason: str | None = None
+
+
+@attrs.frozen
+class Connected:
+    """The device can be reached. ``booted``: it has just started and may have forgotten limits."""
+
+    booted: bool = False
+    detail: Mapping[str, str] = attrs.field(factory=dict)
+
+
+@attrs.frozen
+class Disconnected:
+    """The device cannot be reached."""
+
+    reason: str = ""
+
+
+@attrs.frozen
+class Seen:
+    """The device gave a sign of life that changes nothing: a frame, a pong, a good poll."""
+
+
+@attrs.frozen
+class StateReported:
+    """The device's own state. ``state`` is a name of the asset's state table, or null if unknown.
+
+    ``whole_device``: said of the charge point as a whole (connector 0), so it overlays the asset's
+    own state until the device as a whole is available again. ``has_ended`` etc. are not needed:
+    ``detail`` holds what is worth keeping (``suspended_by``, ``error_code``, ``reserved``).
+    """
+
+    state: str | None
+    raw: str
+    reported_at: datetime | None = None
+    whole_device: bool = False
+    detail: Mapping[str, str] = attrs.field(factory=dict)
+
+
+@attrs.frozen
+class PowerMeasured:
+    """Measured power in kW, charging positive; ``measured_at`` aware, null where not told."""
+
+    power_kw: float | None
+    measured_at: datetime | None = None
+    soc_pct: float | None = None
+
+
+@attrs.frozen
+class SetpointRead:
+    """The setpoint that the device says it holds, in kW, null per channel where not told.
+
+    ``step_kw`` is the resolution within which a value counts as the same.
+    """
+
+    charge_kw: float | None
+    discharge_kw: float | None
+    step_kw: float = 0.001
+    raw: str = ""
+
+
+@attrs.frozen
+class TransactionChanged:
+    """A charging transaction began, was found running, or ended.
+
+    ``reply``, where given, must be called once with the committed transaction id (as text) before
+    the device may be answered. ``key`` makes a repeated report recognisable; ``offline`` marks a
+    replayed one, which is history and never state.
+    """
+
+    kind: Literal["started", "found", "ended"]
+    transaction_id: str | None
+    key: str = ""
+    id_tag: str | None = None
+    meter_wh: int | None = None
+    changed_at: datetime | None = None
+    reason: str | None = None
+    offline: bool = False
+    reply: Callable[[str], None] | None = attrs.field(default=None, eq=False)
+
+
+@attrs.frozen
+class CapabilitiesLearned:
+    """What the device said it can do, as plain text by name."""
+
+    capabilities: Mapping[str, str]
+
+
+@attrs.frozen
+class Unreadable:
+    """Something came that was not understood."""
+
+    raw: str
+
+
+@attrs.frozen
+class LateAnswer:
+    """An answer to an attempt that had ended already (timed out)."""
+
+    attempt_id: str
+    raw: str
+
+
+Observation: TypeAlias = (
+    Connected
+    | Disconnected
+    | Seen
+    | StateReported
+    | PowerMeasured
+    | SetpointRead
+    | TransactionChanged
+    | CapabilitiesLearned
+    | Unreadable
+    | LateAnswer
+)
+
+
+@attrs.frozen
+class AssetView:
+    """What is known of one asset; the fields of ``setpoint state``.
+
+    Powers in kW (a battery's ``setpoint_kw`` is signed, charging positive); times aware, UTC:
+    ``valid_until`` plan clock, ``last_seen_at`` and ``measured_at`` wall clock. ``options`` are
+    the adapter's keys of the site file, ``capabilities`` what the device said of itself,
+    ``held_charge_kw`` and ``held_discharge_kw`` what the device is known to hold.
+    """
+
+    asset_id: AssetId
+    kind: AssetKind
+    state: str
+    state_known: bool = False
+    connected: bool = False
+    stale: bool = True
+    last_seen_at: datetime | None = None
+    setpoint_kw: float | None = None
+    charge_kw: float | None = None
+    discharge_kw: float | None = None
+    setpoint_source: str | None = None
+    valid_until: datetime | None = None
+    measured_kw: float | None = None
+    measured_at: datetime | None = None
+    soc_pct: float | None = None
+    transaction_id: str | None = None
+    open_commands: tuple[str, ...] = ()
+    alarms: tuple[str, ...] = ()
+    options: object = None
+    capabilities: Mapping[str, str] = attrs.field(factory=dict)
+    held_charge_kw: float | None = None
+    held_discharge_kw: float | None = None
+
+
+class Link(Protocol):
+    """The socket side of an adapter; every method runs on the loop thread."""
+
+    async def open(self) -> None:
+        """Start connecting; reconnects by itself, reports Connected and Disconnected."""
+
+    async def send(self, payload: Payload, timeout_s: float) -> Answer:
+        """Send the frames in order and return the device's answer.
+
+        Raises:
+            NotSent: no byte left for the device.
+            OutcomeUnknown: sent, and no readable answer came in time.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Let go of the device for good."""
+
+
+@runtime_checkable
+class Spelling(Protocol):
+    """The pure half of an adapter."""
+
+    def translate(self, command: Command, asset: AssetView, attempt: Attempt) -> Payload:
+        """Spell a command in this protocol.
+
+        Raises:
+            Untranslatable: there is no (further) form for it.
+        """
+        ...
+
+    def interpret(self, answer: Answer, asset: AssetView) -> tuple[Observation, ...]:
+        """Return what an answer says of the device."""
+        ...
+
+    def questions(self, asset: AssetView) -> tuple[Payload, ...]:
+        """Return what to ask the device after an unknown outcome; empty where it cannot tell."""
+        ...
+
+
+class AdapterPlugin(Spelling, Protocol):
+    """What an entry point of the group ``setpoint.adapters`` names."""
+
+    options: type
+
+    def link(self, options: object, report: Callable[[Observation], None]) -> Link:
+        """Return the link of one asset."""
+        ...

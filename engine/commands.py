@@ -1,0 +1,120 @@
+"""What can be asked of an asset, and how far an asked thing has come."""
+
+import enum
+from datetime import datetime
+
+import attrs
+
+from engine.types import AssetId, CommandId, ScheduleId
+
+
+class CommandType(enum.StrEnum):
+    """The kinds of command (specification 3)."""
+
+    SET_CHARGE_RATE = "SET_CHARGE_RATE"
+    SET_DISCHARGE_RATE = "SET_DISCHARGE_RATE"
+    START_CHARGING = "START_CHARGING"
+    STOP_CHARGING = "STOP_CHARGING"
+    CHANGE_AVAILABILITY = "CHANGE_AVAILABILITY"
+    RELEASE = "RELEASE"
+    CALL = "CALL"
+
+
+class CommandStatus(enum.StrEnum):
+    """How far a command has come; the last four are final."""
+
+    PENDING = "PENDING"
+    DISPATCHED = "DISPATCHED"
+    ACKNOWLEDGED = "ACKNOWLEDGED"
+    COMPLETED = "COMPLETED"
+    FAILED = "FAILED"
+    TIMED_OUT = "TIMED_OUT"
+    CANCELLED = "CANCELLED"
+
+
+FINAL = frozenset(
+    {
+        CommandStatus.COMPLETED,
+        CommandStatus.FAILED,
+        CommandStatus.TIMED_OUT,
+        CommandStatus.CANCELLED,
+    }
+)
+
+
+class CauseKind(enum.StrEnum):
+    """Why a command exists."""
+
+    SCHEDULE = "schedule"
+    OPERATOR = "operator"
+    OVERRIDE = "override"
+    LIMIT = "limit"
+    REASSERT = "rule:reassert"
+    RENEW = "rule:renew"
+    RELEASE = "rule:release"
+    FALLBACK = "rule:fallback"
+    PLUG_IN = "rule:plug_in"
+    LIMIT_LIFTED = "rule:limit_lifted"
+    CONFIGURE = "rule:configure"
+
+
+@attrs.frozen
+class Cause:
+    """Why a command exists: a schedule's cell, a person, or a rule.
+
+    ``slot_us`` is plan time in microseconds since 1970 UTC, ``column`` the schedule's column,
+    ``by`` and ``reason`` are a person's words, ``event_id`` the event that set it off.
+    """
+
+    kind: CauseKind
+    slot_us: int | None = None
+    column: str | None = None
+    by: str | None = None
+    reason: str | None = None
+    event_id: str | None = None
+    schedule_id: ScheduleId | None = None
+
+
+@attrs.frozen
+class Command:
+    """One request to one asset.
+
+    ``value_kw`` is what was asked (null for commands without a power), ``applied_kw`` what is
+    left of it after limits and the device's step, rounded towards zero (null while unknown).
+    Times are aware, UTC, plan clock; ``expires_at`` is null for what is only ever replaced.
+    ``arguments`` holds what a CHANGE_AVAILABILITY (``{"operative": bool}``), a START_CHARGING
+    (``{"id_tag": str}``) or a CALL (``{"action": str, "payload": {...}}``) needs beside a power.
+    """
+
+    id: CommandId | None
+    asset_id: AssetId
+    type: CommandType
+    value_kw: float | None
+    due_at: datetime
+    cause: Cause
+    applied_kw: float | None = None
+    expires_at: datetime | None = None
+    priority: int = 1
+    max_retries: int = 3
+    timeout_s: float = 30.0
+    arguments: dict[str, object] = attrs.field(factory=dict)
+
+
+@attrs.frozen
+class Attempt:
+    """One time that a command goes on the wire.
+
+    ``at`` is device clock, aware, UTC. ``form`` counts the protocol's alternative spellings of
+    one command, 0 the first. ``charge_kw`` and ``discharge_kw`` are the pair that holds after it,
+    null for a command that sets none; ``fallback_kw`` (signed, charging positive) takes over when
+    the lease of ``lease_s`` seconds runs out, null where the device's own control does.
+    """
+
+    id: str
+    number: int
+    form: int
+    at: datetime
+    lease_s: float | None
+    fallback_kw: float | None
+    charge_kw: float | None
+    discharge_kw: float | None

@@ -1,0 +1,148 @@
+"""The errors that Setpoint raises, and whether trying again makes sense.
+
+::
+
+    SetpointError
+    ├── UsageError            the caller's input; the same input fails again
+    │   ├── ScheduleRefused   a schedule, with all its problems
+    │   ├── SiteRefused       a site file or register profile, with all its problems
+    │   ├── UnknownAsset      no such asset in the site
+    │   ├── UnknownCommand    no such command in the store
+    │   └── CommandRefused    a command that this asset cannot take
+    ├── Untranslatable        an adapter has no (further) form for a command; final
+    ├── LinkError             what an adapter's link raises
+    │   ├── NotSent           no byte left; try again at once
+    │   └── OutcomeUnknown    sent, no answer understood; ask the device first
+    ├── StoreError            the store cannot take or give events
+    │   ├── StoreUnavailable  locked, full or gone; the engine tries again by itself
+    │   ├── StoreInUse        another engine has it
+    │   ├── Fenced            another engine took over; this one has stopped
+    │   └── StoreCorrupt      a row cannot be read; names the row
+    └── EngineClosed          the system is closed or closing
+"""
+
+import attrs
+
+
+class SetpointError(Exception):
+    """Anything that Setpoint raises on purpose."""
+
+
+class UsageError(SetpointError):
+    """The caller's input is at fault; the same input fails again."""
+
+
+@attrs.frozen
+class Problem:
+    """One thing wrong with an input: where, what was found, which rule it breaks.
+
+    In a schedule ``row`` is the slot's ISO timestamp and ``column`` the frame's column; in a file
+    ``file`` and ``line`` (1-based) say where and ``column`` is the key.
+    """
+
+    rule: str
+    message: str
+    row: str | None = None
+    column: str | None = None
+    value: str | None = None
+    file: str | None = None
+    line: int | None = None
+
+    def __str__(self) -> str:
+        """Return the problem as one plain line."""
+        where = [
+            f"{self.file}:{self.line}" if self.line is not None else self.file,
+            f"row {self.row}" if self.row is not None else None,
+            f"column {self.column}" if self.column is not None and self.file is None else None,
+            self.column if self.file is not None else None,
+            f"value {self.value}" if self.value is not None else None,
+        ]
+        prefix = ", ".join(part for part in where if part)
+        return f"{prefix}: {self.message} [{self.rule}]" if prefix else f"{self.message} [{self.rule}]"
+
+
+class InputRefused(UsageError):
+    """An input with all its problems at once."""
+
+    subject = "input"
+
+    def __init__(self, problems: tuple[Problem, ...]) -> None:
+        """Keep the problems; the message lists them, one a line."""
+        self.problems = problems
+        count = f"{len(problems)} problem{'s' if len(problems) != 1 else ''}"
+        lines = "\n".join(f"  {problem}" for problem in problems)
+        super().__init__(f"{self.subject} refused: {count}\n{lines}")
+
+
+class ScheduleRefused(InputRefused):
+    """A schedule that was not taken; nothing of it was recorded."""
+
+    subject = "schedule"
+
+
+class SiteRefused(InputRefused):
+    """A site file or register profile that cannot be used."""
+
+    subject = "site"
+
+
+class UnknownAsset(UsageError):
+    """No such asset in the site."""
+
+
+class UnknownCommand(UsageError):
+    """No such command in the store."""
+
+
+class CommandRefused(UsageError):
+    """A command that this asset cannot take."""
+
+
+class Untranslatable(SetpointError):
+    """An adapter has no form, or no further form, for this command."""
+
+
+class LinkError(SetpointError):
+    """What a link raises when a payload did not get a readable answer."""
+
+
+class NotSent(LinkError):
+    """No byte left for the device; it may be tried again at once."""
+
+
+class OutcomeUnknown(LinkError):
+    """Something was sent and no readable answer came: the device may have acted or not.
+
+    ``raw`` is the answer as received, if there was one; ``outcome`` one of ``timed_out``,
+    ``link_lost``, ``unknown``.
+    """
+
+    def __init__(self, message: str, *, outcome: str = "unknown", raw: str | None = None) -> None:
+        """Keep what was received."""
+        super().__init__(message)
+        self.outcome = outcome
+        self.raw = raw
+
+
+class StoreError(SetpointError):
+    """The store cannot take or give events."""
+
+
+class StoreUnavailable(StoreError):
+    """The store is locked, full or gone; trying again makes sense."""
+
+
+class StoreInUse(StoreError):
+    """Another engine has the store open."""
+
+
+class Fenced(StoreError):
+    """Another engine took over the store; this one sends nothing more."""
+
+
+class StoreCorrupt(StoreError):
+    """A row of the store cannot be read."""
+
+
+class EngineClosed(SetpointError):
+    """The system is closed or closing."""

@@ -1,0 +1,44 @@
+"""What ``decide`` needs to know of an asset's entry in the site file, and nothing more."""
+
+import attrs
+
+from engine.types import AssetId, AssetKind
+
+
+@attrs.frozen
+class AssetRules:
+    """The rules of one asset, as recorded: no address and no secret.
+
+    Powers are whole watts, ``fallback_w`` signed with charging positive and null where the device
+    is handed back to its own control. Fields ending in ``_s`` are seconds; ``departure_grace_s``
+    and ``hold_max_s`` are plan time, all others device time. ``step_w`` is the device's step.
+    """
+
+    asset_id: AssetId
+    kind: AssetKind
+    adapter: str
+    schedule_key: str
+    max_charge_w: int
+    max_discharge_w: int = 0
+    fallback_w: int | None = None
+    on_schedule_end: str = "fallback"
+    on_stop: str = "release"
+    hold_max_s: float | None = None
+    start: str = "charger"
+    below_min: str = "off"
+    priority: int = 1
+    verify: str = "ack"
+    idle_w: int = 100
+    step_w: int = 1
+    shared_register: bool = False
+    id_tag: str = "SETPOINT"
+    dispatch_interval_s: float = 5.0
+    command_timeout_s: float = 30.0
+    max_retries: int = 3
+    retry_backoff_factor: float = 2.0
+    stale_s: float = 60.0
+    failsafe_after_s: float = 900.0
+    departure_grace_s: float = 60.0
+    settle_s: float = 90.0
+    reassert_s: float = 300.0
+    options: dict[str, object] = attrs.field(factory=dict)
