@@ -1,0 +1,194 @@
+"""Pykka actors that share a few threads, or, under a seed, take turns in the caller's own.
+
+Pykka gives an actor a thread: ten thousand of them take seconds to start, and an exception ends
+the actor and drops its inbox. Here a message puts its actor on the pool's ready queue, a worker
+lets it handle some messages and goes on to the next actor, and an exception is told to the actor
+(`PoolActor.on_crash`), whose ref and inbox live on.
+"""
+
+import queue
+import random
+import threading
+from typing import Any
+
+import pykka
+from pykka._envelope import Envelope
+
+from actors.actor import ActorPool, HandlerHung, PoolActor, Worker
+from actors.clock import steady_s
+
+__all__ = ["ActorPool", "HandlerHung", "Pool", "PoolActor", "SeededPool", "Worker"]
+
+
+class Pool(ActorPool):
+    """A few daemon threads that run any number of actors.
+
+    With the GIL two are as fast as more: they only keep one slow handler from stopping all. For
+    a handler that hangs, up to ``max_extra`` threads are added (`revoke`).
+    """
+
+    def __init__(self, threads: int = 2, *, name: str = "actors", max_extra: int = 2) -> None:
+        super().__init__()
+        self._ready: queue.SimpleQueue[PoolActor | None] = queue.SimpleQueue()
+        self._threads = threads
+        self._name = name
+        self._spare = max_extra
+        self._lock = threading.Lock()  # over the workers
+        self._workers: dict[Worker, threading.Thread] = {}
+        self._closed = False
+        with self._lock:
+            for _ in range(threads):
+                self._add_worker()
+
+    def schedule(self, actor: PoolActor) -> None:
+        """Put an actor on the ready queue, its claim with it. Any thread."""
+        self._ready.put(actor)
+        if self._closed:
+            self._drop_ready()
+
+    def ask(self, ref: pykka.ActorRef[Any], message: object, timeout_s: float) -> Any:  # noqa: ANN401 -- answers are anything
+        """Return an actor's answer, or raise what it raised. Any thread but a worker."""
+        return ref.ask(message, timeout=timeout_s)
+
+    def workers(self) -> tuple[Worker, ...]:
+        """Return the workers whose handlers are not known to hang. Any thread."""
+        with self._lock:
+            return tuple(self._workers)
+
+    def revoke(self, worker: Worker, envelope: Envelope[Any]) -> bool:
+        """Take an actor away from a handler that hangs; return False if it just returned.
+
+        What the handler returns or raises later is dropped, and its thread ends then, or joins
+        in again if no thread could be added for it. The actor goes on with `on_crash`.
+        """
+        actor = worker.revoke(envelope)
+        if actor is None:
+            return False
+        with self._lock:
+            del self._workers[worker]
+            if self._spare and not self._closed:
+                self._spare -= 1
+                self._add_worker()
+        self.schedule(actor)
+        return True
+
+    def stop(self, timeout_s: float = 10.0) -> bool:
+        """Handle what waits as long as there is time, then drop the rest. Twice is once."""
+        if self._closed:
+            return True
+        deadline_s = steady_s() + timeout_s
+        self._ready.put(None)
+        with self._lock:
+            running = dict(self._workers)
+        for thread in running.values():
+            if thread is not threading.current_thread():
+                thread.join(max(0.0, deadline_s - steady_s()))
+        self._closed = True
+        for worker in running:
+            worker.budget = 0
+        dropped = self._drop_ready() + self._drop_actors()
+        return not dropped and not any(thread.is_alive() for thread in running.values())
+
+    def _add_worker(self) -> None:
+        """Start one more thread. Under the lock."""
+        worker = Worker((BaseException,))
+        thread = threading.Thread(
+            target=self._run, args=(worker,), name=f"{self._name}-worker", daemon=True
+        )
+        self._workers[worker] = thread
+        thread.start()
+
+    def _run(self, worker: Worker) -> None:
+        """Run actors until the pool stops. A worker's thread."""
+        while (actor := self._next()) is not None:
+            if not worker.turn(actor) and not self._rejoin(worker):
+                return
+        self._ready.put(None)  # for the next worker
+
+    def _next(self) -> PoolActor | None:
+        """Return an actor that waits for its turn, or None at the end. A worker's thread."""
+        actor = self._ready.get()
+        while actor is None and not self._closed and not self._ready.empty():
+            self._ready.put(None)  # the end comes after the actors
+            actor = self._ready.get()
+        return actor
+
+    def _rejoin(self, worker: Worker) -> bool:
+        """Return whether a worker whose handler hung is needed again. Its thread."""
+        with self._lock:
+            if self._closed or len(self._workers) >= self._threads:
+                self._spare += 1
+                return False
+            self._workers[worker] = threading.current_thread()
+            return True
+
+    def _drop_ready(self) -> int:
+        """Refuse the messages of all actors that wait for a turn; return how many."""
+        dropped = 0
+        while not self._ready.empty():
+            try:
+                actor = self._ready.get_nowait()
+            except queue.Empty:
+                break
+            if actor is not None:
+                dropped += actor.inbox.refuse()
+                actor.inbox.release()
+        self._ready.put(None)
+        return dropped
+
+
+class SeededPool(ActorPool):
+    """No threads: `run_until_idle` gives one message to one actor at a time, as a seed has it.
+
+    Of one thread. What is no crash of an actor (KeyboardInterrupt, the end of a test) passes.
+    """
+
+    def __init__(self, seed: int) -> None:
+        super().__init__()
+        self._random = random.Random(seed)
+        self._ready: list[PoolActor] = []
+        self._worker = Worker((Exception, SystemExit), budget=1)
+        self._running = False
+
+    def schedule(self, actor: PoolActor) -> None:
+        """Let an actor have a turn in a later `run_until_idle`."""
+        self._ready.append(actor)
+
+    def ask(self, ref: pykka.ActorRef[Any], message: object, timeout_s: float) -> Any:  # noqa: ANN401, ARG002 -- as in ActorPool
+        """Run until the actors are idle and return the answer; no answer by then is a Timeout."""
+        future = ref.ask(message, block=False)
+        self.run_until_idle()
+        return future.get(timeout=0)
+
+    def run_until_idle(self, limit: int = 10_000_000) -> int:
+        """Run actors until none has a message; return how many were handled.
+
+        Called by a handler it does nothing: the run that called the handler goes on.
+
+        Raises:
+            RuntimeError: ``limit`` messages were handled and there were more.
+        """
+        if self._running:
+            return 0
+        count = 0
+        self._running = True
+        try:
+            while self._ready:
+                if count == limit:
+                    raise RuntimeError(f"actors are still busy after {limit} messages")
+                count += 1
+                self._worker.turn(self._take())
+        finally:
+            self._running = False
+        return count
+
+    def stop(self, timeout_s: float = 10.0) -> bool:  # noqa: ARG002 -- as in ActorPool
+        """Handle what waits, then end all actors."""
+        self.run_until_idle()
+        return not self._drop_actors()
+
+    def _take(self) -> PoolActor:
+        """Return one of the actors that wait, drawn from the seeded source."""
+        index = self._random.randrange(len(self._ready))
+        self._ready[index], self._ready[-1] = self._ready[-1], self._ready[index]
+        return self._ready.pop()
