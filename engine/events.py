@@ -24,6 +24,7 @@ class Setpoint:
 
 
 RELEASED: Final = Setpoint(None, None)
+NO_SCHEDULE: Final = ScheduleId("")
 
 
 @attrs.frozen
@@ -317,10 +318,14 @@ class StatusNotUnderstood:
 
 @attrs.frozen
 class ConnectionChanged:
-    """The device can be reached, or not any more. ``booted``: it may have forgotten everything."""
+    """The device can be reached, or not any more. ``booted``: it may have forgotten everything.
+
+    ``kept``: it was read at once and still holds what was confirmed.
+    """
 
     connected: bool
     booted: bool = False
+    kept: bool = False
     reason: str = ""
     detail: dict[str, str] = attrs.field(factory=dict)
 

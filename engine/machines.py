@@ -8,6 +8,8 @@ from typing import Final, TypeAlias
 
 import attrs
 
+from engine.types import AssetKind
+
 HISTORY_LENGTH: Final = 256
 
 
@@ -305,3 +307,8 @@ def create_battery_state_machine(asset_id: str) -> StateMachine:
 
 def _machine(table: TransitionTable, asset_id: str) -> StateMachine:
     return StateMachine(table.states, table.initial, table.transitions, asset_id=asset_id)
+
+
+def table_of(kind: AssetKind) -> TransitionTable:
+    """Return the state table of a kind of asset."""
+    return BATTERY_TABLE if kind is AssetKind.BATTERY else EV_CHARGER_TABLE

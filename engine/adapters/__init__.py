@@ -1,0 +1,1 @@
+"""Protocols, pure: how commands are spelled and what devices say."""

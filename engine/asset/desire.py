@@ -1,0 +1,123 @@
+"""What should hold now: override, plan, or what rules when nothing is planned (level-triggered)."""
+
+import attrs
+
+from engine import events
+from engine.asset.programme import part_at, values_at
+from engine.asset.state import AssetState, Part
+from engine.commands import CauseKind
+from engine.events import RELEASED, Setpoint
+from engine.rules import AssetRules
+from engine.types import US_PER_S, AssetKind, Instant
+
+
+@attrs.frozen
+class Desire:
+    """What should hold, which source says so and what it outranks.
+
+    ``kind`` is the cause of a command that brings it about outside the plan.
+    """
+
+    target: Setpoint
+    source: str
+    kind: CauseKind
+    losers: tuple[tuple[str, int | None, int | None], ...] = ()
+
+
+def desire(state: AssetState, now: Instant) -> Desire | None:
+    """Return what should hold now, null when nothing has ever been asked of the asset."""
+    rules = state.rules
+    if rules is None:
+        return None
+    if state.outside.stopping:
+        return _on_stop(state, rules)
+    planned = _planned(state, rules, now)
+    override = state.override
+    if override is None:
+        return planned
+    losers: tuple[tuple[str, int | None, int | None], ...] = ()
+    if planned is not None and planned.target != override.target:
+        losers = ((planned.source, planned.target.charge_w, planned.target.discharge_w),)
+    return Desire(override.target, "override", CauseKind.REASSERT, losers)
+
+
+def fallback(rules: AssetRules) -> Desire:
+    """Return the asset's fallback, or its release where none is given."""
+    power_w = rules.fallback_w
+    if power_w is None:
+        return Desire(RELEASED, "release", CauseKind.RELEASE)
+    if rules.kind is AssetKind.BATTERY and power_w < 0:
+        return Desire(Setpoint(0, -power_w), "fallback", CauseKind.FALLBACK)
+    return Desire(Setpoint(power_w, 0), "fallback", CauseKind.FALLBACK)
+
+
+def horizon(state: AssetState) -> int | None:
+    """Return the horizon in force (plan clock): the newest offered one, else the plan's own."""
+    offered = state.outside.horizon_us
+    return state.programme.horizon_us if offered is None else offered
+
+
+def running_part(state: AssetState, now: Instant) -> Part | None:
+    """Return the plan in force, null before the newest schedule has been offered."""
+    if not state.outside.offered or state.programme.exhausted:
+        return None
+    return part_at(state.programme, now.plan_us)
+
+
+def _planned(state: AssetState, rules: AssetRules, now: Instant) -> Desire | None:
+    if not state.outside.offered:
+        return None
+    programme = state.programme
+    if programme.exhausted:
+        return _after_end(state, rules, now)
+    part = running_part(state, now)
+    pair = None if part is None else values_at(part.plan, now.plan_us)
+    if part is None or pair is None:
+        return None if state.desired is None else fallback(rules)
+    absence = programme.absence
+    if (
+        absence is not None
+        and not absence.back
+        and absence.schedule_id == part.ref.schedule_id
+        and part.plan.index_at(now.plan_us) <= absence.until
+    ):
+        return fallback(rules)
+    if any(one.blocked and one.target == pair for one in state.given_up) and _waits(state, now):
+        return fallback(rules)
+    return Desire(pair, "schedule", CauseKind.REASSERT)
+
+
+def _waits(state: AssetState, now: Instant) -> bool:
+    return any(one.blocked and one.again_at_us > now.device_us for one in state.given_up)
+
+
+def _after_end(state: AssetState, rules: AssetRules, now: Instant) -> Desire | None:
+    if state.desired is None:
+        return None
+    if rules.on_schedule_end == "release":
+        return Desire(RELEASED, "release", CauseKind.RELEASE)
+    end_us = horizon(state) or 0
+    if rules.on_schedule_end == "hold" and rules.hold_max_s is not None:
+        until_us = end_us + round(rules.hold_max_s * US_PER_S)
+        held = state.desired
+        if now.plan_us < until_us and held.source in {"schedule", "hold"}:
+            return Desire(held.target, "hold", CauseKind.REASSERT)
+    return fallback(rules)
+
+
+def _on_stop(state: AssetState, rules: AssetRules) -> Desire | None:
+    if state.desired is None or rules.on_stop == "hold":
+        return None
+    if rules.on_stop == "fallback":
+        return fallback(rules)
+    return Desire(RELEASED, "release", CauseKind.RELEASE)
+
+
+def is_zero(target: Setpoint) -> bool:
+    """Return whether a setpoint asks for no power (a release does not)."""
+    return target != RELEASED and not target.charge_w and not target.discharge_w
+
+
+def decision_differs(desired: events.Decision | None, want: Desire) -> bool:
+    """Return whether what should hold is not what was decided last."""
+    return desired is None or desired.target != want.target or desired.source != want.source

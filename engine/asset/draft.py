@@ -1,0 +1,57 @@
+"""A decision in the making: the events and effects so far, and the state that they lead to."""
+
+from engine import events
+from engine.asset.effects import Effect
+from engine.asset.evolve import evolve
+from engine.asset.state import AssetState
+from engine.rules import AssetRules
+from engine.types import Instant
+
+
+class Draft:
+    """What ``decide`` collects: later rules see the state as the earlier ones leave it."""
+
+    __slots__ = ("_applied", "_state", "before", "effects", "events", "now")
+
+    def __init__(self, state: AssetState, now: Instant) -> None:
+        """Begin with what is known, at one instant."""
+        self.before = state
+        self._state = state
+        self._applied = 0
+        self.now = now
+        self.events: list[events.AssetEvent] = []
+        self.effects: list[Effect] = []
+
+    @property
+    def state(self) -> AssetState:
+        """The state after the events so far."""
+        while self._applied < len(self.events):
+            self._state = evolve(self._state, self.events[self._applied], self.now)
+            self._applied += 1
+        return self._state
+
+    @property
+    def rules(self) -> AssetRules:
+        """The asset's rules.
+
+        Raises:
+            LookupError: the asset is not configured; ``decide`` never comes so far.
+        """
+        rules = self.state.rules
+        if rules is None:
+            message = f"{self.state.asset_id} is not configured"
+            raise LookupError(message)
+        return rules
+
+    @property
+    def next_version(self) -> int:
+        """The stream version that the next event gets."""
+        return self.state.version + 1
+
+    def note(self, *happened: events.AssetEvent) -> None:
+        """Add events."""
+        self.events.extend(happened)
+
+    def want(self, effect: Effect) -> None:
+        """Add an effect, to be carried out once the events are committed."""
+        self.effects.append(effect)

@@ -1,0 +1,72 @@
+"""What an asset wants done once its events are committed: data, carried out by its actor."""
+
+from typing import TypeAlias
+
+import attrs
+
+from engine.adapters.base import Frame, Payload
+from engine.asset.messages import Reply
+
+
+@attrs.frozen
+class Send:
+    """Hand an attempt's payload to the link; ``expires_us`` is plan clock."""
+
+    attempt_id: str
+    payload: Payload
+    timeout_s: float
+    expires_us: int | None
+
+
+@attrs.frozen
+class Ask:
+    """Ask the device what it holds, after the attempt named."""
+
+    attempt_id: str
+    payload: Payload
+    timeout_s: float
+
+
+@attrs.frozen
+class RequestSlot:
+    """Queue for the link's slot."""
+
+
+@attrs.frozen
+class ReleaseSlot:
+    """Give the link's slot back."""
+
+
+@attrs.frozen
+class Respond:
+    """Answer whoever asked."""
+
+    reply: Reply = attrs.field(eq=False, repr=False)
+    value: object
+
+
+@attrs.frozen
+class OfferTaken:
+    """Tell the dispatcher that its offer was taken (or rejected, with the reason)."""
+
+    sequence: int
+    changed: bool
+    rejected: str | None = None
+
+
+@attrs.frozen
+class KeepAlive:
+    """Repeat these confirmed frames until ``until_us`` (device clock); no frames ends it."""
+
+    frames: tuple[Frame, ...]
+    until_us: int | None
+
+
+@attrs.frozen
+class Stopped:
+    """The device was handed back, as far as that can be known."""
+
+
+Effect: TypeAlias = (
+    Send | Ask | RequestSlot | ReleaseSlot | Respond | OfferTaken | KeepAlive | Stopped
+)

@@ -1,0 +1,105 @@
+"""``evolve``: how one event changes what is known of an asset. Total, pure, the only way."""
+
+from typing import assert_never
+
+import attrs
+
+from engine import events
+from engine.asset import attempts, programme, reported
+from engine.asset.state import AssetState, Override
+from engine.types import Instant
+
+
+def evolve(state: AssetState, event: events.AssetEvent, at: Instant) -> AssetState:  # noqa: C901, PLR0911, PLR0912 - one case per event, each only hands on
+    """Return the state after an event of the asset's stream that happened ``at``.
+
+    Live operation, recovery, history and simulation all use this function.
+    """
+    state = attrs.evolve(state, version=state.version + 1)
+    match event:
+        case events.AttemptStarted():
+            return attempts.started(state, event, at)
+        case events.AttemptEnded():
+            return attempts.ended(state, event, at)
+        case events.PlanReplaced():
+            return programme.replaced(state, event, at)
+        case events.SetpointDecided():
+            return programme.decided(state, event.decision)
+        case events.CommandCreated():
+            return attempts.created(state, event)
+        case events.CommandHeld():
+            return attempts.held(state, event)
+        case events.CommandCancelled():
+            return attempts.cancelled(state, event)
+        case events.CommandVerified():
+            return attempts.verified(state, event, at)
+        case events.AttemptReconciled():
+            return attempts.reconciled(state, event, at)
+        case events.StateChanged():
+            return reported.state_changed(state, event, at)
+        case events.ConnectionChanged():
+            return reported.connection_changed(state, event, at)
+        case events.TransactionStarted():
+            return reported.transaction_started(state, event)
+        case events.TransactionEnded():
+            return reported.transaction_ended(state, event)
+        case events.CapabilitiesLearned():
+            return reported.capabilities_learned(state, event)
+        case events.DeviceChanged():
+            return reported.device_changed(state, event, at)
+        case events.StatusNotUnderstood():
+            return state
+        case events.MessageNotUnderstood():
+            return reported.not_understood(state, at)
+        case events.ScheduleExhausted():
+            return programme.ended(state)
+        case events.DepartureDetected():
+            return programme.departed(state, event)
+        case events.DepartureEnded():
+            return programme.returned(state)
+        case events.PlanCut() | events.PlanRejected() | events.LateAnswered():
+            return state
+        case events.OverrideSet():
+            return _override_set(state, event)
+        case events.OverrideEnded():
+            return attrs.evolve(state, override=None, given_up=())
+        case events.AssetConfigured():
+            return _configured(state, event)
+        case events.AssetRetired():
+            return attrs.evolve(state, rules=None, work=None, orders=(), override=None)
+        case events.AssetRecovered():
+            return attempts.recovered(state)
+        case events.ActorCrashed():
+            return _crashed(state, event)
+        case _:
+            assert_never(event)
+
+
+def _override_set(state: AssetState, event: events.OverrideSet) -> AssetState:
+    override = Override(
+        event.override_id,
+        event.target,
+        event.ends,
+        event.until_us,
+        event.by,
+        event.reason,
+        event.command_id,
+        event.command_type,
+        event.cause_kind,
+    )
+    return attrs.evolve(state, override=override, given_up=())
+
+
+def _configured(state: AssetState, event: events.AssetConfigured) -> AssetState:
+    device = state.device
+    if state.rules is None and event.rules.kind == "battery":
+        device = attrs.evolve(device, own_state="IDLE")
+    return attrs.evolve(state, rules=event.rules, device=device)
+
+
+def _crashed(state: AssetState, event: events.ActorCrashed) -> AssetState:
+    if not event.gave_up:
+        return state
+    device = attrs.evolve(state.device, own_state="FAULTED", state_known=True)
+    alarms = (*(a for a in state.alarms if a != "actor_gave_up"), "actor_gave_up")
+    return attrs.evolve(state, device=device, alarms=alarms)

@@ -1,0 +1,57 @@
+"""Which commands an asset cannot take now, and what it is known to hold."""
+
+from engine.asset.desire import is_zero
+from engine.asset.state import AssetState, Holding
+from engine.commands import CommandType
+from engine.events import RELEASED, Setpoint
+from engine.types import US_PER_S, Instant
+
+_CANNOT = frozenset({"FAULTED", "UNAVAILABLE"})
+
+
+def is_stale(state: AssetState, now: Instant) -> bool:
+    """Return whether nothing was heard for ``stale_s``, or no state since the last start."""
+    rules = state.rules
+    seen_us = state.outside.last_seen_us
+    if rules is None or not state.device.state_known or seen_us is None:
+        return True
+    return now.device_us - seen_us > rules.stale_s * US_PER_S
+
+
+def holds(holding: Holding, target: Setpoint) -> bool:
+    """Return whether the device is known to hold a setpoint."""
+    if target == RELEASED:
+        return holding.released
+    return (
+        not holding.released
+        and holding.charge_w == target.charge_w
+        and holding.discharge_w == target.discharge_w
+    )
+
+
+def is_increase(holding: Holding, target: Setpoint) -> bool:
+    """Return whether a setpoint may raise power; above zero with nothing known it may."""
+    if target == RELEASED:
+        return False
+    return (target.charge_w or 0) > (holding.charge_w or 0) or (target.discharge_w or 0) > (
+        holding.discharge_w or 0
+    )
+
+
+def hold_reason(
+    state: AssetState, command_type: CommandType, setpoint: Setpoint | None, now: Instant
+) -> str | None:
+    """Return why a command has to wait: offline, faulted, unavailable, stale; null if it may go.
+
+    CHANGE_AVAILABILITY, STOP, RELEASE and 0 kW always go to a connected device.
+    """
+    if not state.device.connected:
+        return "offline"
+    starts = command_type is CommandType.START_CHARGING
+    raises = setpoint is not None and setpoint != RELEASED and not is_zero(setpoint)
+    if (starts or raises) and state.device.state in _CANNOT:
+        return state.device.state.lower()
+    increases = setpoint is not None and is_increase(state.holding, setpoint)
+    if (starts or increases) and is_stale(state, now):
+        return "stale"
+    return None

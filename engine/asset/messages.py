@@ -1,0 +1,168 @@
+"""What an asset is told: requests, offers, reports and the passing of time."""
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+import attrs
+
+from engine.adapters.base import Answer, Observation, Outcome
+from engine.commands import CommandType
+from engine.events import Setpoint
+from engine.plans import Plan, PlanRef
+from engine.rules import AssetRules
+from engine.types import CommandId
+
+
+@attrs.frozen
+class Woke:
+    """A deadline may have passed, or the sweep came round: evaluate again."""
+
+
+@attrs.frozen
+class SlotGranted:
+    """The link's slot is this asset's until it is released."""
+
+
+@attrs.frozen
+class Recovered:
+    """The asset was rebuilt from its stream in a new engine."""
+
+    epoch: int
+
+
+@attrs.frozen
+class Configured:
+    """The site file's entry, null when the asset is not in it any more."""
+
+    rules: AssetRules | None
+
+
+@attrs.frozen
+class PlanOffered:
+    """The newest schedule that names this asset: its plan over start to horizon (plan clock)."""
+
+    ref: PlanRef
+    plan: Plan
+    start_us: int
+    horizon_us: int
+
+
+@attrs.frozen
+class NothingOffered:
+    """No schedule names this asset: whatever it has planned is the newest."""
+
+
+@attrs.frozen
+class Observed:
+    """A link reported something."""
+
+    observation: Observation
+
+
+@attrs.frozen
+class AttemptAnswered:
+    """An attempt came back: with the device's answer, or without one.
+
+    ``raw`` is what was received where ``answer`` is null; ``outcome`` then says what happened.
+    """
+
+    attempt_id: str
+    answer: Answer | None
+    outcome: Outcome
+    raw: str | None = None
+    reason: str | None = None
+
+
+@attrs.frozen
+class QuestionAnswered:
+    """The device was asked what it holds; ``answer`` is null when none came."""
+
+    attempt_id: str
+    answer: Answer | None
+
+
+Reply: TypeAlias = Callable[[object], None]
+
+
+@attrs.frozen
+class CommandRequested:
+    """A person wants a command that sets no setpoint."""
+
+    type: CommandType
+    by: str
+    reason: str
+    arguments: dict[str, object]
+    reply: Reply = attrs.field(eq=False, repr=False)
+    priority: int = 1
+
+
+@attrs.frozen
+class OverrideRequested:
+    """A person wants a setpoint.
+
+    ``ends``: time, unplugged, resume or next_change; ``cause_kind``: operator or override.
+    """
+
+    target: Setpoint
+    command_type: CommandType
+    ends: str
+    until_us: int | None
+    by: str
+    reason: str
+    cause_kind: str
+    reply: Reply = attrs.field(eq=False, repr=False)
+
+
+@attrs.frozen
+class OverrideCleared:
+    """A person ends the override; ``only`` names the way of ending that it must have, or null."""
+
+    by: str
+    reason: str
+    reply: Reply = attrs.field(eq=False, repr=False)
+    only: str | None = None
+
+
+@attrs.frozen
+class CancelRequested:
+    """A person wants a pending command cancelled."""
+
+    command_id: CommandId
+    by: str
+    reason: str
+    reply: Reply = attrs.field(eq=False, repr=False)
+
+
+@attrs.frozen
+class Stopping:
+    """The engine stops in good order: hand the device back as ``on_stop`` says."""
+
+
+@attrs.frozen
+class Crashed:
+    """Handling a message raised; the state was read again."""
+
+    message: str
+    error: str
+    count: int
+    set_aside: bool
+    gave_up: bool
+
+
+Message: TypeAlias = (
+    Woke
+    | SlotGranted
+    | Recovered
+    | Configured
+    | PlanOffered
+    | NothingOffered
+    | Observed
+    | AttemptAnswered
+    | QuestionAnswered
+    | CommandRequested
+    | OverrideRequested
+    | OverrideCleared
+    | CancelRequested
+    | Stopping
+    | Crashed
+)

@@ -1,0 +1,182 @@
+"""What a device reports becomes events where it changes something; the report is the truth."""
+
+from typing import assert_never
+
+from engine import events
+from engine.adapters import base
+from engine.asset.draft import Draft
+from engine.asset.effects import Respond
+from engine.asset.ids import transaction_id
+from engine.asset.state import AssetState, Holding, Transaction
+from engine.events import Setpoint
+from engine.machines import table_of
+from engine.types import US_PER_S, AssetKind, to_w
+
+_RAW_LIMIT = 500
+_UNREAD_EVERY_US = 60 * US_PER_S
+
+
+def observe_all(draft: Draft, seen: tuple[base.Observation, ...]) -> None:
+    """Record several observations in their order."""
+    for observation in seen:
+        observe(draft, observation)
+
+
+def observe(draft: Draft, seen: base.Observation) -> None:  # noqa: C901 - one case per kind of report
+    """Record one observation, if it changes anything that is recorded."""
+    match seen:
+        case base.Seen() | base.PowerMeasured():
+            return
+        case base.Connected():
+            _connected(draft, seen)
+        case base.Disconnected():
+            _disconnected(draft, seen)
+        case base.StateReported():
+            _state(draft, seen)
+        case base.SetpointRead():
+            _setpoint(draft, seen)
+        case base.TransactionChanged():
+            _transaction(draft, seen)
+        case base.CapabilitiesLearned():
+            _capabilities(draft, seen)
+        case base.Unreadable():
+            _unreadable(draft, seen)
+        case base.LateAnswer():
+            draft.note(events.LateAnswered(seen.attempt_id, seen.raw))
+        case _:
+            assert_never(seen)
+
+
+def _connected(draft: Draft, seen: base.Connected) -> None:
+    device = draft.state.device
+    if device.connected and not seen.booted:
+        return
+    read = draft.state.outside.read
+    kept = not seen.booted and read is not None and _equal(draft.state.holding, read)
+    draft.note(
+        events.ConnectionChanged(True, seen.booted, kept, detail=dict(seen.detail))  # noqa: FBT003 - the event's own word
+    )
+    if read is not None and not kept:
+        draft.note(events.DeviceChanged(read))
+
+
+def _equal(holding: Holding, read: Setpoint) -> bool:
+    return holding.charge_w == read.charge_w and holding.discharge_w == read.discharge_w
+
+
+def _disconnected(draft: Draft, seen: base.Disconnected) -> None:
+    if draft.state.device.connected:
+        draft.note(events.ConnectionChanged(False, reason=seen.reason))  # noqa: FBT003 - the event's own word
+
+
+def _state(draft: Draft, seen: base.StateReported) -> None:
+    device = draft.state.device
+    if seen.state is None:
+        if device.detail.get("raw") != seen.raw:
+            draft.note(events.StatusNotUnderstood(seen.raw[:_RAW_LIMIT]))
+        return
+    detail = dict(seen.detail)
+    if seen.whole_device:
+        overlay = seen.state if seen.state in {"FAULTED", "UNAVAILABLE"} else None
+        if overlay != device.overlay:
+            target = device.own_state
+            draft.note(events.StateChanged(device.state, target, "sync", seen.raw, detail, overlay))
+        return
+    if device.state_known and device.own_state == seen.state and device.detail == detail:
+        return
+    draft.note(
+        events.StateChanged(
+            device.own_state,
+            seen.state,
+            _trigger(draft.state, seen.state),
+            seen.raw,
+            detail,
+            device.overlay,
+        )
+    )
+
+
+def _trigger(state: AssetState, target: str) -> str:
+    source = state.device.own_state
+    kind = AssetKind.EV_CHARGER if state.rules is None else state.rules.kind
+    return table_of(kind).trigger_for(source, target) or "sync"
+
+
+def _setpoint(draft: Draft, seen: base.SetpointRead) -> None:
+    """A read-back newer than our confirmation; while an attempt is open it says nothing new."""
+    state = draft.state
+    if state.attempt is not None or state.unknown is not None or not state.device.connected:
+        return
+    holding = state.holding
+    pairs = ((seen.charge_kw, holding.charge_w), (seen.discharge_kw, holding.discharge_w))
+    told = [(found_kw, held_w) for found_kw, held_w in pairs if found_kw is not None]
+    near = seen.step_kw * 1_000 + 0.5
+    if holding.released or not told:
+        return
+    if all(held_w is not None and abs(kw * 1_000 - held_w) <= near for kw, held_w in told):
+        return
+    charge_w = holding.charge_w if seen.charge_kw is None else to_w(seen.charge_kw)
+    discharge_w = holding.discharge_w if seen.discharge_kw is None else to_w(seen.discharge_kw)
+    draft.note(events.DeviceChanged(Setpoint(charge_w, discharge_w)))
+
+
+def _transaction(draft: Draft, seen: base.TransactionChanged) -> None:
+    if seen.kind == "started":
+        _transaction_started(draft, seen)
+    elif seen.kind == "found":
+        _transaction_found(draft, seen)
+    elif seen.transaction_id is not None:
+        draft.note(
+            events.TransactionEnded(seen.transaction_id, seen.meter_wh, seen.reason, seen.offline)
+        )
+
+
+def _transaction_started(draft: Draft, seen: base.TransactionChanged) -> None:
+    """A repeated start gets the same id; the id is committed before the device hears of it."""
+    device = draft.state.device
+    for known in (device.transaction, device.last_transaction):
+        if known is not None and seen.key and known.key == seen.key:
+            _tell(draft, seen, known)
+            return
+    own_id = seen.transaction_id
+    if own_id is None:
+        connector = draft.rules.options.get("connector", 1)
+        number = connector if isinstance(connector, int) else 1
+        own_id = str(transaction_id(draft.next_version, number))
+    draft.note(
+        events.TransactionStarted(
+            own_id, seen.key, seen.id_tag, seen.meter_wh, offline=seen.offline
+        )
+    )
+    _tell(draft, seen, Transaction(own_id, seen.key))
+
+
+def _tell(draft: Draft, seen: base.TransactionChanged, transaction: Transaction) -> None:
+    reply = seen.reply
+    if reply is not None:
+        draft.want(Respond(lambda value: reply(str(value)), transaction.transaction_id))
+
+
+def _transaction_found(draft: Draft, seen: base.TransactionChanged) -> None:
+    device = draft.state.device
+    if seen.transaction_id is None or seen.offline:
+        return
+    if device.transaction is not None and device.transaction.transaction_id == seen.transaction_id:
+        return
+    draft.note(
+        events.TransactionStarted(
+            seen.transaction_id, seen.key, seen.id_tag, seen.meter_wh, adopted=True
+        )
+    )
+
+
+def _capabilities(draft: Draft, seen: base.CapabilitiesLearned) -> None:
+    learned = dict(seen.capabilities)
+    if learned != dict(draft.state.device.capabilities):
+        draft.note(events.CapabilitiesLearned(learned))
+
+
+def _unreadable(draft: Draft, seen: base.Unreadable) -> None:
+    last_us = draft.state.device.unread_at_us
+    if last_us is None or draft.now.device_us - last_us >= _UNREAD_EVERY_US:
+        draft.note(events.MessageNotUnderstood(seen.raw[:_RAW_LIMIT]))

@@ -1,0 +1,146 @@
+"""What people ask of an asset: setpoints by hand, single commands, and taking either back."""
+
+from engine import events
+from engine.asset.desire import running_part
+from engine.asset.draft import Draft
+from engine.asset.effects import Respond
+from engine.asset.ids import command_id, override_id
+from engine.asset.messages import (
+    CancelRequested,
+    CommandRequested,
+    OverrideCleared,
+    OverrideRequested,
+    Reply,
+)
+from engine.commands import Cause, CauseKind, CommandStatus, CommandType
+from engine.errors import CommandRefused, UnknownCommand
+from engine.events import RELEASED, Setpoint
+from engine.types import US_PER_S, AssetKind, CommandId
+
+_ORDER_LIFE_US = 300 * US_PER_S
+_BY_HAND_US = 3_600 * US_PER_S
+
+
+def override_requested(draft: Draft, message: OverrideRequested) -> None:
+    """Set an override; the one before it ends."""
+    problem = _problem(draft, message.target)
+    if problem is not None:
+        _refuse(draft, message.reply, problem)
+        return
+    state = draft.state
+    before = state.override
+    if before is not None:
+        draft.note(events.OverrideEnded(before.override_id, "replaced", message.by))
+    state = draft.state
+    epoch = state.outside.epoch
+    own_command = command_id(state.asset_id, epoch, draft.next_version)
+    cause = Cause(CauseKind(message.cause_kind), by=message.by, reason=message.reason)
+    target = message.target
+    value_w = None if target == RELEASED else (target.charge_w or target.discharge_w or 0)
+    until_us = _until_us(draft, message)
+    draft.note(
+        events.CommandCreated(
+            own_command, message.command_type, value_w, cause, draft.now.plan_us, until_us
+        )
+    )
+    draft.note(
+        events.OverrideSet(
+            override_id(state.asset_id, epoch, draft.next_version),
+            target,
+            message.ends,
+            until_us,
+            message.by,
+            message.reason,
+            own_command,
+            message.command_type,
+            message.cause_kind,
+        )
+    )
+    draft.want(Respond(message.reply, own_command))
+
+
+def _until_us(draft: Draft, message: OverrideRequested) -> int | None:
+    """By hand: until the next planned change, one hour at most."""
+    if message.ends != "next_change":
+        return message.until_us
+    latest_us = draft.now.plan_us + _BY_HAND_US
+    part = running_part(draft.state, draft.now)
+    following = None if part is None else part.plan.next_due_us(draft.now.plan_us)
+    return latest_us if following is None else min(following, latest_us)
+
+
+def _problem(draft: Draft, target: Setpoint) -> str | None:
+    rules = draft.rules
+    if target == RELEASED:
+        return None
+    charge_w, discharge_w = target.charge_w or 0, target.discharge_w or 0
+    if discharge_w and rules.kind is AssetKind.EV_CHARGER:
+        return f"{rules.asset_id} is a charger: it cannot discharge"
+    if charge_w > rules.max_charge_w:
+        return f"{charge_w / 1_000} kW is above {rules.asset_id}'s {rules.max_charge_w / 1_000} kW"
+    if discharge_w > rules.max_discharge_w:
+        most_kw = rules.max_discharge_w / 1_000
+        return f"{discharge_w / 1_000} kW is above {rules.asset_id}'s {most_kw} kW of discharge"
+    return None
+
+
+def _refuse(draft: Draft, reply: Reply, problem: str) -> None:
+    draft.want(Respond(reply, CommandRefused(problem)))
+
+
+def override_cleared(draft: Draft, message: OverrideCleared) -> None:
+    """End the override by hand; ``resume`` ends only a pause."""
+    override = draft.state.override
+    if override is None or (message.only is not None and override.ends != message.only):
+        what = "is not paused" if message.only == "resume" else "has no override"
+        _refuse(draft, message.reply, f"{draft.state.asset_id} {what}")
+        return
+    reason = "resumed" if override.ends == "resume" else "cleared"
+    draft.note(events.OverrideEnded(override.override_id, reason, message.by))
+    draft.want(Respond(message.reply, override.override_id))
+
+
+def command_requested(draft: Draft, message: CommandRequested) -> None:
+    """Create a command that sets no setpoint."""
+    state = draft.state
+    if draft.rules.kind is AssetKind.BATTERY and message.type is CommandType.START_CHARGING:
+        _refuse(draft, message.reply, f"{state.asset_id} is a battery: set a charge rate instead")
+        return
+    own_id = command_id(state.asset_id, state.outside.epoch, draft.next_version)
+    cause = Cause(CauseKind.OPERATOR, by=message.by, reason=message.reason)
+    arguments = dict(message.arguments)
+    if message.type is CommandType.START_CHARGING:
+        arguments.setdefault("id_tag", draft.rules.id_tag)
+    draft.note(
+        events.CommandCreated(
+            own_id,
+            message.type,
+            None,
+            cause,
+            draft.now.plan_us,
+            draft.now.device_us + _ORDER_LIFE_US,
+            message.priority,
+            arguments,
+        )
+    )
+    draft.want(Respond(message.reply, own_id))
+
+
+def cancel_requested(draft: Draft, message: CancelRequested) -> None:
+    """Cancel a command that has not gone on the wire."""
+    state = draft.state
+    open_ids = {order.command_id for order in state.orders}
+    if state.work is not None:
+        open_ids |= set(state.work.open_ids)
+    if message.command_id not in open_ids:
+        error = UnknownCommand(f"{message.command_id} is not open on {state.asset_id}")
+        draft.want(Respond(message.reply, error))
+        return
+    if state.attempt is not None and message.command_id in state.attempt.command_ids:
+        _refuse(draft, message.reply, f"{message.command_id} is on the wire")
+        return
+    ids: tuple[CommandId, ...] = (message.command_id,)
+    if state.work is not None and message.command_id in state.work.open_ids:
+        ids = state.work.open_ids
+    draft.note(events.CommandCancelled(ids, "operator", CommandStatus.CANCELLED, by=message.by))
+    draft.want(Respond(message.reply, message.command_id))

@@ -1,0 +1,105 @@
+"""From what an asset decides to what its adapter spells: the public shapes, in kilowatts."""
+
+from engine.adapters.base import Answer, AssetView, Observation, Payload
+from engine.asset.state import AssetState, Order
+from engine.asset.view import view_of
+from engine.commands import Attempt, Cause, CauseKind, Command, CommandType
+from engine.errors import Untranslatable
+from engine.events import RELEASED, Step
+from engine.types import AssetKind, CommandId, Instant, from_us, to_kw
+
+
+class Spelled:
+    """An asset's adapter together with the view that it is given."""
+
+    __slots__ = ("now", "state", "view")
+
+    def __init__(self, state: AssetState, now: Instant) -> None:
+        """Take the view once; translate, interpret and questions all see the same."""
+        self.state = state
+        self.now = now
+        self.view: AssetView = view_of(state, now)
+
+    def translate(self, command: Command, attempt: Attempt) -> Payload:
+        """Spell a command.
+
+        Raises:
+            Untranslatable: the adapter has no (further) form, or there is no adapter.
+        """
+        adapter = self.state.outside.adapter
+        if adapter is None:
+            message = "no adapter"
+            raise Untranslatable(message)
+        return adapter.translate(command, self.view, attempt)
+
+    def interpret(self, answer: Answer) -> tuple[Observation, ...]:
+        """Return what an answer says."""
+        adapter = self.state.outside.adapter
+        return () if adapter is None else adapter.interpret(answer, self.view)
+
+    def questions(self) -> tuple[Payload, ...]:
+        """Return what to ask after an unknown outcome."""
+        adapter = self.state.outside.adapter
+        return () if adapter is None else adapter.questions(self.view)
+
+
+def spell_step(
+    spelled: Spelled, step: Step, numbers: tuple[str, int, int, float | None]
+) -> Payload:
+    """Return the payload of one step; ``numbers``: attempt id, number, form, lease in seconds.
+
+    Raises:
+        Untranslatable: the adapter has no (further) form for it.
+    """
+    own_id, number, form, lease_s = numbers
+    rules = spelled.state.rules
+    fallback_w = None if rules is None else rules.fallback_w
+    setpoint = step.setpoint
+    attempt = Attempt(
+        own_id,
+        number,
+        form,
+        from_us(spelled.now.device_us),
+        lease_s,
+        None if fallback_w is None else to_kw(fallback_w),
+        None if setpoint == RELEASED else to_kw(setpoint.charge_w or 0),
+        None if setpoint == RELEASED else to_kw(setpoint.discharge_w or 0),
+    )
+    value_kw = None if step.value_w is None else to_kw(step.value_w)
+    command = _command(spelled, step.command_ids[0], step.type, value_kw, {})
+    return spelled.translate(command, attempt)
+
+
+def spell_order(spelled: Spelled, order: Order, own_id: str) -> Payload:
+    """Return the payload of a command that sets no setpoint.
+
+    Raises:
+        Untranslatable: the adapter has no (further) form for it.
+    """
+    at = from_us(spelled.now.device_us)
+    attempt = Attempt(own_id, order.tries + 1, order.form, at, None, None, None, None)
+    command = _command(spelled, order.command_id, order.type, None, dict(order.arguments))
+    return spelled.translate(command, attempt)
+
+
+def _command(
+    spelled: Spelled,
+    command_id: CommandId,
+    command_type: CommandType,
+    value_kw: float | None,
+    arguments: dict[str, object],
+) -> Command:
+    return Command(
+        command_id,
+        spelled.state.asset_id,
+        command_type,
+        value_kw,
+        from_us(spelled.now.plan_us),
+        Cause(CauseKind.SCHEDULE),
+        arguments=arguments,
+    )
+
+
+def is_battery(state: AssetState) -> bool:
+    """Return whether the asset is a battery."""
+    return state.rules is not None and state.rules.kind is AssetKind.BATTERY

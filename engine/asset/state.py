@@ -1,0 +1,233 @@
+"""What is known of one asset: small frozen values, folded from its stream.
+
+Only ``AssetState.outside`` is not folded: it holds what needs no record (the last sign of life,
+the last measurement, the horizon as offered) and is lost in a restart without harm.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+import attrs
+
+from engine.adapters.base import Payload, Spelling
+from engine.commands import CommandType
+from engine.events import Decision, Setpoint, Step
+from engine.plans import Plan, PlanRef
+from engine.rules import AssetRules
+from engine.types import AssetId, CommandId, ScheduleId
+
+
+@attrs.frozen
+class Transaction:
+    """A charging transaction that runs now; ``key`` makes a repeated start recognisable."""
+
+    transaction_id: str
+    key: str
+    id_tag: str | None = None
+
+
+@attrs.frozen
+class Device:
+    """What the device said of itself.
+
+    ``own_state`` is the asset's own, ``overlay`` the charge point's as a whole, which wins.
+    ``connected_at_us`` and ``left_at_us`` (when the vehicle left) are plan clock. ``start_tried``:
+    the engine has asked this vehicle to start already.
+    """
+
+    own_state: str
+    state_known: bool = False
+    overlay: str | None = None
+    detail: Mapping[str, str] = attrs.field(factory=dict)
+    connected: bool = False
+    connected_at_us: int | None = None
+    left_at_us: int | None = None
+    transaction: Transaction | None = None
+    last_transaction: Transaction | None = None
+    capabilities: Mapping[str, str] = attrs.field(factory=dict)
+    unread_at_us: int | None = None
+    start_tried: bool = False
+
+    @property
+    def state(self) -> str:
+        """The state that counts: the overlay's where there is one."""
+        return self.own_state if self.overlay is None else self.overlay
+
+
+@attrs.frozen
+class Part:
+    """One plan in force from ``from_us`` up to but not including ``until_us`` (null: no end)."""
+
+    ref: PlanRef
+    plan: Plan
+    from_us: int
+    until_us: int | None = None
+    skipped: tuple[int, ...] = ()
+
+
+@attrs.frozen
+class Absence:
+    """The vehicle left early: changes before ``until`` are cut; ``back`` once it is plugged in."""
+
+    schedule_id: ScheduleId
+    until: int
+    back: bool = False
+
+
+@attrs.frozen
+class Programme:
+    """What is planned: the parts in order of time, and how far the first has been taken up."""
+
+    parts: tuple[Part, ...] = ()
+    taken: int = 0
+    sequence: int = 0
+    horizon_us: int | None = None
+    exhausted: bool = False
+    absence: Absence | None = None
+
+
+@attrs.frozen
+class Override:
+    """A person's setpoint that outranks the plan; ``until_us`` is plan clock."""
+
+    override_id: str
+    target: Setpoint
+    ends: str
+    until_us: int | None
+    by: str
+    reason: str
+    command_id: CommandId
+    command_type: CommandType
+    cause_kind: str
+    used: bool = False
+
+
+@attrs.frozen
+class Work:
+    """The setpoint that is being brought about: the steps that are left, the first one's tries.
+
+    ``retry_at_us`` is device clock. ``unknown_attempt`` names an attempt whose outcome is not
+    known: the device is asked before anything else is sent. ``verifying``: accepted, evidence is
+    still being gathered.
+    """
+
+    decision: Decision
+    steps: tuple[Step, ...]
+    tries: int = 0
+    form: int = 0
+    retry_at_us: int | None = None
+    unsent: int = 0
+    held: str | None = None
+    unknown_attempt: str | None = None
+    verifying: str | None = None
+
+    @property
+    def open_ids(self) -> tuple[CommandId, ...]:
+        """The commands that are not yet over."""
+        return tuple(i for step in self.steps for i in step.command_ids)
+
+
+@attrs.frozen
+class Order:
+    """A command that sets no setpoint; ``due_us`` and ``expires_us`` are device clock."""
+
+    command_id: CommandId
+    type: CommandType
+    due_us: int
+    expires_us: int | None
+    priority: int = 1
+    arguments: Mapping[str, object] = attrs.field(factory=dict)
+    tries: int = 0
+    form: int = 0
+    retry_at_us: int | None = None
+    unsent: int = 0
+    held: str | None = None
+
+
+@attrs.frozen
+class OpenAttempt:
+    """An attempt that is on the wire: recorded, without outcome. Times are device clock."""
+
+    attempt_id: str
+    number: int
+    form: int
+    command_ids: tuple[CommandId, ...]
+    type: CommandType
+    setpoint: Setpoint | None
+    payload: Payload
+    started_us: int
+    lease_until_us: int | None
+
+
+@attrs.frozen
+class Holding:
+    """What the device is known to hold, per channel; ``lease_until_us`` is device clock.
+
+    A channel is null where its value is not known; ``released`` where the device is on its own.
+    """
+
+    charge_w: int | None
+    discharge_w: int | None
+    released: bool = False
+    lease_until_us: int | None = None
+
+
+UNKNOWN_HOLDING: Final = Holding(None, None)
+
+
+@attrs.frozen
+class GivenUp:
+    """A setpoint that failed: not tried again before ``again_at_us`` (device clock)."""
+
+    target: Setpoint
+    again_at_us: int
+    blocked: bool = False
+
+
+@attrs.frozen
+class Outside:
+    """What is known beside the fold. Times are device clock.
+
+    ``offered``: the newest schedule that names the asset has been offered since the start.
+    ``fresh``: nothing has been decided since the start, so what ran out did so while down.
+    ``slot`` is idle, waiting or granted; an asset with a link of its own is always granted.
+    """
+
+    adapter: Spelling | None = None
+    options: object = None
+    horizon_us: int | None = None
+    sequence: int = 0
+    offered: bool = False
+    fresh: bool = True
+    shared_slot: bool = False
+    slot: str = "granted"
+    asking: str | None = None
+    last_seen_us: int | None = None
+    measured_w: int | None = None
+    measured_at_us: int | None = None
+    soc_pct: float | None = None
+    read: Setpoint | None = None
+    stopping: bool = False
+    epoch: int = 0
+
+
+@attrs.frozen
+class AssetState:
+    """One asset, as rebuilt from its stream up to ``version``."""
+
+    asset_id: AssetId
+    version: int = 0
+    rules: AssetRules | None = None
+    device: Device = Device("AVAILABLE")
+    programme: Programme = Programme()
+    desired: Decision | None = None
+    override: Override | None = None
+    work: Work | None = None
+    orders: tuple[Order, ...] = ()
+    attempt: OpenAttempt | None = None
+    unknown: OpenAttempt | None = None
+    holding: Holding = UNKNOWN_HOLDING
+    given_up: tuple[GivenUp, ...] = ()
+    alarms: tuple[str, ...] = ()
+    reasserted_us: int | None = None
+    outside: Outside = Outside()

@@ -1,0 +1,69 @@
+"""The state as people and adapters see it: kilowatts and datetimes."""
+
+from datetime import datetime
+
+from engine.adapters.base import AssetView
+from engine.asset.holding import is_stale
+from engine.asset.state import AssetState
+from engine.events import RELEASED, Setpoint
+from engine.types import AssetKind, Instant, from_us, to_kw
+
+
+def view_of(state: AssetState, now: Instant) -> AssetView:
+    """Return one asset's state at an instant."""
+    rules = state.rules
+    outside = state.outside
+    device = state.device
+    kind = AssetKind.EV_CHARGER if rules is None else rules.kind
+    target = None if state.desired is None else state.desired.target
+    charge_kw, discharge_kw = _pair_kw(target)
+    return AssetView(
+        state.asset_id,
+        kind,
+        device.state,
+        state_known=device.state_known,
+        connected=device.connected,
+        stale=is_stale(state, now),
+        last_seen_at=_moment(outside.last_seen_us),
+        setpoint_kw=_signed_kw(target),
+        charge_kw=charge_kw if kind is AssetKind.BATTERY else None,
+        discharge_kw=discharge_kw if kind is AssetKind.BATTERY else None,
+        setpoint_source=None if state.desired is None else state.desired.source,
+        valid_until=None if state.desired is None else _moment(state.desired.expires_us),
+        measured_kw=_kw(outside.measured_w),
+        measured_at=_moment(outside.measured_at_us),
+        soc_pct=outside.soc_pct,
+        transaction_id=None if device.transaction is None else device.transaction.transaction_id,
+        open_commands=open_commands(state),
+        alarms=state.alarms,
+        options=outside.options,
+        capabilities=device.capabilities,
+        held_charge_kw=_kw(state.holding.charge_w),
+        held_discharge_kw=_kw(state.holding.discharge_w),
+    )
+
+
+def open_commands(state: AssetState) -> tuple[str, ...]:
+    """Return the commands that have begun and are not yet over, the oldest first."""
+    orders = tuple(order.command_id for order in state.orders)
+    return orders if state.work is None else (*orders, *state.work.open_ids)
+
+
+def _moment(moment_us: int | None) -> datetime | None:
+    return None if moment_us is None else from_us(moment_us)
+
+
+def _kw(power_w: int | None) -> float | None:
+    return None if power_w is None else to_kw(power_w)
+
+
+def _pair_kw(target: Setpoint | None) -> tuple[float | None, float | None]:
+    if target is None or target == RELEASED:
+        return None, None
+    return to_kw(target.charge_w or 0), to_kw(target.discharge_w or 0)
+
+
+def _signed_kw(target: Setpoint | None) -> float | None:
+    if target is None or target == RELEASED:
+        return None
+    return to_kw((target.charge_w or 0) - (target.discharge_w or 0))
