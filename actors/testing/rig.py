@@ -149,8 +149,11 @@ class Rig:
         horizon_us = self.START_US + round(horizon_s * US_PER_S)
         return self.tell(message.PlanOffered(ref, plan, plan.change(0).due_us, horizon_us))
 
-    def advance(self, seconds: float) -> list[events.AssetEvent]:
-        """Let time pass, waking the asset whenever it asked for it."""
+    def advance(self, seconds: float, *, alive: bool = True) -> list[events.AssetEvent]:
+        """Let time pass, waking the asset whenever it asked for it.
+
+        ``alive``: a connected device gives signs of life all the time.
+        """
         before = len(self.events)
         end_us = self.now.device_us + round(seconds * US_PER_S)
         while True:
@@ -159,11 +162,16 @@ class Rig:
             due_us = min((us for us in times if us > self.now.device_us), default=end_us + 1)
             if due_us > end_us:
                 break
-            self.now = Instant(due_us, due_us)
-            self._tell(message.Woke())
-        self.now = Instant(end_us, end_us)
-        self._tell(message.Woke())
+            self._wake(due_us, alive=alive)
+        self._wake(end_us, alive=alive)
         return self.events[before:]
+
+    def _wake(self, due_us: int, *, alive: bool) -> None:
+        self.now = Instant(due_us, due_us)
+        if alive and self.state.device.connected:
+            seen = noted(self.state, message.Observed(base.Seen()), self.now)
+            self.state = seen
+        self._tell(message.Woke())
 
     @property
     def sent(self) -> list[Mapping[str, object]]:

@@ -20,7 +20,7 @@ def plan_offered(draft: Draft, message: PlanOffered) -> None:
         draft.want(OfferTaken(sequence, changed=False, rejected="older" if older else None))
         return
     from_us = max(message.start_us, draft.now.plan_us)
-    if _unchanged(state, message, from_us):
+    if unchanged(state, message, from_us):
         draft.want(OfferTaken(sequence, changed=False))
         return
     draft.note(
@@ -29,13 +29,13 @@ def plan_offered(draft: Draft, message: PlanOffered) -> None:
             message.plan,
             from_us,
             message.horizon_us,
-            _skipped(state, message, from_us),
+            skipped_changes(state, message, from_us),
         )
     )
     draft.want(OfferTaken(sequence, changed=True))
 
 
-def _unchanged(state: AssetState, message: PlanOffered, from_us: int) -> bool:
+def unchanged(state: AssetState, message: PlanOffered, from_us: int) -> bool:
     """Return whether the plans in force say the same over the whole new horizon."""
     programme = state.programme
     if programme.exhausted or from_us >= message.horizon_us:
@@ -56,7 +56,7 @@ def _end_us(part: Part, horizon_us: int) -> int:
     return horizon_us if part.until_us is None else min(part.until_us, horizon_us)
 
 
-def _skipped(state: AssetState, message: PlanOffered, from_us: int) -> tuple[int, ...]:
+def skipped_changes(state: AssetState, message: PlanOffered, from_us: int) -> tuple[int, ...]:
     """Return the first slot's changes that the asset's setpoint equals already."""
     before = _setpoint_before(state, from_us)
     if before is None or not len(message.plan):

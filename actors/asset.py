@@ -1,0 +1,225 @@
+"""The asset actor: decide, append, committed, evolve, effects; nothing is decided here."""
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+import attrs
+
+from actors.actor import ActorPool, PoolActor
+from actors.clock import Clocks
+from actors.journal import Committed, Journal, Refused
+from actors.supervisor import CrashLedger, Verdict
+from actors.wakeups import Wakeups
+from engine.adapters.base import Payload
+from engine.asset import (
+    AssetState,
+    Outside,
+    decide,
+    evolve,
+    next_wake,
+    noted,
+    performed,
+    settled,
+)
+from engine.asset import effects as effect
+from engine.asset import messages as message
+from engine.codec import Record
+from engine.errors import EngineClosed
+from engine.types import AssetId, Instant
+
+STASH_LIMIT = 1_000
+"""Messages that an asset keeps while its events are being committed; further signs of life go."""
+
+
+class LinkPort(Protocol):
+    """What an asset hands its attempts to; never blocks, answers by messages."""
+
+    def send(self, asset_id: AssetId, attempt_id: str, payload: Payload, timeout_s: float) -> None:
+        """Send an attempt; the outcome comes as AttemptAnswered."""
+
+    def ask(self, asset_id: AssetId, attempt_id: str, payload: Payload, timeout_s: float) -> None:
+        """Ask the device; the answer comes as QuestionAnswered."""
+
+    def keep(self, asset_id: AssetId, keep: effect.KeepAlive) -> None:
+        """Repeat confirmed frames, or stop doing so."""
+
+    def request_slot(self, asset_id: AssetId) -> None:
+        """Queue for a shared link; the turn comes as SlotGranted."""
+
+    def release_slot(self, asset_id: AssetId) -> None:
+        """End the turn."""
+
+
+@attrs.frozen
+class Services:
+    """What every asset actor shares with the others of its system."""
+
+    clocks: Clocks
+    journal: Journal
+    wakeups: Wakeups
+    links: LinkPort
+    board: dict[AssetId, AssetState]
+    ledger: CrashLedger
+    read: Callable[[AssetId], Sequence[Record]]
+    offer_taken: Callable[[AssetId, effect.OfferTaken], None]
+    stopped: Callable[[AssetId], None]
+    send_window_us: int = 1_000_000
+
+
+class AssetActor(PoolActor):
+    """One asset's state and everything that happens to it, one message at a time."""
+
+    def __init__(self, pool: ActorPool, state: AssetState, services: Services) -> None:
+        """Begin with a state rebuilt from the asset's stream."""
+        super().__init__(pool)
+        self._state = state
+        self._services = services
+        self._stash: deque[message.Message] = deque()
+        self._in_flight: tuple[Sequence[Any], Sequence[effect.Effect], Instant] | None = None
+        self._lost = False
+        services.board[state.asset_id] = state
+
+    # --- decide -> append -> committed -> evolve -> effects
+
+    def on_receive(self, told: Any) -> None:  # noqa: ANN401 - the union is checked in decide
+        """Handle a message; while events are being committed the others wait. A pool thread."""
+        if isinstance(told, Committed):
+            self._committed()
+        elif isinstance(told, Refused):
+            self._refused(told)
+        elif self._in_flight is not None:
+            self._keep(told)
+        else:
+            self._handle(told)
+
+    def _handle(self, told: message.Message) -> None:
+        now = self._services.clocks.now()
+        state = noted(self._state, told, now)
+        happened, wanted = decide(state, told, now)
+        self._state = state
+        if happened:
+            self._in_flight = (happened, wanted, now)
+            self._services.journal.append(
+                state.asset_id, state.version, happened, now, self.actor_ref.tell
+            )
+        else:
+            self._perform(wanted, now)
+
+    def _committed(self) -> None:
+        if self._in_flight is None:
+            return
+        happened, wanted, now = self._in_flight
+        self._in_flight = None
+        if self._lost:
+            self._recover()
+        else:
+            for event in happened:
+                self._state = evolve(self._state, event, now)
+            self._perform(wanted, now)
+        while self._stash and self._in_flight is None:
+            self._handle(self._stash.popleft())
+
+    def _refused(self, refused: Refused) -> None:
+        """The store belongs to somebody else now, or is closed: nothing more is decided."""
+        self._in_flight = None
+        self._stash.clear()
+        raise EngineClosed(refused.reason)
+
+    def _keep(self, told: message.Message) -> None:
+        if len(self._stash) >= STASH_LIMIT and isinstance(told, message.Woke | message.Observed):
+            return
+        self._stash.append(told)
+
+    # --- effects
+
+    def _perform(self, wanted: Sequence[effect.Effect], now: Instant) -> None:
+        for one in wanted:
+            self._state = performed(self._state, one)
+        self._state = settled(self._state)
+        state = self._services.board[self._state.asset_id] = self._state
+        for one in wanted:
+            self._carry_out(one, now)
+        wake = next_wake(state)
+        plan_us = wake.plan_us if wake.plan_us is None or wake.plan_us > now.plan_us else None
+        device_us = (
+            wake.device_us if wake.device_us is None or wake.device_us > now.device_us else None
+        )
+        self._services.wakeups.at(
+            state.asset_id, self._wake, device_us=device_us, plan_us=plan_us
+        )
+
+    def _wake(self) -> None:
+        self.actor_ref.tell(message.Woke())
+
+    def _carry_out(self, wanted: effect.Effect, now: Instant) -> None:  # noqa: C901 - one case per effect
+        services, asset_id = self._services, self._state.asset_id
+        match wanted:
+            case effect.Send():
+                payload = attrs.evolve(
+                    wanted.payload,
+                    attempt_id=wanted.attempt_id,
+                    begin_by_us=self._begin_by_us(wanted, now),
+                )
+                services.links.send(asset_id, wanted.attempt_id, payload, wanted.timeout_s)
+            case effect.Ask():
+                services.links.ask(
+                    asset_id, wanted.attempt_id, wanted.payload, wanted.timeout_s
+                )
+            case effect.RequestSlot():
+                services.links.request_slot(asset_id)
+            case effect.ReleaseSlot():
+                services.links.release_slot(asset_id)
+            case effect.KeepAlive():
+                services.links.keep(asset_id, wanted)
+            case effect.Respond():
+                wanted.reply(wanted.value)
+            case effect.OfferTaken():
+                services.offer_taken(asset_id, wanted)
+            case effect.Stopped():
+                services.stopped(asset_id)
+
+    def _begin_by_us(self, wanted: effect.Send, now: Instant) -> int:
+        """The send window, or the command's expiry when that comes first (device clock)."""
+        latest_us = now.device_us + self._services.send_window_us
+        if wanted.expires_us is None:
+            return latest_us
+        expires_us = self._services.clocks.device_of_plan(wanted.expires_us)
+        return latest_us if expires_us is None else min(latest_us, expires_us)
+
+    # --- supervision
+
+    def on_crash(self, told: object, exception: BaseException) -> None:
+        """Drop the state and read it again, behind what is still being committed. A pool thread."""
+        super().on_crash(told, exception)
+        if isinstance(exception, EngineClosed):
+            return
+        verdict = self._services.ledger.record(
+            self._state.asset_id, told, self._services.clocks.device_us()
+        )
+        crashed = message.Crashed(
+            type(told).__name__,
+            type(exception).__name__,
+            1,
+            set_aside=verdict is Verdict.SET_ASIDE,
+            gave_up=verdict is Verdict.GIVE_UP,
+        )
+        if self._in_flight is None:
+            self._recover()
+        else:
+            self._lost = True
+        if verdict is Verdict.RETRY and told is not None:
+            self.again(told)
+        self.again(crashed)
+
+    def _recover(self) -> None:
+        """Rebuild the state from the stream; what is beside the fold goes on."""
+        self._lost = False
+        outside: Outside = self._state.outside
+        state = AssetState(self._state.asset_id, outside=outside)
+        for record in self._services.read(self._state.asset_id):
+            header = record.header
+            at = Instant(header.at_us, header.wall_us)
+            state = evolve(state, record.event, at)  # type: ignore[arg-type] - the stream's own
+        self._state = state
+        self._services.board[state.asset_id] = state

@@ -1,0 +1,200 @@
+"""The links of all assets on the one loop thread: what goes out, and what comes home as messages."""
+
+import asyncio
+import logging
+import threading
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import attrs
+
+from actors.clock import Clocks
+from actors.loop import LoopThread
+from engine.adapters.base import Answer, Link, Observation, Payload
+from engine.asset import effects, messages
+from engine.errors import EngineClosed, NotSent, OutcomeUnknown
+from engine.types import AssetId
+
+logger = logging.getLogger("setpoint")
+
+
+@attrs.define
+class _Attached:
+    """One asset's link and whom to tell."""
+
+    link: Link
+    tell: Callable[[object], None]
+    slot: str | None
+
+
+class Slots:
+    """Fair turns on shared links: one holder, the others wait in order. Any thread."""
+
+    def __init__(self) -> None:
+        """Begin with every slot free."""
+        self._lock = threading.Lock()
+        self._holders: dict[str, AssetId] = {}
+        self._waiting: dict[str, deque[AssetId]] = {}
+
+    def request(self, slot: str, asset_id: AssetId) -> bool:
+        """Return whether the asset has the slot now; else it waits for `release` to name it."""
+        with self._lock:
+            holder = self._holders.setdefault(slot, asset_id)
+            if holder == asset_id:
+                return True
+            waiting = self._waiting.setdefault(slot, deque())
+            if asset_id not in waiting:
+                waiting.append(asset_id)
+            return False
+
+    def release(self, slot: str, asset_id: AssetId) -> AssetId | None:
+        """Give the slot back; return the asset whose turn it is now, null when none waits."""
+        with self._lock:
+            if self._holders.get(slot) != asset_id:
+                return None
+            waiting = self._waiting.get(slot)
+            if not waiting:
+                del self._holders[slot]
+                return None
+            self._holders[slot] = waiting.popleft()
+            return self._holders[slot]
+
+
+class LinkHost:
+    """Runs links on the loop thread; every outcome and every report becomes a message."""
+
+    def __init__(self, loop: LoopThread, clocks: Clocks) -> None:
+        """Begin without links."""
+        self._loop = loop
+        self._clocks = clocks
+        self._attached: dict[AssetId, _Attached] = {}
+        self._slots = Slots()
+        self._tasks: set[Any] = set()
+
+    def attach(
+        self, asset_id: AssetId, link: Link, tell: Callable[[object], None], slot: str | None
+    ) -> None:
+        """Take on a link; ``slot`` names what it shares with others. Before `open`."""
+        self._attached[asset_id] = _Attached(link, tell, slot)
+
+    def reporter(self, tell: Callable[[object], None]) -> Callable[[Observation], None]:
+        """Return what a link calls with its observations. The loop thread."""
+
+        def report(observation: Observation) -> None:
+            tell(messages.Observed(observation))
+
+        return report
+
+    def open(self, timeout_s: float) -> None:
+        """Open all links; they connect by themselves, so this does not wait for devices.
+
+        Raises:
+            Exception: whatever a link's `open` raised, such as an address that is taken.
+        """
+        futures = [self._loop.submit(one.link.open()) for one in self._attached.values()]
+        for future in futures:
+            future.result(timeout_s)
+
+    def close(self, timeout_s: float) -> None:
+        """Let go of all devices, as far as the time goes."""
+        futures = [self._loop.submit(one.link.close()) for one in self._attached.values()]
+        for future in futures:
+            try:
+                future.result(timeout_s)
+            except Exception:
+                logger.exception("a link did not close in good order")
+
+    # --- what an asset wants (any thread)
+
+    def send(self, asset_id: AssetId, attempt_id: str, payload: Payload, timeout_s: float) -> None:
+        """Send an attempt; see `actors.asset.LinkPort`."""
+        self._on_loop(self._start, asset_id, self._send(asset_id, attempt_id, payload, timeout_s))
+
+    def ask(self, asset_id: AssetId, attempt_id: str, payload: Payload, timeout_s: float) -> None:
+        """Ask the device; see `actors.asset.LinkPort`."""
+        self._on_loop(self._start, asset_id, self._ask(asset_id, attempt_id, payload, timeout_s))
+
+    def keep(self, asset_id: AssetId, keep: effects.KeepAlive) -> None:
+        """Repeat confirmed frames, where the link can; see `actors.asset.LinkPort`."""
+        keeps = getattr(self._attached[asset_id].link, "keep", None)
+        if keeps is not None:
+            self._on_loop(keeps, keep.frames, keep.until_us)
+
+    def request_slot(self, asset_id: AssetId) -> None:
+        """Queue for the link's turn; see `actors.asset.LinkPort`."""
+        attached = self._attached[asset_id]
+        if attached.slot is None or self._slots.request(attached.slot, asset_id):
+            attached.tell(messages.SlotGranted())
+
+    def release_slot(self, asset_id: AssetId) -> None:
+        """End the turn; see `actors.asset.LinkPort`."""
+        slot = self._attached[asset_id].slot
+        following = None if slot is None else self._slots.release(slot, asset_id)
+        if following is not None:
+            self._attached[following].tell(messages.SlotGranted())
+
+    # --- on the loop thread
+
+    def _on_loop(self, function: Callable[..., object], *arguments: object) -> None:
+        try:
+            self._loop.call(function, *arguments)
+        except EngineClosed:
+            logger.debug("the loop is closed; nothing was sent")
+            for one in arguments:
+                if hasattr(one, "close"):
+                    one.close()
+
+    def _start(self, asset_id: AssetId, work: Awaitable[None]) -> None:
+        task = asyncio.ensure_future(work)
+        task.set_name(asset_id)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _send(
+        self, asset_id: AssetId, attempt_id: str, payload: Payload, timeout_s: float
+    ) -> None:
+        attached = self._attached[asset_id]
+        attached.tell(await self._outcome(attached.link, attempt_id, payload, timeout_s))
+
+    async def _outcome(
+        self, link: Link, attempt_id: str, payload: Payload, timeout_s: float
+    ) -> messages.AttemptAnswered:
+        begin_by_us = payload.begin_by_us
+        if not self._loop.check() or (
+            begin_by_us is not None and self._clocks.device_us() > begin_by_us
+        ):
+            return _without(attempt_id, "not_sent", "the send window had passed")
+        try:
+            answer = await link.send(payload, timeout_s)
+        except NotSent as error:
+            return _without(attempt_id, "not_sent", str(error))
+        except OutcomeUnknown as error:
+            outcome = error.outcome if error.outcome in _UNKNOWN else "unknown"
+            return messages.AttemptAnswered(attempt_id, None, outcome, error.raw, str(error))  # type: ignore[arg-type] - checked above
+        except Exception as error:
+            logger.exception("the link of attempt %s failed", attempt_id)
+            return _without(attempt_id, "unknown", type(error).__name__)
+        return messages.AttemptAnswered(
+            attempt_id, answer, answer.outcome, answer.raw, answer.reason
+        )
+
+    async def _ask(
+        self, asset_id: AssetId, attempt_id: str, payload: Payload, timeout_s: float
+    ) -> None:
+        attached = self._attached[asset_id]
+        answer: Answer | None = None
+        try:
+            answer = await attached.link.send(payload, timeout_s)
+        except (NotSent, OutcomeUnknown) as error:
+            logger.info("%s could not be asked: %s", asset_id, error)
+        except Exception:
+            logger.exception("the link of %s failed", asset_id)
+        attached.tell(messages.QuestionAnswered(attempt_id, answer))
+
+
+_UNKNOWN = frozenset({"timed_out", "link_lost", "unknown"})
+
+
+def _without(attempt_id: str, outcome: str, reason: str) -> messages.AttemptAnswered:
+    return messages.AttemptAnswered(attempt_id, None, outcome, None, reason)  # type: ignore[arg-type] - one of Outcome

@@ -1,0 +1,70 @@
+"""The site actor: what concerns no single asset goes on record here, one event after the other."""
+
+from collections import deque
+from collections.abc import Callable
+
+from actors.actor import ActorPool, PoolActor
+from actors.clock import Clocks
+from actors.journal import Committed, Journal, Refused
+from engine import events
+from engine.errors import EngineClosed
+from engine.site import SiteState, evolve_site
+from engine.types import Instant
+
+STREAM = "site"
+
+Done = Callable[[object], None]
+
+
+class SiteActor(PoolActor):
+    """Keeps the stream ``site``: tell it ``(event, done)``; ``done`` is called after the commit."""
+
+    def __init__(
+        self, pool: ActorPool, state: SiteState, journal: Journal, clocks: Clocks
+    ) -> None:
+        """Begin with a state rebuilt from the stream."""
+        super().__init__(pool)
+        self.state = state
+        self._journal = journal
+        self._clocks = clocks
+        self._waiting: deque[tuple[events.SiteEvent, Done]] = deque()
+        self._in_flight: tuple[events.SiteEvent, Done, Instant] | None = None
+
+    def on_receive(self, told: object) -> None:
+        """Append the event, or finish the one that was committed. A pool thread."""
+        match told:
+            case Committed():
+                self._committed()
+            case Refused(reason=reason):
+                self._refused(reason)
+            case (event, done):
+                self._waiting.append((event, done))
+                self._append_next()
+            case _:
+                raise TypeError(type(told).__name__)
+
+    def _append_next(self) -> None:
+        if self._in_flight is not None or not self._waiting:
+            return
+        event, done = self._waiting.popleft()
+        now = self._clocks.now()
+        self._in_flight = (event, done, now)
+        entry = (event, None, None)
+        self._journal.append(STREAM, self.state.version, (entry,), now, self.actor_ref.tell)
+
+    def _committed(self) -> None:
+        if self._in_flight is None:
+            return
+        event, done, now = self._in_flight
+        self._in_flight = None
+        self.state = evolve_site(self.state, event, now)
+        done(event)
+        self._append_next()
+
+    def _refused(self, reason: str) -> None:
+        refused = [] if self._in_flight is None else [self._in_flight[1]]
+        refused += [done for _, done in self._waiting]
+        self._in_flight = None
+        self._waiting.clear()
+        for done in refused:
+            done(EngineClosed(reason))

@@ -1,0 +1,48 @@
+"""What is known of the site as a whole, folded from the stream ``site``."""
+
+from typing import assert_never
+
+import attrs
+
+from engine import events
+from engine.types import Instant
+
+
+@attrs.frozen
+class SiteState:
+    """The site up to ``version`` of its stream. Times are device clock unless they say plan.
+
+    ``clock`` is the recorded mapping from wall to plan time, null while the plan clock stands or
+    runs as wall time does. ``lost_us`` is since when the store cannot be written.
+    """
+
+    version: int = 0
+    epoch: int = 0
+    configured: events.SiteConfigured | None = None
+    clock: events.ClockStarted | None = None
+    running: bool = False
+    lost_us: int | None = None
+    notices: int = 0
+
+
+def evolve_site(state: SiteState, event: events.SiteEvent, at: Instant) -> SiteState:
+    """Return the state after an event of the site's stream."""
+    del at
+    state = attrs.evolve(state, version=state.version + 1)
+    match event:
+        case events.EngineStarted(epoch=epoch):
+            return attrs.evolve(state, epoch=epoch, running=True)
+        case events.SiteConfigured():
+            return attrs.evolve(state, configured=event)
+        case events.ClockStarted():
+            return attrs.evolve(state, clock=event)
+        case events.EngineStopped():
+            return attrs.evolve(state, running=False)
+        case events.StoreLost(lost_us=lost_us):
+            return attrs.evolve(state, lost_us=lost_us)
+        case events.StoreBack():
+            return attrs.evolve(state, lost_us=None)
+        case events.SecurityNoticed(count=count):
+            return attrs.evolve(state, notices=state.notices + count)
+        case _:
+            assert_never(event)
