@@ -248,9 +248,9 @@ def test_stop_does_not_wait_for_a_task_that_will_not_end(
 
     async def wait() -> None:
         entered.set()
-        while True:
-            with contextlib.suppress(asyncio.CancelledError):
-                await asyncio.Event().wait()
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+        await asyncio.Event().wait()
 
     async def begin() -> None:
         tasks.append(asyncio.create_task(wait(), name="stubborn"))
