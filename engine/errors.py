@@ -21,7 +21,11 @@
     └── EngineClosed          the system is closed or closing
 """
 
+from typing import Final
+
 import attrs
+
+_LISTED: Final = 100
 
 
 class SetpointError(Exception):
@@ -58,11 +62,13 @@ class Problem:
             f"value {self.value}" if self.value is not None else None,
         ]
         prefix = ", ".join(part for part in where if part)
-        return f"{prefix}: {self.message} [{self.rule}]" if prefix else f"{self.message} [{self.rule}]"
+        return (
+            f"{prefix}: {self.message} [{self.rule}]" if prefix else f"{self.message} [{self.rule}]"
+        )
 
 
 class InputRefused(UsageError):
-    """An input with all its problems at once."""
+    """An input with all its problems at once; the message lists the first hundred, one a line."""
 
     subject = "input"
 
@@ -70,8 +76,10 @@ class InputRefused(UsageError):
         """Keep the problems; the message lists them, one a line."""
         self.problems = problems
         count = f"{len(problems)} problem{'s' if len(problems) != 1 else ''}"
-        lines = "\n".join(f"  {problem}" for problem in problems)
-        super().__init__(f"{self.subject} refused: {count}\n{lines}")
+        lines = [f"  {problem}" for problem in problems[:_LISTED]]
+        if len(problems) > _LISTED:
+            lines.append(f"  and {len(problems) - _LISTED} more")
+        super().__init__("\n".join((f"{self.subject} refused: {count}", *lines)))
 
 
 class ScheduleRefused(InputRefused):
