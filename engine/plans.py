@@ -24,7 +24,8 @@ _WATTS: Final = struct.Struct("<i")
 _BIG_ENDIAN: Final = sys.byteorder == "big"
 _CHANNELS: Final = tuple(Channel)
 _MARKS: Final = tuple(bytes((channel,)) for channel in Channel)
-_COMMAND_ID: Final = re.compile(r"cmd_(.+)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)", re.ASCII)
+_COUNT: Final = "(0|[1-9][0-9]{0,9})"
+_COMMAND_ID: Final = re.compile(rf"cmd_(.+)\.{_COUNT}\.{_COUNT}", re.DOTALL)
 
 
 @attrs.frozen

@@ -1,5 +1,6 @@
 """The powers of a schedule: kilowatts in columns, checked, as whole watts and packed changes."""
 
+import functools
 import math
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from typing import Any, Final, TypeAlias
@@ -164,6 +165,7 @@ def to_watts(
     taken = (watts >= 0) & (watts <= limits_w)
     if taken.all():
         return watts.astype(np.int32), [], []
+    name_of = functools.cache(functools.partial(row_name, index))
     excesses = []
     problems = []
     for at, row in np.argwhere(~taken).tolist():
@@ -172,8 +174,8 @@ def to_watts(
         if clamp and rule == "above_limit":
             excesses.append(Excess(at, row, value_kw))
         else:
-            where, name = row_name(index, row), layout.names[at]
-            problems.append(Problem(rule, message, where, name, str(value_kw)))
+            name = layout.names[at]
+            problems.append(Problem(rule, message, name_of(row), name, str(value_kw)))
     watts = np.minimum(np.where(watts >= 0, watts, 0), limits_w)
     return watts.astype(np.int32), excesses, problems
 
