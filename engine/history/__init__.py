@@ -1,0 +1,30 @@
+"""Folds for people over recorded events: what became of each command, what was known when."""
+
+from engine.history.filters import Filters
+from engine.history.fold import CommandHistory, histories
+from engine.history.records import (
+    AnswerRecord,
+    AttemptRecord,
+    CauseRecord,
+    CommandRecord,
+    History,
+    LateAnswer,
+    summary,
+    to_json,
+)
+from engine.history.states import asset_state
+
+__all__ = [
+    "AnswerRecord",
+    "AttemptRecord",
+    "CauseRecord",
+    "CommandHistory",
+    "CommandRecord",
+    "Filters",
+    "History",
+    "LateAnswer",
+    "asset_state",
+    "histories",
+    "summary",
+    "to_json",
+]

@@ -1,0 +1,77 @@
+"""The history of commands, folded from recorded events in log order."""
+
+from collections.abc import Iterable, Iterator
+
+from engine import events
+from engine.codec import Record
+from engine.history.asset import AssetHistory
+from engine.history.filters import EVERYTHING, Filters
+from engine.history.records import CommandRecord, History
+from engine.types import AssetId, Instant
+
+
+def histories(records: Iterable[Record], filters: Filters = EVERYTHING) -> History:
+    """Return the commands that pass the filters, as recorded, in order of their due times.
+
+    ``records`` are in log order. Of one asset's commands its own stream, the schedules' and the
+    site's say everything; without the schedules' an expiry may be an older horizon, without the
+    site's one that ran by a scaled device clock is taken as unscaled.
+    """
+    history = CommandHistory(filters)
+    for record in records:
+        history.feed(record)
+    return History(history.commands())
+
+
+class CommandHistory:
+    """Folds records into the commands that pass the filters; nothing else is kept."""
+
+    def __init__(self, filters: Filters = EVERYTHING) -> None:
+        self._filters = filters
+        self._assets: dict[str, AssetHistory] = {}
+        self._speed = 1.0
+
+    def feed(self, record: Record) -> None:
+        """Take the next record of the log."""
+        event = record.event
+        at = Instant(record.header.at_us, record.header.wall_us)
+        match event:
+            case events.ScheduleReceived():
+                self._schedule_received(event)
+            case events.ClockStarted(speed=speed):
+                self._speed = speed
+            case events.PlanReplaced():
+                if (asset := self._asset(record.header.stream)) is not None:
+                    asset.plan_replaced(event, at)
+            case events.CommandCreated():
+                if (asset := self._asset(record.header.stream)) is not None:
+                    asset.command_created(event, at, self._speed)
+            case _:
+                if (asset := self._assets.get(record.header.stream)) is not None:
+                    asset.feed(event, at)
+
+    def commands(self) -> Iterator[CommandRecord]:
+        """Yield the commands so far, in order of their due times."""
+        lives = [
+            (life.due_us, asset.asset_id, life.created_us, place, life)
+            for asset in self._assets.values()
+            for place, life in enumerate(asset.lives())
+            if self._filters.takes_status(life.status)
+        ]
+        lives.sort(key=lambda one: one[:-1])
+        for _, asset_id, _, _, life in lives:
+            yield life.record(asset_id)
+
+    def _asset(self, stream: str) -> AssetHistory | None:
+        """Return an asset that has commands, if it passes the filters."""
+        if not self._filters.takes_asset(stream):
+            return None
+        asset = self._assets.get(stream)
+        if asset is None:
+            asset = self._assets[stream] = AssetHistory(AssetId(stream), self._filters)
+        return asset
+
+    def _schedule_received(self, event: events.ScheduleReceived) -> None:
+        for asset_id, asset in self._assets.items():
+            if asset_id in event.plans:
+                asset.horizon_received(event.sequence, event.horizon_us)
