@@ -100,8 +100,10 @@ class AssetActor(PoolActor):
         self._state = state
         if happened:
             self._in_flight = (happened, wanted, now)
+            cause = cause_of(told)
+            entries = [(event, cause, None) for event in happened]
             self._services.journal.append(
-                state.asset_id, state.version, happened, now, self.actor_ref.tell
+                state.asset_id, state.version, entries, now, self.actor_ref.tell
             )
         else:
             self._perform(wanted, now)
@@ -223,3 +225,14 @@ class AssetActor(PoolActor):
             state = evolve(state, record.event, at)  # type: ignore[arg-type] - the stream's own
         self._state = state
         self._services.board[state.asset_id] = state
+
+
+def cause_of(told: message.Message) -> str | None:
+    """Return what a message's events name as their cause: a schedule, an attempt, or nothing."""
+    match told:
+        case message.AttemptAnswered() | message.QuestionAnswered():
+            return told.attempt_id
+        case message.PlanOffered():
+            return told.ref.schedule_id
+        case _:
+            return None

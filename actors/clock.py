@@ -119,6 +119,10 @@ class PlanClock:
             self._mapping = ClockMapping(device_us, self._start_at_us, self._speed)
         return self._mapping
 
+    def peek(self, device_us: int) -> ClockMapping:
+        """Return the mapping that `start` at this device time makes, or the one that runs."""
+        return self._mapping or ClockMapping(device_us, self._start_at_us, self._speed)
+
     def plan_us(self, device_us: int) -> int:
         """Return the plan time at a device time, both in microseconds since 1970."""
         mapping = self._mapping

@@ -6,7 +6,7 @@ from engine.adapters.base import AssetView
 from engine.asset.holding import is_stale
 from engine.asset.state import AssetState
 from engine.events import RELEASED, Setpoint
-from engine.types import AssetKind, Instant, from_us, to_kw
+from engine.types import AssetKind, Instant, from_us, iso, to_kw, to_us
 
 
 def view_of(state: AssetState, now: Instant) -> AssetView:
@@ -41,6 +41,34 @@ def view_of(state: AssetState, now: Instant) -> AssetView:
         held_charge_kw=_kw(state.holding.charge_w),
         held_discharge_kw=_kw(state.holding.discharge_w),
     )
+
+
+def view_json(view: AssetView) -> dict[str, object]:
+    """Return a view as ``setpoint state --json`` prints it: times in ISO 8601 UTC with ``Z``."""
+    return {
+        "asset_id": view.asset_id,
+        "kind": view.kind.value,
+        "state": view.state,
+        "state_known": view.state_known,
+        "connected": view.connected,
+        "stale": view.stale,
+        "last_seen_at": _text(view.last_seen_at),
+        "setpoint_kw": view.setpoint_kw,
+        "charge_kw": view.charge_kw,
+        "discharge_kw": view.discharge_kw,
+        "setpoint_source": view.setpoint_source,
+        "valid_until": _text(view.valid_until),
+        "measured_kw": view.measured_kw,
+        "measured_at": _text(view.measured_at),
+        "soc_pct": view.soc_pct,
+        "transaction_id": view.transaction_id,
+        "open_commands": list(view.open_commands),
+        "alarms": list(view.alarms),
+    }
+
+
+def _text(moment: datetime | None) -> str | None:
+    return None if moment is None else iso(to_us(moment))
 
 
 def open_commands(state: AssetState) -> tuple[str, ...]:

@@ -1,0 +1,161 @@
+"""How the parts of a system are put together: assets, links, dispatcher and site, on a runtime."""
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Mapping
+
+import attrs
+
+from actors.asset import AssetActor, Services
+from actors.clock import Clocks
+from actors.dispatcher import Accepted, Assets, DispatcherActor, Taken
+from actors.journal import Journal
+from actors.links.host import LinkHost
+from actors.runtime import Runtime
+from actors.supervisor import CrashLedger
+from engine.adapters.base import AdapterPlugin
+from engine.adapters.registry import AdapterRegistry
+from engine.asset import AssetState, Outside
+from engine.asset import effects as effect
+from engine.asset import messages as message
+from engine.codec import Record
+from engine.config import AssetConfig, Site
+from engine.rules import AssetRules
+from engine.types import AssetId
+
+Tell = Callable[[object], None]
+
+
+@attrs.frozen
+class Parts:
+    """What the actors of one system are made of."""
+
+    site: Site
+    clocks: Clocks
+    runtime: Runtime
+    journal: Journal
+    adapters: AdapterRegistry
+    read: Callable[[AssetId], list[Record]]
+
+
+class Assembly:
+    """The running actors and links of one system."""
+
+    def __init__(self, parts: Parts) -> None:
+        """Put nothing together yet."""
+        self._parts = parts
+        self.board: dict[AssetId, AssetState] = {}
+        self.links = LinkHost(parts.runtime.loop, parts.clocks)
+        self.tell: dict[AssetId, Tell] = {}
+        self._dispatcher: Tell | None = None
+        self._stopped: set[AssetId] = set()
+        self._quiet = threading.Condition()
+
+    def start(self, states: Mapping[AssetId, AssetState], accepted: Accepted) -> None:
+        """Start every actor with what the store says of it, and attach the links."""
+        parts = self._parts
+        services = self._services()
+        slots = shared_slots(parts.site, parts.adapters)
+        for config in parts.site.assets:
+            self._start_asset(config, states, (services, slots.get(config.rules.asset_id)))
+        for asset_id, state in states.items():
+            if asset_id not in self.tell and state.rules is not None:
+                self._retire(state, services)
+        actor = DispatcherActor.start(
+            parts.runtime.pool, accepted, self.board, (parts.journal, parts.clocks)
+        )
+        self._dispatcher = actor.tell
+        actor.tell(Assets(dict(self.tell)))
+
+    @property
+    def dispatcher(self) -> Tell:
+        """Tell the dispatcher."""
+        if self._dispatcher is None:
+            raise LookupError("the system has not been started")
+        return self._dispatcher
+
+    def _services(self) -> Services:
+        parts = self._parts
+        return Services(
+            parts.clocks,
+            parts.journal,
+            parts.runtime.wakeups,
+            self.links,
+            self.board,
+            CrashLedger(),
+            parts.read,
+            self._offer_taken,
+            self._asset_stopped,
+        )
+
+    def _offer_taken(self, asset_id: AssetId, answer: effect.OfferTaken) -> None:
+        self.dispatcher(Taken(asset_id, answer))
+
+    def _start_asset(
+        self,
+        config: AssetConfig,
+        states: Mapping[AssetId, AssetState],
+        shared: tuple[Services, str | None],
+    ) -> None:
+        parts = self._parts
+        services, slot = shared
+        asset_id = config.rules.asset_id
+        plugin = parts.adapters.adapter_of(config.rules.adapter)
+        outside = Outside(
+            adapter=plugin,
+            options=config.options,
+            shared_slot=slot is not None,
+            slot="granted" if slot is None else "idle",
+            epoch=parts.journal.epoch,
+        )
+        state = attrs.evolve(states.get(asset_id, AssetState(asset_id)), outside=outside)
+        tell = AssetActor.start(parts.runtime.pool, state, services).tell
+        self.tell[asset_id] = tell
+        link = plugin.link(config.options, self.links.reporter(tell))
+        self.links.attach(asset_id, link, tell, slot)
+        if state.rules is not None:
+            tell(message.Recovered(parts.journal.epoch))
+        tell(message.Configured(rules_of(plugin, config)))
+
+    def _retire(self, state: AssetState, services: Services) -> None:
+        """An asset that is not in the site file any more: on record, and without a link."""
+        actor = AssetActor.start(self._parts.runtime.pool, state, services)
+        actor.tell(message.Configured(None))
+
+    # --- stopping
+
+    def _asset_stopped(self, asset_id: AssetId) -> None:
+        with self._quiet:
+            self._stopped.add(asset_id)
+            self._quiet.notify_all()
+
+    def hand_back(self, timeout_s: float) -> bool:
+        """Hand every device back as its ``on_stop`` says; return whether all were in time."""
+        for tell in self.tell.values():
+            tell(message.Stopping())
+        wanted = set(self.tell)
+        with self._quiet:
+            return self._quiet.wait_for(lambda: wanted <= self._stopped, timeout_s)
+
+
+def rules_of(plugin: AdapterPlugin, config: AssetConfig) -> AssetRules:
+    """Return an asset's rules with what only its adapter knows: its step, its registers."""
+    rules = config.rules
+    shared = getattr(plugin, "shared_register", None)
+    if callable(shared):
+        rules = attrs.evolve(rules, shared_register=bool(shared(config.options)))
+    step = getattr(plugin, "step_w", None)
+    if callable(step):
+        rules = attrs.evolve(rules, step_w=int(step(config.options)))
+    return rules
+
+
+def shared_slots(site: Site, adapters: AdapterRegistry) -> dict[AssetId, str]:
+    """Return the name of the link's slot of each asset that shares its link with others."""
+    slots: dict[AssetId, str] = {}
+    for config in site.assets:
+        key = getattr(adapters.adapter_of(config.rules.adapter), "slot_key", None)
+        if callable(key):
+            slots[config.rules.asset_id] = f"{config.rules.adapter}:{key(config.options)}"
+    count = Counter(slots.values())
+    return {asset_id: slot for asset_id, slot in slots.items() if count[slot] > 1}

@@ -1,0 +1,88 @@
+"""The ``setpoint`` command. Verbs are imported when they are used, so ``--help`` is quick."""
+
+import importlib
+import os
+import sys
+from typing import Final
+
+import click
+
+VERBS: Final = {
+    "demo": ("actors.cli.demo", "Run a simulated depot for a day, in less than a minute."),
+    "init": ("actors.cli.site", "Write a commented site file to start from."),
+    "check": ("actors.cli.site", "Check a site file: all problems at once, nothing is opened."),
+    "hash-password": ("actors.cli.site", "Hash a charge point's password for the site file."),
+    "plan": ("actors.cli.plan", "Show what a schedule would send; nothing is recorded or sent."),
+    "run": ("actors.cli.run", "Run the engine of a site."),
+    "send": ("actors.cli.operate", "Send one command by hand."),
+    "release": ("actors.cli.operate", "Hand devices back until the next planned change."),
+    "pause": ("actors.cli.operate", "Hold an asset, or all, at 0 kW until resumed."),
+    "resume": ("actors.cli.operate", "End a pause."),
+    "stop-all": ("actors.cli.operate", "Pause every asset."),
+    "history": ("actors.cli.read", "List commands with their lifecycle."),
+    "show": ("actors.cli.read", "Show one command with every attempt and answer."),
+    "state": ("actors.cli.read", "Show every asset as it is known now."),
+    "tail": ("actors.cli.read", "Print events as they are committed."),
+    "backup": ("actors.cli.backup", "Copy a live store, consistently."),
+    "sim": ("actors.cli.sim", "Simulate a charger or a battery over a real socket."),
+    "bench": ("actors.cli.bench", "Measure, each figure beside its limit."),
+}
+
+
+class _Verbs(click.Group):
+    """A group that imports a verb's module when the verb is used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the verbs in the order in which a newcomer meets them."""
+        del ctx
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a verb."""
+        if cmd_name not in VERBS:
+            return None
+        if _is_help(ctx):
+            return click.Command(cmd_name, help=VERBS[cmd_name][1])
+        module = importlib.import_module(VERBS[cmd_name][0])
+        command = getattr(module, cmd_name.replace("-", "_"))
+        if not isinstance(command, click.Command):
+            raise TypeError(cmd_name)
+        return command
+
+
+def _is_help(ctx: click.Context) -> bool:
+    """Return whether only the list of verbs is wanted."""
+    return ctx.parent is None and ctx.invoked_subcommand is None and not ctx.protected_args
+
+
+@click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="setpoint", prog_name="setpoint")
+def setpoint() -> None:
+    """Get an optimiser's plan onto real chargers and batteries, and prove what was done.
+
+    Exit status: 0 done; 1 the outcome is no; 2 usage or refused input; 3 not reachable.
+    """
+
+
+def main() -> None:
+    """Run the command; what is wrong is told in plain lines on stderr."""
+    from engine.errors import SetpointError, UsageError  # noqa: PLC0415 - after --help
+
+    try:
+        code = setpoint.main(standalone_mode=False)
+    except click.exceptions.Abort:
+        code = 130
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except UsageError as error:
+        click.echo(str(error), err=True)
+        code = 2
+    except SetpointError as error:
+        click.echo(str(error), err=True)
+        code = 3 if type(error).__name__ == "NotReachable" else getattr(error, "exit", 1)
+    except BrokenPipeError:
+        # The reader of our output has gone: nothing is left to say, and nowhere to say it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    sys.exit(code if isinstance(code, int) else 0)

@@ -1,0 +1,49 @@
+"""Where a verb finds things: the site file, its store, its control socket."""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from actors.adapters import option_types
+from actors.environment import read_site
+from actors.reading import Reader
+from actors.store import open_store
+from engine.codec import Codec
+from engine.config import Site
+from actors.reading import VOCABULARY
+
+
+def site_of(path: str) -> Site:
+    """Return a site file's content.
+
+    Raises:
+        SiteRefused: with all its problems.
+    """
+    return read_site(path, option_types())
+
+
+def control_socket(path: str) -> str:
+    """Return where the running engine of a site answers."""
+    socket = site_of(path).control_socket
+    if socket is None:
+        raise LookupError("a site that was read from a file has a control socket")
+    return socket
+
+
+def store_url(place: str) -> str:
+    """Return the URL of a store, given itself, as a file, or by its site file."""
+    if "://" in place or place.startswith("memory:"):
+        return place
+    if Path(place).suffix == ".toml":
+        return site_of(place).store_url
+    return f"sqlite:///{Path(place).absolute()}"
+
+
+@contextlib.contextmanager
+def reader_of(place: str) -> Iterator[Reader]:
+    """Open a store read-only, for as long as it is read."""
+    store = open_store(store_url(place), read_only=True)
+    try:
+        yield Reader(store, Codec(VOCABULARY))
+    finally:
+        store.close()

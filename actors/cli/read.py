@@ -1,0 +1,176 @@
+"""Verbs that read a store: while an engine runs on it, and afterwards."""
+
+import threading
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+
+from actors.cli.output import emit, formats, json_line
+from actors.cli.places import control_socket, reader_of
+from actors.clock import wall_now
+from actors.control import NotReachable, request
+from actors.reading import Reader
+from actors.recovery import recover
+from engine.asset.view import view_json, view_of
+from engine.codec import Record
+from engine.errors import UsageError
+from engine.history import to_json
+from engine.types import Instant, iso, to_us
+
+PLACE = click.argument("place", metavar="SITE|STORE", type=click.Path())
+
+
+def moment(text: str | None) -> datetime | None:
+    """Return a time that somebody typed: ISO 8601 with an offset.
+
+    Raises:
+        UsageError: it is no time, or has no offset.
+    """
+    if text is None:
+        return None
+    try:
+        parsed = datetime.fromisoformat(text)
+    except ValueError:
+        raise UsageError(f"{text!r} is no ISO 8601 time") from None
+    if parsed.tzinfo is None:
+        raise UsageError(f"{text!r} has no offset: write {text}+01:00, or {text}Z")
+    return parsed.astimezone(UTC)
+
+
+@click.command()
+@PLACE
+@click.option("--asset", help="Only this asset's.")
+@click.option("--type", "type_", help="Only of this type, e.g. SET_CHARGE_RATE.")
+@click.option("--status", help="Only with this status, e.g. FAILED.")
+@click.option("--cause", help="Only of this cause, e.g. schedule or rule:renew.")
+@click.option("--schedule", help="Only this schedule's.")
+@click.option("--since", help="Due at or after this time.")
+@click.option("--until", help="Due before this time.")
+@formats
+def history(place: str, form: str | None, **filters: str | None) -> None:
+    """List commands by due time, planned ones included, with their lifecycle."""
+    given: dict[str, Any] = {
+        "asset": filters["asset"],
+        "type": filters["type_"],
+        "status": filters["status"],
+        "cause": filters["cause"],
+        "schedule": filters["schedule"],
+        "since": moment(filters["since"]),
+        "until": moment(filters["until"]),
+    }
+    columns = ("due_at", "asset_id", "type", "value_kw", "applied_kw", "status", "reason", "id")
+    with reader_of(place) as reader:
+        found = reader.history(**given)
+        emit((to_json(one) for one in found), form, columns, "Commands")
+
+
+@click.command()
+@PLACE
+@click.argument("command_id", metavar="ID")
+@formats
+def show(place: str, command_id: str, form: str | None) -> None:
+    """Show one command: its cause, its lifecycle, every attempt and the answers as received."""
+    with reader_of(place) as reader:
+        row = to_json(reader.command(command_id))
+    if form is not None:
+        emit([row], form, (), "")
+        return
+    click.echo(msgspec.json.format(msgspec.json.encode(row), indent=2).decode())
+
+
+@click.command()
+@PLACE
+@formats
+def state(place: str, form: str | None) -> None:
+    """Show every asset as it is known now; from the store alone when no engine runs."""
+    columns = (
+        "asset_id",
+        "state",
+        "connected",
+        "stale",
+        "setpoint_kw",
+        "setpoint_source",
+        "measured_kw",
+        "soc_pct",
+        "open_commands",
+        "alarms",
+    )
+    emit(_states(place), form, columns, "Assets")
+
+
+def _states(place: str) -> list[Mapping[str, object]]:
+    if Path(place).suffix == ".toml":
+        try:
+            answered: list[Mapping[str, object]] = request(
+                control_socket(place), "state", {}, 5.0
+            )
+        except NotReachable:
+            pass
+        else:
+            return answered
+    with reader_of(place) as reader:
+        recovered = recover(reader.records())
+    now_us = to_us(wall_now())
+    return [
+        view_json(view_of(one, Instant(now_us, now_us)))
+        for one in recovered.assets.values()
+        if one.rules is not None
+    ]
+
+
+@click.command()
+@PLACE
+@click.option("--since", type=int, default=None, metavar="N", help="Begin behind position N.")
+@click.option("--follow/--no-follow", default=False, help="Wait for what is committed next.")
+@formats
+def tail(place: str, since: int | None, form: str | None, *, follow: bool) -> None:
+    """Print events in the order of the log; the last twenty, or all behind --since."""
+    with reader_of(place) as reader:
+        last = 0
+        for record in _first(reader, since):
+            _print(record, form)
+            last = record.position or last
+        waiting = threading.Event()
+        while follow and not waiting.wait(0.5):
+            for record in reader.records(last):
+                _print(record, form)
+                last = record.position or last
+
+
+def _first(reader: Reader, since: int | None) -> Iterator[Record]:
+    if since is not None:
+        return reader.records(since)
+    newest = reader.last_position()
+    return reader.records(max(0, newest - 20))
+
+
+def _print(record: Record, form: str | None) -> None:
+    header = record.header
+    row: dict[str, object] = {
+        "position": record.position,
+        "stream": header.stream,
+        "version": header.version,
+        "topic": record.topic,
+        "at": iso(header.at_us),
+        "wall": iso(header.wall_us),
+        "cause": header.cause,
+        "event": msgspec.to_builtins(record.event, builtin_types=()),
+    }
+    if form == "json":
+        click.echo(json_line(row))
+    elif form == "csv":
+        emit([row], "csv", (), "")
+    else:
+        brief = {
+            key: value
+            for key, value in msgspec.to_builtins(record.event).items()
+            if value not in (None, [], {}, "") and key not in {"plan", "plans", "payload"}
+        }
+        click.echo(
+            f"{record.position}  {iso(header.at_us)}  {header.stream}  {record.topic}  "
+            f"{msgspec.json.encode(brief).decode()}"
+        )

@@ -1,0 +1,199 @@
+"""The verb that runs an engine until it is stopped, or until everything is done."""
+
+import logging
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+import attrs
+import click
+
+from actors.cli.live import Feed, feed_for
+from actors.cli.output import json_line
+from actors.cli.places import site_of
+from actors.cli.read import moment
+from actors.cli.watch_folder import Folder
+from actors.control import ControlServer
+from actors.dispatcher import Receipt
+from actors.operations import operations
+from actors.standing import PlanStart
+from actors.system import ActorSystem
+from engine.commands import CommandStatus
+from engine.errors import SetpointError, UsageError
+from engine.types import US_PER_S, to_us
+
+_BENIGN = frozenset({"superseded", "override", "operator", "early_departure"})
+_LOOK_S = 0.2
+
+
+@attrs.frozen
+class Wanted:
+    """The options of `run`."""
+
+    schedule: Path | None
+    watch: Path | None
+    start: PlanStart
+    force: bool
+    until_done: bool
+    as_json: bool
+
+
+class Interrupts:
+    """Ctrl-C once stops in good order, twice at once."""
+
+    def __init__(self) -> None:
+        """Nothing has been pressed."""
+        self.stopping = threading.Event()
+
+    @contextmanager
+    def caught(self) -> Iterator[None]:
+        """Take SIGINT and SIGTERM over for as long as the engine runs."""
+        before = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
+        for each in before:
+            signal.signal(each, self._pressed)
+        try:
+            yield
+        finally:
+            for each, handler in before.items():
+                signal.signal(each, handler)
+
+    def _pressed(self, number: int, frame: FrameType | None) -> None:
+        del frame
+        if self.stopping.is_set():
+            signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)
+        self.stopping.set()
+
+
+@click.command()
+@click.argument("site", type=click.Path())
+@click.option("--schedule", type=click.Path(path_type=Path), help="Submit this file at the start.")
+@click.option("--watch", type=click.Path(path_type=Path), help="Submit files put in this folder.")
+@click.option("--start-at", metavar="TIME", help="Where the plan clock starts, on an empty store.")
+@click.option("--speed", type=float, default=1.0, help="How many times as fast plan time runs.")
+@click.option("--force", is_flag=True, help="Also at a speed with less than 1 s for a slot.")
+@click.option("--until-done", is_flag=True, help="End when every horizon passed and all is over.")
+@click.option("--take-over", is_flag=True, help="Pass over another engine's lock (PostgreSQL).")
+@click.option("--json", "as_json", is_flag=True, help="Print events as JSON, one a line.")
+def run(site: str, **options: object) -> None:
+    """Run the engine of a site: listen, connect, dispatch, record.
+
+    With --until-done the exit status is 0 if every command that was open at the start or
+    created since is COMPLETED (or CANCELLED because it was superseded, overridden, taken back
+    by an operator, or its vehicle left), else 1. Ctrl-C once hands the devices back and closes;
+    twice ends at once.
+    """
+    wanted = _wanted(options)
+    found = site_of(site)
+    for warning in found.warnings:
+        click.echo(f"warning: {warning}", err=True)
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    interrupts = Interrupts()
+    with interrupts.caught():
+        system = ActorSystem.open(
+            found, start=wanted.start, take_over=bool(options["take_over"])
+        )
+        try:
+            code = _attend(system, wanted, interrupts)
+        finally:
+            system.close()
+    raise click.exceptions.Exit(code)
+
+
+def _wanted(options: dict[str, object]) -> Wanted:
+    speed = options["speed"]
+    if not isinstance(speed, float) or not 0 < speed < float("inf"):
+        raise UsageError("--speed is a number above 0")
+    start_at = moment(options["start_at"] if isinstance(options["start_at"], str) else None)
+    schedule, watch = options["schedule"], options["watch"]
+    return Wanted(
+        schedule if isinstance(schedule, Path) else None,
+        watch if isinstance(watch, Path) else None,
+        PlanStart(None if start_at is None else to_us(start_at), speed),
+        bool(options["force"]),
+        bool(options["until_done"]),
+        bool(options["as_json"]),
+    )
+
+
+def _attend(system: ActorSystem, wanted: Wanted, interrupts: Interrupts) -> int:
+    """Run until interrupted or done; return the exit status."""
+    control = ControlServer(system.site.control_socket or "", operations(system))
+    control.start()
+    opened = system.opened_at_position
+    feed = feed_for(system, as_json=wanted.as_json)
+    try:
+        feed.started(system)
+        if wanted.schedule is not None:
+            submit_file(system, wanted.schedule, feed, force=wanted.force)
+        folder = None if wanted.watch is None else Folder(wanted.watch)
+        while not interrupts.stopping.wait(_LOOK_S):
+            feed.refresh()
+            if folder is not None:
+                _submit_new(system, folder, feed, wanted)
+            if wanted.until_done and system.is_done():
+                return 0 if judged(system, opened, feed) else 1
+    finally:
+        control.close()
+        feed.close()
+    return 0
+
+
+def submit_file(system: ActorSystem, path: Path, feed: Feed, *, force: bool) -> Receipt:
+    """Submit a schedule file; what it says of its slots is checked against the speed.
+
+    Raises:
+        ScheduleRefused: with all its problems.
+        UsageError: a slot would last less than a second, and nobody insists.
+    """
+    from engine.frames import load_file  # noqa: PLC0415 - pandas is slow to import
+
+    frame = load_file(path, system.site.timezone)
+    _check_speed(system, frame.index.asi8 // 1_000, force=force)
+    receipt = system.submit(frame)
+    feed.accepted(receipt)
+    return receipt
+
+
+def _check_speed(system: ActorSystem, starts: object, *, force: bool) -> None:
+    speed = system.clocks.plan.peek(0).speed
+    times = list(starts) if hasattr(starts, "__iter__") else []
+    shortest = min((b - a for a, b in zip(times, times[1:], strict=False)), default=None)
+    if force or shortest is None or shortest / speed >= US_PER_S:
+        return
+    raise UsageError(
+        f"at this speed the shortest slot lasts {shortest / speed / US_PER_S:.2f} s: "
+        "slow down, or insist with --force"
+    )
+
+
+def _submit_new(system: ActorSystem, folder: Folder, feed: Feed, wanted: Wanted) -> None:
+    """Submit what is new in the folder; a file that is refused is told and left."""
+    for path in folder.new():
+        try:
+            submit_file(system, path, feed, force=wanted.force)
+        except SetpointError as error:
+            feed.refused(path, error)
+
+
+def judged(system: ActorSystem, opened: int, feed: Feed) -> bool:
+    """Return whether all commands since the start ended well, and tell of those that did not."""
+    bad = 0
+    for record in system.history_since(opened):
+        fine = record.status is CommandStatus.COMPLETED or (
+            record.status is CommandStatus.CANCELLED and record.reason in _BENIGN
+        )
+        if not fine:
+            bad += 1
+            feed.failed(record)
+    return bad == 0
+
+
+def print_json(row: dict[str, object]) -> None:
+    """Print one JSON line at once."""
+    click.echo(json_line(row))
+    sys.stdout.flush()

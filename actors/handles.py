@@ -1,0 +1,87 @@
+"""A command in somebody's hands: how far it is, and waiting for its end."""
+
+import asyncio
+import threading
+from collections.abc import Callable, Generator
+
+from actors.bus import BusThread
+from engine.bus import Event, Subscription
+from engine.commands import FINAL, CommandStatus
+from engine.history import CommandRecord
+
+_STATUS_OF = {
+    "COMMAND_DISPATCHED": CommandStatus.DISPATCHED,
+    "COMMAND_ACKNOWLEDGED": CommandStatus.ACKNOWLEDGED,
+    "COMMAND_COMPLETED": CommandStatus.COMPLETED,
+    "COMMAND_FAILED": CommandStatus.FAILED,
+    "COMMAND_TIMED_OUT": CommandStatus.TIMED_OUT,
+    "COMMAND_CANCELLED": CommandStatus.CANCELLED,
+}
+
+
+class Watch:
+    """Remembers the last status of each command of one asset, from before it is created on."""
+
+    def __init__(self, bus: BusThread, asset_id: str) -> None:
+        """Begin to listen."""
+        self._changed = threading.Condition()
+        self._statuses: dict[str, CommandStatus] = {}
+        self._asset_id = asset_id
+        self._subscription: Subscription = bus.subscribe(self._heard, *_STATUS_OF)
+
+    def _heard(self, event: Event) -> None:
+        """Note a command's status. The bus thread."""
+        if event.asset_id != self._asset_id:
+            return
+        with self._changed:
+            self._statuses[str(event.data["command_id"])] = _STATUS_OF[event.type]
+            self._changed.notify_all()
+
+    def status(self, command_id: str) -> CommandStatus:
+        """Return how far a command is."""
+        with self._changed:
+            return self._statuses.get(command_id, CommandStatus.PENDING)
+
+    def wait(self, command_id: str, timeout_s: float | None) -> bool:
+        """Return whether a command came to its end in time."""
+        with self._changed:
+            return self._changed.wait_for(
+                lambda: self._statuses.get(command_id) in FINAL, timeout_s
+            )
+
+    def close(self) -> None:
+        """Listen no more."""
+        self._subscription.cancel()
+
+
+class CommandHandle:
+    """One command that was asked for; await it, or wait for its record."""
+
+    def __init__(
+        self, command_id: str, watch: Watch, record: Callable[[str], CommandRecord]
+    ) -> None:
+        """Hold a command; ``record`` reads it from the store."""
+        self.id = command_id
+        self._watch = watch
+        self._record = record
+
+    @property
+    def status(self) -> CommandStatus:
+        """How far the command is now."""
+        return self._watch.status(self.id)
+
+    def wait(self, timeout: float | None = None) -> CommandRecord:
+        """Return the command's record once it is over.
+
+        Raises:
+            TimeoutError: it was not over within ``timeout`` seconds.
+        """
+        if not self._watch.wait(self.id, timeout):
+            message = f"{self.id} is still {self.status} after {timeout} s"
+            raise TimeoutError(message)
+        self._watch.close()
+        return self._record(self.id)
+
+    def __await__(self) -> Generator[object, None, CommandRecord]:
+        """Wait for the end without blocking the event loop."""
+        return asyncio.to_thread(self.wait).__await__()

@@ -1,0 +1,338 @@
+"""The journal: the one place where events become durable, in batches, sealed, in order."""
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Final, TypeAlias
+
+import attrs
+
+from actors.clock import Clocks
+from actors.store import Store, VersionConflict
+from engine.codec import Codec, Header, Record, Row
+from engine.errors import StoreUnavailable
+from engine.seals import FIRST, STREAM, LogSealed, digest_of
+from engine.types import Instant
+
+logger = logging.getLogger("setpoint")
+
+BATCH: Final = 5_000
+"""Events of one transaction, at the most (one append is never split)."""
+
+Entry: TypeAlias = tuple[object, str | None, str | None]
+"""An event, its cause and its correlation."""
+
+
+@attrs.frozen
+class Committed:
+    """An append is durable; its events are at these positions."""
+
+    positions: Sequence[int]
+
+
+@attrs.frozen
+class Refused:
+    """An append was not stored and never will be."""
+
+    reason: str
+
+
+Reply: TypeAlias = Callable[[object], None]
+
+
+class Append:
+    """One actor's events, in order, to be stored together."""
+
+    __slots__ = ("entries", "expected", "now", "reply", "stream")
+
+    def __init__(
+        self, stream: str, expected: int, entries: Sequence[Entry], now: Instant, reply: Reply
+    ) -> None:
+        """Hold what was asked."""
+        self.stream = stream
+        self.expected = expected
+        self.entries = entries
+        self.now = now
+        self.reply = reply
+
+
+@attrs.frozen
+class Batch:
+    """What one transaction stores: rows with their seal, the records, the appends they serve."""
+
+    rows: list[Row]
+    records: list[Record]
+    appends: list[Append]
+
+
+class Hooks:
+    """Whom the journal tells: of committed records, of a store that is lost, back, or taken."""
+
+    def __init__(self) -> None:
+        """Tell nobody yet."""
+        self.committed: list[Callable[[Sequence[Record]], None]] = []
+        self.lost: Callable[[str], None] = lambda _: None
+        self.back: Callable[[], None] = lambda: None
+        self.fenced: Callable[[str], None] = lambda _: None
+
+
+class Journal:
+    """Commits what waits at the same time in one transaction, on a thread of its own."""
+
+    def __init__(self, store: Store, codec: Codec, *, instance: str, clocks: Clocks) -> None:
+        """Continue a store's log as a new epoch; nothing is written before `start`."""
+        self.hooks = Hooks()
+        self._store = store
+        self._codec = codec
+        self._instance = instance
+        self._clocks = clocks
+        self._versions = store.last_versions()
+        newest = store.last_row(STREAM)
+        seal = None if newest is None else codec.decode(newest).event
+        self.epoch = 1 if seal is None else seal.epoch + 1
+        self._seals = 0 if seal is None else seal.n
+        self._rows = 0 if seal is None else seal.first + seal.count
+        self._previous = FIRST if newest is None else digest_of((newest,))
+        self._waiting: deque[Append] = deque()
+        self._changed = threading.Condition()
+        self._busy = False
+        self._closing = False
+        self._over: str | None = None
+        self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
+
+    def start(self) -> None:
+        """Begin to commit."""
+        self._thread.start()
+
+    def append(
+        self,
+        stream: str,
+        expected_version: int,
+        entries: Sequence[Entry],
+        now: Instant,
+        reply: Reply,
+    ) -> None:
+        """Have events stored behind ``expected_version``; never blocks. Any thread.
+
+        ``reply`` gets Committed once they are durable, or Refused; it is called on the journal's
+        thread and has to be quick.
+        """
+        append = Append(stream, expected_version, entries, now, reply)
+        with self._changed:
+            if self._over is None:
+                self._waiting.append(append)
+                self._changed.notify()
+                return
+        reply(Refused(self._over))
+
+    def depth(self) -> int:
+        """Return how many appends wait. Any thread."""
+        return len(self._waiting)
+
+    def flush(self, timeout_s: float) -> bool:
+        """Wait until nothing waits any more; return whether that was in time. Any thread."""
+        with self._changed:
+            return self._changed.wait_for(
+                lambda: (not self._waiting and not self._busy) or self._over is not None,
+                timeout_s,
+            )
+
+    def close(self, timeout_s: float) -> bool:
+        """Commit what waits as long as there is time, then refuse the rest. Twice is once."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify_all()
+        if self._thread.is_alive():
+            self._thread.join(timeout_s)
+        ended = not self._thread.is_alive()
+        self._end("the engine is closed")
+        return ended
+
+    # --- the journal's thread
+
+    def _run(self) -> None:
+        while True:
+            appends = self._take()
+            if not appends:
+                return
+            try:
+                self._commit(appends)
+            except Exception as error:
+                logger.exception("the journal failed")
+                self._end(f"the journal failed: {type(error).__name__}")
+                for append in appends:
+                    self._answer(append, Refused("the journal failed"))
+                return
+            with self._changed:
+                self._busy = False
+                self._changed.notify_all()
+
+    def _take(self) -> list[Append]:
+        """Return what waits, up to a batch; nothing at the end."""
+        with self._changed:
+            while not self._waiting and not self._closing and self._over is None:
+                self._changed.wait()
+            taken: list[Append] = []
+            count = 0
+            while self._waiting and count < BATCH:
+                append = self._waiting.popleft()
+                count += len(append.entries)
+                taken.append(append)
+            self._busy = bool(taken)
+            return taken
+
+    def _commit(self, appends: Sequence[Append]) -> None:
+        batch = self._encode(appends)
+        if not batch.appends:
+            return
+        positions = self._store_rows(batch)
+        if positions is None:
+            for append in batch.appends:
+                self._answer(append, Refused(self._over or "the engine is closed"))
+            return
+        self._tell(batch, positions)
+
+    def _encode(self, appends: Sequence[Append]) -> Batch:
+        """Turn appends into rows; one that does not continue its stream is refused by itself."""
+        batch = Batch([], [], [])
+        for append in appends:
+            last = self._versions.get(append.stream, 0)
+            if append.expected != last:
+                reason = f"{append.stream} is at version {last}, not {append.expected}"
+                self._answer(append, Refused(reason))
+                continue
+            self._encode_one(append, batch)
+        if batch.appends:
+            self._seal(batch)
+        return batch
+
+    def _encode_one(self, append: Append, batch: Batch) -> None:
+        version = append.expected
+        now = append.now
+        encode = self._codec.encode
+        for event, cause, correlation in append.entries:
+            version += 1
+            header = Header(
+                self.epoch, append.stream, version, now.plan_us, now.device_us, cause, correlation
+            )
+            row = encode(header, event)
+            batch.rows.append(row)
+            batch.records.append(Record(header, row.topic, event))
+        self._versions[append.stream] = version
+        batch.appends.append(append)
+
+    def _seal(self, batch: Batch) -> None:
+        self._seals += 1
+        seal = LogSealed(
+            self._seals,
+            len(batch.rows),
+            self._rows + 1,
+            digest_of(batch.rows),
+            self._previous,
+            self.epoch,
+            self._instance,
+        )
+        self._rows += len(batch.rows) + 1
+        version = self._versions.get(STREAM, 0) + 1
+        self._versions[STREAM] = version
+        now = self._clocks.now()
+        header = Header(self.epoch, STREAM, version, now.plan_us, now.device_us)
+        row = self._codec.encode(header, seal)
+        self._previous = digest_of((row,))
+        batch.rows.append(row)
+        batch.records.append(Record(header, row.topic, seal))
+
+    def _store_rows(self, batch: Batch) -> Sequence[int] | None:
+        """Store a batch, however long it takes; None when it never will be."""
+        wait_s = 0.1
+        lost = False
+        while True:
+            try:
+                positions = self._attempt(batch, again=lost)
+            except StoreUnavailable as error:
+                if not lost:
+                    lost = True
+                    logger.warning("%s; nothing is sent until it can be", error)
+                    self.hooks.lost(str(error))
+                if self._wait(wait_s):
+                    return None
+                wait_s = min(2 * wait_s, 1.0)
+                continue
+            if lost and positions is not None:
+                logger.warning("the store can be used again")
+                self.hooks.back()
+            return positions
+
+    def _attempt(self, batch: Batch, *, again: bool) -> Sequence[int] | None:
+        """Store a batch unchanged; what a lost answer hid counts as stored."""
+        if again:
+            stored = self._stored_after_all(batch)
+            if stored is not None:
+                return stored
+        try:
+            return self._store.append(batch.rows)
+        except VersionConflict:
+            stored = self._stored_after_all(batch)
+            if stored is not None:
+                return stored
+            self._fence()
+            return None
+
+    def _stored_after_all(self, batch: Batch) -> Sequence[int] | None:
+        """Return a batch's positions if its seal, so all of it, is in the store as it is here."""
+        seal = batch.rows[-1]
+        found = self._store.row(seal.stream, seal.version)
+        if found is None or found.state != seal.state:
+            return None
+        last = self._store.last_position()
+        return range(last - len(batch.rows) + 1, last + 1)
+
+    def _fence(self) -> None:
+        newest = self._store.last_row(STREAM)
+        seal = None if newest is None else self._codec.decode(newest).event
+        who = "another engine" if seal is None else f"engine {seal.instance}, epoch {seal.epoch}"
+        reason = f"{who} took the store over; this one has stopped"
+        logger.error(reason)
+        self._end(reason)
+        self.hooks.fenced(reason)
+
+    def _wait(self, wait_s: float) -> bool:
+        """Wait before the next try; return whether there will be none."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._closing, wait_s)
+            return self._closing
+
+    def _tell(self, batch: Batch, positions: Sequence[int]) -> None:
+        records = [
+            attrs.evolve(record, position=position)
+            for record, position in zip(batch.records, positions, strict=True)
+        ]
+        at = 0
+        for append in batch.appends:
+            end = at + len(append.entries)
+            self._answer(append, Committed(positions[at:end]))
+            at = end
+        for listener in self.hooks.committed:
+            try:
+                listener(records)
+            except Exception:
+                logger.exception("a listener of the journal failed")
+
+    def _answer(self, append: Append, answer: object) -> None:
+        try:
+            append.reply(answer)
+        except Exception:
+            logger.exception("the answer to an append of %s failed", append.stream)
+
+    def _end(self, reason: str) -> None:
+        """Refuse everything that waits, and all that is still to come."""
+        with self._changed:
+            self._over = self._over or reason
+            waiting = list(self._waiting)
+            self._waiting.clear()
+            self._busy = False
+            self._changed.notify_all()
+        for append in waiting:
+            self._answer(append, Refused(self._over))
+

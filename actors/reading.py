@@ -1,0 +1,72 @@
+"""What a store says when it is asked: records, histories and states, without an engine."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Final
+
+from actors.store import Store
+from engine.codec import Codec, Record
+from engine.errors import UnknownCommand
+from engine.history import CommandRecord, Filters, History, histories
+from engine.events import TOPICS
+from engine.seals import TOPIC, LogSealed
+from engine.types import to_us
+
+VOCABULARY: Final[dict[str, type]] = {**TOPICS, TOPIC: LogSealed}
+
+
+class Reader:
+    """Reads one store; any thread, any number of readers."""
+
+    def __init__(self, store: Store, codec: Codec) -> None:
+        """Read this store with this vocabulary."""
+        self._store = store
+        self._codec = codec
+
+    def records(self, after: int = 0) -> Iterator[Record]:
+        """Return all records behind a position, in the order of the log."""
+        for row in self._store.read_all(after):
+            yield self._codec.decode(row)
+
+    def stream(self, stream: str) -> Iterator[Record]:
+        """Return one stream's records, in the order of their versions."""
+        for row in self._store.read_stream(stream):
+            yield self._codec.decode(row)
+
+    def last_position(self) -> int:
+        """Return the position of the newest record, 0 when there is none."""
+        return self._store.last_position()
+
+    def history(  # noqa: PLR0913 - the contract's filters
+        self,
+        *,
+        asset: str | None = None,
+        type: str | None = None,
+        status: str | None = None,
+        cause: str | None = None,
+        schedule: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> History:
+        """Return the commands that pass the filters, by due time."""
+        filters = Filters(
+            asset,
+            type,
+            status,
+            cause,
+            schedule,
+            None if since is None else to_us(since),
+            None if until is None else to_us(until),
+        )
+        return histories(self.records(), filters)
+
+    def command(self, command_id: str) -> CommandRecord:
+        """Return one command.
+
+        Raises:
+            UnknownCommand: there is none of that id.
+        """
+        for record in histories(self.records(), Filters()):
+            if record.id == command_id:
+                return record
+        raise UnknownCommand(f"no command is called {command_id!r}")

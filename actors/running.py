@@ -1,0 +1,216 @@
+"""An engine from open to close: the store and its journal, the runtime, the actors, the clock."""
+
+import logging
+import threading
+from concurrent.futures import Future
+from os import PathLike
+from typing import Self
+
+import attrs
+
+from actors.adapters import default_adapters, option_types
+from actors.assembly import Assembly, Parts
+from actors.clock import Clocks, steady_s
+from actors.dispatcher import Swept
+from actors.environment import read_site
+from actors.ids import Ids
+from actors.journal import Journal
+from actors.publishing import Publisher
+from actors.reading import VOCABULARY, Reader
+from actors.recovery import Recovery, recover
+from actors.runtime import Runtime
+from actors.site import SiteActor
+from actors.standing import PlanStart, clocks_for
+from actors.store import Store, open_store
+from engine import events
+from engine.adapters.registry import AdapterRegistry
+from engine.asset import messages as message
+from engine.codec import Codec
+from engine.config import Site
+from engine.errors import SetpointError
+from engine.types import US_PER_S
+
+logger = logging.getLogger("setpoint")
+
+VERSION = "0.1.0"
+_OPEN_S = 60.0
+_STANDING_US = 10 * US_PER_S
+
+Injected = tuple[Clocks | None, Runtime | None, Ids, AdapterRegistry | None]
+
+
+@attrs.frozen
+class Stored:
+    """A store that is open for writing, and what its log says."""
+
+    store: Store
+    codec: Codec
+    reader: Reader
+    recovery: Recovery
+    empty: bool
+
+
+class Running:
+    """Everything that runs between `open` and `close`."""
+
+    def __init__(self, site: Site, stored: Stored, injected: Injected, start: PlanStart) -> None:
+        """Put the parts together; `begin` lets them run."""
+        clocks, runtime, ids, adapters = injected
+        self.site = site
+        self.closed = False
+        self.reader = stored.reader
+        self.clocks = clocks or clocks_for(
+            stored.recovery.site.clock, start, empty=stored.empty
+        )
+        self.runtime = runtime or Runtime.threads(self.clocks)
+        self.adapters = adapters or default_adapters(site, self.clocks)
+        publisher = Publisher(self.runtime.bus)
+        self.journal = Journal(
+            stored.store, stored.codec, instance=ids.instance, clocks=self.clocks
+        )
+        self.journal.hooks.committed.append(publisher.committed)
+        parts = Parts(
+            site,
+            self.clocks,
+            self.runtime,
+            self.journal,
+            self.adapters,
+            lambda asset_id: list(stored.reader.stream(asset_id)),
+        )
+        self.assembly = Assembly(parts)
+        self._stored = stored
+        self._closing = threading.Lock()
+        self._instance = ids.instance
+        self._site = SiteActor.start(
+            self.runtime.pool, stored.recovery.site, self.journal, self.clocks
+        )
+
+    @classmethod
+    def open(
+        cls, site: str | PathLike[str] | Site, injected: Injected, start: PlanStart
+    ) -> Self:
+        """Open a site's store, rebuild everything from it and connect.
+
+        Raises:
+            SetpointError: the site, its store or a listener cannot be used; nothing runs then.
+        """
+        read = site if isinstance(site, Site) else read_site(site, option_types())
+        store = open_store(read.store_url)
+        try:
+            codec = Codec(VOCABULARY)
+            reader = Reader(store, codec)
+            records = list(reader.records())
+            stored = Stored(store, codec, reader, recover(records), empty=not records)
+            running = cls(read, stored, injected, start)
+        except BaseException:
+            store.close()
+            raise
+        try:
+            running.begin()
+        except BaseException:
+            running.close(timeout=2.0)
+            raise
+        return running
+
+    def begin(self) -> None:
+        """Record the start, start every actor, connect to every device."""
+        self.runtime.start()
+        self.journal.start()
+        self.record(events.EngineStarted(self.journal.epoch, self._instance, VERSION))
+        configured = events.SiteConfigured(
+            self.site.id,
+            self.site.timezone,
+            tuple(one.rules.asset_id for one in self.site.assets),
+        )
+        if configured != self._stored.recovery.site.configured:
+            self.record(configured)
+        self.assembly.start(self._stored.recovery.assets, self._stored.recovery.accepted)
+        self.journal.flush(_OPEN_S)
+        self.assembly.links.open(_OPEN_S)
+        self._sweep()
+
+    def record(self, event: events.SiteEvent) -> None:
+        """Put an event on the site's stream and wait until it is committed.
+
+        Raises:
+            EngineClosed: the store belongs to somebody else now, or gives no answer.
+        """
+        done: Future[object] = Future()
+        self._site.tell((event, done.set_result))
+        answer = done.result(_OPEN_S)
+        if isinstance(answer, SetpointError):
+            raise answer
+
+    @property
+    def ocpp_url(self) -> str | None:
+        """Where charge points connect, null without an OCPP listener."""
+        adapter = self.adapters.get("ocpp")
+        return getattr(adapter, "url", None)
+
+    # --- time
+
+    def _sweep(self) -> None:
+        """Evaluate every asset again, at every interval. The timer's thread."""
+        self.assembly.dispatcher(Swept())
+        interval_us = round(self.site.defaults.dispatch_interval_seconds * US_PER_S)
+        self.runtime.wakeups.at(
+            "sweep", self._sweep, device_us=self.clocks.device_us() + interval_us
+        )
+
+    def schedule_accepted(self) -> None:
+        """Let a standing plan clock run once each asset has reported, 10 s from now at most."""
+        if self.clocks.plan.mapping is None:
+            self._start_clock(self.clocks.device_us() + _STANDING_US)
+
+    def _start_clock(self, latest_us: int) -> None:
+        if self.clocks.plan.mapping is not None or self.closed:
+            return
+        board = self.assembly.board
+        waiting = any(
+            not board[asset_id].device.state_known or not board[asset_id].outside.offered
+            for asset_id in self.assembly.tell
+        )
+        now_us = self.clocks.device_us()
+        if waiting and now_us < latest_us:
+            self.runtime.wakeups.at(
+                "clock", lambda: self._start_clock(latest_us), device_us=now_us + US_PER_S // 20
+            )
+            return
+        started = self.clocks.plan.peek(now_us)
+        self._site.tell(
+            (
+                events.ClockStarted(started.wall_us, started.plan_us, started.speed),
+                self._clock_recorded,
+            )
+        )
+
+    def _clock_recorded(self, event: object) -> None:
+        """Run, now that it is on record. A pool thread."""
+        if not isinstance(event, events.ClockStarted):
+            return
+        self.clocks.plan.start(event.wall_us)
+        self.runtime.wakeups.recompute()
+        for tell in self.assembly.tell.values():
+            tell(message.Woke())
+
+    # --- the end
+
+    def close(self, timeout: float) -> None:
+        """Hand back, record the end, close; bounded by ``timeout`` seconds."""
+        with self._closing:
+            if self.closed:
+                return
+            self.closed = True
+        deadline_s = steady_s() + timeout
+        self.runtime.wakeups.cancel("sweep")
+        try:
+            if not self.assembly.hand_back(timeout / 2):
+                logger.warning("not every device was handed back in time")
+            self.record(events.EngineStopped(self.journal.epoch, "closed"))
+        except Exception:
+            logger.exception("the engine did not stop in good order")
+        left_s = max(0.5, deadline_s - steady_s())
+        self.assembly.links.close(left_s / 2)
+        self.journal.close(left_s / 2)
+        self.runtime.stop(left_s / 2)
+        self._stored.store.close()

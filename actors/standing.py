@@ -1,0 +1,41 @@
+"""The start of the plan clock: where it stands, when it begins to run, and its record."""
+
+import attrs
+
+from actors.clock import ClockMapping, Clocks, DeviceClock, PlanClock
+from engine import events
+from engine.errors import UsageError
+
+
+@attrs.frozen
+class PlanStart:
+    """Where the plan clock starts on an empty store (microseconds since 1970), and how fast."""
+
+    start_at_us: int | None = None
+    speed: float = 1.0
+
+
+def clocks_for(recorded: events.ClockStarted | None, wanted: PlanStart, *, empty: bool) -> Clocks:
+    """Return the clocks of a system: what is on record goes on, else what is wanted starts.
+
+    Raises:
+        UsageError: the store has events, and other values than its own are wanted.
+    """
+    if recorded is not None:
+        _check(recorded, wanted)
+        mapping = ClockMapping(recorded.wall_us, recorded.plan_us, recorded.speed)
+        return Clocks(DeviceClock(), PlanClock(mapping))
+    if wanted.start_at_us is None and wanted.speed == 1.0:
+        return Clocks()
+    if not empty:
+        raise UsageError("the store has events of a clock that runs as wall time does")
+    source = DeviceClock()
+    start_at_us = source.now_us() if wanted.start_at_us is None else wanted.start_at_us
+    return Clocks(source, PlanClock.standing(start_at_us, wanted.speed))
+
+
+def _check(recorded: events.ClockStarted, wanted: PlanStart) -> None:
+    if wanted.start_at_us is not None and wanted.start_at_us != recorded.plan_us:
+        raise UsageError("the store's plan clock was started at another time: leave --start-at out")
+    if wanted.speed not in (1.0, recorded.speed):
+        raise UsageError(f"the store's plan clock runs {recorded.speed} times as fast")

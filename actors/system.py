@@ -1,0 +1,424 @@
+"""ActorSystem: the one composition root, and what host programs call."""
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future
+from datetime import datetime, timedelta
+from os import PathLike
+from typing import TYPE_CHECKING, Literal, Self
+
+from actors.assembly import Assembly
+from actors.clock import Clocks
+from actors.dispatcher import Receipt, Submitted
+from actors.handles import CommandHandle, Watch
+from actors.ids import Ids
+from actors.reading import Reader
+from actors.running import Running
+from actors.runtime import Runtime
+from actors.standing import PlanStart
+from engine.adapters.base import AssetView
+from engine.adapters.registry import AdapterRegistry
+from engine.asset import messages as message
+from engine.asset.view import view_of
+from engine.bus import Event, Subscription
+from engine.codec import Record
+from engine.commands import CommandType
+from engine.config import Site
+from engine.errors import CommandRefused, EngineClosed, SetpointError, UnknownAsset
+from engine.events import RELEASED, Setpoint
+from engine.history import CommandRecord, History
+from engine.intake import Intake, Intent
+from engine.rules import AssetRules
+from engine.types import AssetId, AssetKind, CommandId, to_us, to_w
+
+if TYPE_CHECKING:
+    from engine.dispatch import PlannedCommand
+
+_ANSWER_S = 30.0
+
+
+class ActorSystem:
+    """A running engine: one site, its store, its assets. A context manager.
+
+    Every method may be called from any thread but a subscriber's handler may not wait in one.
+    Times are aware; powers are kilowatts.
+    """
+
+    def __init__(self, running: Running) -> None:
+        """Hold a running engine; `open` makes one."""
+        self._engine = running
+
+    @classmethod
+    def open(  # noqa: PLR0913 - the contract's signature; all but the first are optional
+        cls,
+        site: str | PathLike[str] | Site,
+        *,
+        clocks: Clocks | None = None,
+        runtime: Runtime | None = None,
+        ids: Ids | None = None,
+        adapters: AdapterRegistry | None = None,
+        take_over: bool = False,
+        start: PlanStart | None = None,
+    ) -> Self:
+        """Open a site: rebuild every asset from the store, then connect to the devices.
+
+        ``take_over`` passes over another engine's lock where the store allows it; a SQLite file
+        never does. ``start`` says where and how fast the plan clock starts on an empty store.
+
+        Raises:
+            SiteRefused: the site file has problems.
+            StoreInUse: another engine has the store.
+            StoreCorrupt: a row cannot be read.
+        """
+        del take_over
+        injected = (clocks, runtime, ids or Ids(), adapters)
+        return cls(Running.open(site, injected, start or PlanStart()))
+
+    # --- schedules
+
+    def submit(  # noqa: PLR0913 - the contract's signature
+        self,
+        schedule: object,
+        *,
+        timezone: str | None = None,
+        asset_map: Mapping[str, str] | None = None,
+        limits: Literal["refuse", "clamp"] = "refuse",
+        schedule_id: str | None = None,
+        slot: timedelta | None = None,
+    ) -> Receipt:
+        """Take a schedule, whole or not at all; return once it is committed.
+
+        Args:
+            schedule: a frame of slots × columns in kW with an aware index, or an object that has
+                one as ``.schedule``.
+            timezone: the IANA zone of a naive index.
+            asset_map: vehicle id, ``battery`` or battery id → asset id.
+            limits: what becomes of a power above its asset's limit.
+            schedule_id: makes a repeated submission harmless.
+            slot: the length of the only slot of a one-row schedule.
+
+        Raises:
+            ScheduleRefused: with every problem; nothing was recorded.
+            EngineClosed: the system is closed.
+        """
+        intent = Intent(timezone, asset_map, limits, slot)
+        intake = self._read(schedule, intent, schedule_id)
+        reply: Future[object] = Future()
+        self._running.assembly.dispatcher(Submitted(intake, schedule_id, reply.set_result))
+        answer = _result(reply)
+        if not isinstance(answer, Receipt):
+            raise TypeError(type(answer).__name__)
+        self._running.schedule_accepted()
+        return answer
+
+    def plan(  # noqa: PLR0913 - the contract's signature
+        self,
+        schedule: object,
+        *,
+        timezone: str | None = None,
+        asset_map: Mapping[str, str] | None = None,
+        limits: Literal["refuse", "clamp"] = "refuse",
+        schedule_id: str | None = None,
+        slot: timedelta | None = None,
+    ) -> "tuple[PlannedCommand, ...]":
+        """Return what `submit` would send, payloads included; records nothing, sends nothing.
+
+        Raises:
+            ScheduleRefused: with every problem.
+        """
+        from actors.dry_run import planned  # noqa: PLC0415 - only a dry run needs it
+
+        intent = Intent(timezone, asset_map, limits, slot)
+        intake = self._read(schedule, intent, schedule_id)
+        return planned(intake, self._running.site, self._running.adapters)
+
+    def _read(self, schedule: object, intent: Intent, schedule_id: str | None) -> Intake:
+        from engine.frames import read_schedule  # noqa: PLC0415 - pandas is imported lazily
+
+        check_schedule_id(schedule_id)
+        rules = {one.rules.asset_id: one.rules for one in self._running.site.assets}
+        now_us = self._running.clocks.now().plan_us
+        return read_schedule(schedule, assets=rules, intent=intent, now_us=now_us)
+
+    # --- commands and overrides
+
+    def send(
+        self,
+        asset: str,
+        type: str,
+        *,
+        kw: float | None = None,
+        by: str,
+        reason: str,
+        operative: bool = True,
+    ) -> CommandHandle:
+        """Send one command by hand; a rate is an override until the next planned change.
+
+        That is one hour at most. ``operative`` is for CHANGE_AVAILABILITY.
+
+        Raises:
+            UnknownAsset: no such asset.
+            CommandRefused: the asset cannot take it.
+        """
+        rules = self._rules(asset)
+        wanted = _command_type(type)
+        target = _target(rules, wanted, kw)
+        if target is None:
+            availability = wanted is CommandType.CHANGE_AVAILABILITY
+            arguments: dict[str, object] = {"operative": operative} if availability else {}
+            return self._request(
+                asset,
+                lambda reply: message.CommandRequested(
+                    wanted, by, reason, arguments, reply
+                ),
+            )
+        return self._request(
+            asset,
+            lambda reply: message.OverrideRequested(
+                target, wanted, "next_change", None, by, reason, "operator", reply
+            ),
+        )
+
+    def call(
+        self,
+        asset: str,
+        action: str,
+        payload: Mapping[str, object],
+        *,
+        by: str = "host",
+        reason: str = "call",
+    ) -> CommandHandle:
+        """Send any action of the asset's protocol; recorded like a command, never repeated.
+
+        Raises:
+            UnknownAsset: no such asset.
+        """
+        self._rules(asset)
+        arguments: dict[str, object] = {"action": action, "payload": dict(payload)}
+        return self._request(
+            asset,
+            lambda reply: message.CommandRequested(
+                CommandType.CALL, by, reason, arguments, reply
+            ),
+        )
+
+    def override(
+        self,
+        asset: str,
+        kw: float,
+        *,
+        until: datetime | Literal["unplugged", "resume"],
+        by: str,
+        reason: str,
+    ) -> CommandHandle:
+        """Outrank the plan: ``kw`` (a battery's signed, charging positive) until it ends.
+
+        Raises:
+            UnknownAsset: no such asset.
+            CommandRefused: above the asset's limit, or an end that is past.
+        """
+        rules = self._rules(asset)
+        target = _signed_target(rules, kw)
+        wanted = (
+            CommandType.SET_DISCHARGE_RATE if target.discharge_w else CommandType.SET_CHARGE_RATE
+        )
+        until_us = None if isinstance(until, str) else to_us(until)
+        if until_us is not None and until_us <= self._running.clocks.now().plan_us:
+            raise CommandRefused("the override would have ended already")
+        ends = until if isinstance(until, str) else "time"
+        return self._request(
+            asset,
+            lambda reply: message.OverrideRequested(
+                target, wanted, ends, until_us, by, reason, "override", reply
+            ),
+        )
+
+    def pause(self, asset: str, *, by: str, reason: str) -> CommandHandle:
+        """Hold an asset at 0 until `resume`."""
+        return self.override(asset, 0.0, until="resume", by=by, reason=reason)
+
+    def resume(self, asset: str, *, by: str, reason: str) -> None:
+        """End a pause.
+
+        Raises:
+            CommandRefused: the asset is not paused.
+        """
+        self._ask(asset, lambda reply: message.OverrideCleared(by, reason, reply, "resume"))
+
+    def clear_override(self, asset: str, *, by: str, reason: str) -> None:
+        """End an override, whatever its end would have been.
+
+        Raises:
+            CommandRefused: there is none.
+        """
+        self._ask(asset, lambda reply: message.OverrideCleared(by, reason, reply))
+
+    def cancel(self, command_id: str, *, by: str, reason: str) -> CommandRecord:
+        """Cancel an open command that is not on the wire; return its record.
+
+        Raises:
+            UnknownCommand: no such command.
+            CommandRefused: it is on the wire.
+        """
+        asset = self._running.reader.command(command_id).asset_id
+        self._ask(
+            asset,
+            lambda reply: message.CancelRequested(CommandId(command_id), by, reason, reply),
+        )
+        return self._running.reader.command(command_id)
+
+    # --- what happened
+
+    def subscribe(self, handler: Callable[[Event], None], *types: str) -> Subscription:
+        """Call a handler for each event committed from now on; without types, for all."""
+        return self._running.runtime.bus.subscribe(handler, *types)
+
+    def events(self, *, after: int = 0) -> Iterator[Record]:
+        """Return all committed events behind a position, in the order of the log."""
+        return self._running.reader.records(after)
+
+    def state(self) -> Mapping[str, AssetView]:
+        """Return every asset as it is known now."""
+        now = self._running.clocks.now()
+        board = self._running.assembly.board
+        return {asset: view_of(board[asset], now) for asset in self._running.assembly.tell}
+
+    def history(  # noqa: PLR0913 - the contract's filters
+        self,
+        *,
+        asset: str | None = None,
+        type: str | None = None,
+        status: str | None = None,
+        cause: str | None = None,
+        schedule: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> History:
+        """Return the commands that pass the filters, planned ones included, by due time."""
+        return self._running.reader.history(
+            asset=asset,
+            type=type,
+            status=status,
+            cause=cause,
+            schedule=schedule,
+            since=since,
+            until=until,
+        )
+
+    @property
+    def ocpp_url(self) -> str | None:
+        """Where charge points connect, with the real port; null without an OCPP listener."""
+        return self._running.ocpp_url
+
+    @property
+    def site(self) -> Site:
+        """The site file's content."""
+        return self._running.site
+
+    @property
+    def clocks(self) -> Clocks:
+        """Both clocks."""
+        return self._running.clocks
+
+    @property
+    def assembly(self) -> Assembly:
+        """The running actors, for the command line and for tests."""
+        return self._running.assembly
+
+    # --- the end
+
+    def close(self, timeout: float = 10) -> None:
+        """Stop in good order within ``timeout`` seconds; a second call does nothing."""
+        self._engine.close(timeout)
+
+    def __enter__(self) -> Self:
+        """Return the open system."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the system."""
+        self.close()
+
+    # --- inside
+
+    @property
+    def _running(self) -> Running:
+        if self._engine.closed:
+            raise EngineClosed("the system is closed")
+        return self._engine
+
+    def _rules(self, asset: str) -> AssetRules:
+        for config in self._running.site.assets:
+            if config.rules.asset_id == asset:
+                return config.rules
+        raise UnknownAsset(f"no asset is called {asset!r}")
+
+    def _ask(self, asset: str, make: Callable[[message.Reply], object]) -> object:
+        self._rules(asset)
+        reply: Future[object] = Future()
+        self._running.assembly.tell[AssetId(asset)](make(reply.set_result))
+        return _result(reply)
+
+    def _request(self, asset: str, make: Callable[[message.Reply], object]) -> CommandHandle:
+        watch = Watch(self._running.runtime.bus, asset)
+        try:
+            command_id = self._ask(asset, make)
+        except SetpointError:
+            watch.close()
+            raise
+        return CommandHandle(str(command_id), watch, self._running.reader.command)
+
+
+def _result(reply: "Future[object]") -> object:
+    answer: object = None
+    with contextlib.suppress(TimeoutError):
+        answer = reply.result(_ANSWER_S)
+    if answer is None:
+        raise EngineClosed("the engine gave no answer: the store may be unavailable")
+    if isinstance(answer, Exception):
+        raise answer
+    return answer
+
+
+def check_schedule_id(schedule_id: str | None) -> None:
+    """Refuse a schedule id that is none.
+
+    Raises:
+        CommandRefused: it does not begin with ``sch_`` or has other characters than names have.
+    """
+    if schedule_id is None:
+        return
+    rest = schedule_id.removeprefix("sch_")
+    if rest == schedule_id or not rest.replace("_", "").replace("-", "").isalnum():
+        raise CommandRefused(f"a schedule id is sch_ and letters, digits, - or _: {schedule_id!r}")
+
+
+def _command_type(name: str) -> CommandType:
+    try:
+        return CommandType(name.upper())
+    except ValueError:
+        known = ", ".join(CommandType)
+        raise CommandRefused(f"{name!r} is no command type; there are {known}") from None
+
+
+def _target(rules: AssetRules, wanted: CommandType, kw: float | None) -> Setpoint | None:
+    """Return the setpoint that a command sends by hand, null for one that sets none."""
+    if wanted is CommandType.RELEASE:
+        return RELEASED
+    if wanted is CommandType.STOP_CHARGING and rules.kind is AssetKind.BATTERY:
+        return Setpoint(0, 0)
+    if wanted not in {CommandType.SET_CHARGE_RATE, CommandType.SET_DISCHARGE_RATE}:
+        return None
+    if kw is None or not 0 <= kw < float("inf"):
+        raise CommandRefused(f"{wanted} needs a power of 0 kW or more")
+    if wanted is CommandType.SET_DISCHARGE_RATE:
+        return Setpoint(0, to_w(kw))
+    return Setpoint(to_w(kw), 0)
+
+
+def _signed_target(rules: AssetRules, kw: float) -> Setpoint:
+    if not -float("inf") < kw < float("inf"):
+        raise CommandRefused("the power is not a number")
+    if kw < 0 and rules.kind is AssetKind.EV_CHARGER:
+        raise CommandRefused(f"{rules.asset_id} is a charger: it cannot discharge")
+    return Setpoint(to_w(kw), 0) if kw >= 0 else Setpoint(0, to_w(-kw))
