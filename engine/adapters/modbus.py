@@ -1,0 +1,345 @@
+"""How commands for a battery become register reads and writes, and what registers say.
+
+A frame's action is ``write`` or ``read``; its body has ``unit``, ``space`` (holding or input),
+``address`` (0-based), ``function`` (3, 4, 6 or 16), ``role`` and, for a write, ``values`` (words),
+for a read, ``count``. Source: MODBUS Application Protocol V1.1b3.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Final, assert_never
+
+import attrs
+
+from engine.adapters.base import Answer, AssetView, Frame, Observation, Payload
+from engine.adapters.readings import observations
+from engine.adapters.registers import Register, RegisterProfile, encode, quantise, value_range
+from engine.adapters.tables import is_whole, nearest
+from engine.commands import Attempt, Command, CommandType
+from engine.errors import Untranslatable, UsageError
+from engine.types import W_PER_KW, to_w
+
+READ_HOLDING: Final = 3
+READ_INPUT: Final = 4
+WRITE_SINGLE: Final = 6
+WRITE_MULTIPLE: Final = 16
+_MOST_READ: Final = 125
+_MOST_WRITTEN: Final = 123
+_LAST_ADDRESS: Final = 0xFFFF
+_LAST_WORD: Final = 0xFFFF
+
+_POLLED: Final = ("soc_pct", "state", "power_w")
+
+
+def _within(low: int, high: int) -> list[Callable[[Any, Any, Any], Any]]:
+    return [attrs.validators.instance_of(int), attrs.validators.ge(low), attrs.validators.le(high)]
+
+
+@attrs.frozen
+class ModbusOptions:
+    """The Modbus keys of an asset in the site file.
+
+    ``profile`` names a register profile: a built-in one, or a path ending in ``.toml`` as it stands
+    in the site file. ``idle_w`` is the asset's own key as well; here it tells idle from charging
+    where a device has no state register. Unit 0 is a broadcast that no device answers.
+    """
+
+    host: str = attrs.field(validator=attrs.validators.min_len(1), metadata={"address": True})
+    port: int = attrs.field(default=502, validator=_within(1, 65_535), metadata={"address": True})
+    unit: int = attrs.field(default=1, validator=_within(1, 255))
+    profile: str = attrs.field(default="generic-battery", validator=attrs.validators.min_len(1))
+    idle_w: int = attrs.field(default=100, validator=_within(0, 1_000_000))
+
+
+def options_of(options: object) -> ModbusOptions:
+    """Return an asset's options as what they are.
+
+    Raises:
+        UsageError: they are those of another adapter.
+    """
+    if not isinstance(options, ModbusOptions):
+        raise UsageError("a Modbus asset needs the options host, port, unit and profile")
+    return options
+
+
+class ModbusSpelling:
+    """The pure half of the Modbus adapter, for the register profiles that it is given by name."""
+
+    options: type = ModbusOptions
+
+    def __init__(self, profiles: Mapping[str, RegisterProfile]) -> None:
+        """Take the profiles by the names that site files use."""
+        self._profiles = dict(profiles)
+
+    # --- what the profile says of an asset
+
+    def profile_of(self, options: object) -> RegisterProfile:
+        """Return the register profile of an asset.
+
+        Raises:
+            UsageError: these are no Modbus options, or no profile has the name that they give.
+        """
+        name = options_of(options).profile
+        profile = self._profiles.get(name)
+        if profile is None:
+            raise UsageError(
+                f"no register profile is called {name!r}{nearest(name, self._profiles)}"
+            )
+        return profile
+
+    def step_w(self, options: object) -> int:
+        """Return the resolution of the device's setpoint in watts, at least 1."""
+        return step_w(self.profile_of(options))
+
+    def limits_w(self, options: object) -> tuple[int, int]:
+        """Return the greatest charge and discharge power that the registers take, in watts."""
+        profile = self.profile_of(options)
+        if profile.control == "pair":
+            charge, discharge = (math.floor(value_range(one)[1]) for one in profile.setpoints)
+            return charge, discharge
+        low, high = (math.trunc(value) for value in value_range(profile.setpoints[0]))
+        return (high, -low) if profile.charge_sign > 0 else (-low, high)
+
+    def shared_register(self, options: object) -> bool:
+        """Return whether one signed register holds charge and discharge."""
+        return self.profile_of(options).control == "signed"
+
+    def slot_key(self, options: object) -> str:
+        """Return what units behind one connection have in common: host and port."""
+        own = options_of(options)
+        return f"{own.host}:{own.port}"
+
+    def poll_s(self, options: object) -> float:
+        """Return the profile's seconds between polls."""
+        return self.profile_of(options).poll_s
+
+    # --- Spelling
+
+    def translate(self, command: Command, asset: AssetView, attempt: Attempt) -> Payload:
+        """Spell a command as register writes, followed by a read of what they wrote.
+
+        Raises:
+            Untranslatable: a battery cannot do it, or it was refused in the one form there is.
+        """
+        if attempt.form:
+            raise Untranslatable("a register write has one form only")
+        device = Device(self.profile_of(asset.options), options_of(asset.options).unit)
+        kind = command.type
+        match kind:
+            case CommandType.SET_CHARGE_RATE | CommandType.SET_DISCHARGE_RATE:
+                return _rate(device, command, asset, attempt)
+            case CommandType.STOP_CHARGING:
+                return Payload(device.pair(0, 0))
+            case CommandType.RELEASE:
+                return Payload(device.release())
+            case CommandType.CALL:
+                return Payload((_call(command, device.unit),))
+            case CommandType.START_CHARGING | CommandType.CHANGE_AVAILABILITY:
+                raise Untranslatable(f"a battery cannot {kind.value}")
+            case _:
+                assert_never(kind)
+
+    def interpret(self, answer: Answer, asset: AssetView) -> tuple[Observation, ...]:
+        """Return what the registers in an answer say; nothing where it was refused."""
+        if answer.outcome != "accepted":
+            return ()
+        profile = self.profile_of(asset.options)
+        return observations(profile, answer, options_of(asset.options).idle_w)
+
+    def questions(self, asset: AssetView) -> tuple[Payload, ...]:
+        """Return the reads of the registers that hold the setpoint."""
+        profile = self.profile_of(asset.options)
+        return (Payload(reads(profile.setpoints, options_of(asset.options).unit)),)
+
+    def poll(self, options: object) -> Payload:
+        """Return the reads that tell state, power, charge and setpoint."""
+        profile = self.profile_of(options)
+        known = [one for role in _POLLED if (one := profile.find(role)) is not None]
+        return Payload(reads((*known, *profile.setpoints), options_of(options).unit))
+
+
+@attrs.frozen
+class Device:
+    """One unit with its profile: what is written to bring about a pair of powers."""
+
+    profile: RegisterProfile
+    unit: int
+
+    def write(self, role: str, value: float, *, control: bool = True) -> Frame:
+        """Return the one frame that writes one value."""
+        register = self.profile.register(role)
+        body: dict[str, object] = {
+            "unit": self.unit,
+            "space": register.space,
+            "address": register.address,
+            "values": encode(register, value),
+            "function": register.write_function,
+            "role": role,
+        }
+        return Frame("write", body, control=control)
+
+    def pair(
+        self, charge_w: int, discharge_w: int, first: str | None = None, only: str | None = None
+    ) -> tuple[Frame, ...]:
+        """Return the frames that make a pair hold, and the reads that prove it.
+
+        ``first`` is a register to write ahead of the mode, ``only`` the one register to write
+        after it; without that it is all of the setpoint's.
+        """
+        mode = "charge" if charge_w > discharge_w else "discharge" if discharge_w else "idle"
+        writes = self.profile.modes.get(mode, ())
+        written = {one.role for one in writes if one.value is None}
+        roles = [one.role for one in self.profile.setpoints if only in {None, one.role}]
+        pair = (charge_w, discharge_w)
+        frames = [] if first is None else [self.write(first, self._value(first, pair))]
+        for one in writes:
+            value = self._value(one.role, pair) if one.value is None else float(one.value)
+            frames.append(self.write(one.role, value))
+        left = [role for role in roles if role not in written]
+        frames += [self.write(role, self._value(role, pair)) for role in left]
+        return (*frames, *reads(self.profile.setpoints, self.unit))
+
+    def release(self) -> tuple[Frame, ...]:
+        """Return the frames that hand the device back: the profile's, else the pair (0, 0)."""
+        writes = self.profile.modes.get("release", ())
+        if not writes:
+            return self.pair(0, 0)
+        return tuple(self.write(one.role, float(one.value or 0)) for one in writes)
+
+    def heartbeat(self, role: str, value: float) -> Frame:
+        """Return the frame that keeps the device from taking itself back; no control frame."""
+        return self.write(role, value, control=False)
+
+    def _value(self, role: str, pair: tuple[int, int]) -> int:
+        charge_w, discharge_w = pair
+        match role:
+            case "charge_setpoint_w":
+                return charge_w
+            case "discharge_setpoint_w":
+                return discharge_w
+            case "power_setpoint_w":
+                return self.profile.charge_sign * (charge_w - discharge_w)
+            case _:
+                return abs(charge_w - discharge_w)
+
+
+def step_w(profile: RegisterProfile) -> int:
+    """Return the resolution of a profile's setpoint in watts, at least 1."""
+    return max(1, *(math.ceil(one.resolution) for one in profile.setpoints))
+
+
+def reads(registers: Iterable[Register], unit: int) -> tuple[Frame, ...]:
+    """Return the frames that read these registers; neighbours without a gap share one frame."""
+    blocks: list[list[Register]] = []
+    for register in sorted(set(registers), key=lambda one: (one.space, one.address)):
+        last = blocks[-1] if blocks else None
+        if last is not None and _joins(last, register):
+            last.append(register)
+        else:
+            blocks.append([register])
+    return tuple(_read(block, unit) for block in blocks)
+
+
+def _joins(block: Sequence[Register], register: Register) -> bool:
+    end = block[-1].address + block[-1].count
+    return (
+        block[0].space == register.space
+        and end == register.address
+        and end + register.count - block[0].address <= _MOST_READ
+    )
+
+
+def _read(block: Sequence[Register], unit: int) -> Frame:
+    first, last = block[0], block[-1]
+    body: dict[str, object] = {
+        "unit": unit,
+        "space": first.space,
+        "address": first.address,
+        "count": last.address + last.count - first.address,
+        "function": READ_HOLDING if first.space == "holding" else READ_INPUT,
+        "role": ", ".join(one.role for one in block),
+    }
+    return Frame("read", body, control=False)
+
+
+# --- rates
+
+
+def _rate(device: Device, command: Command, asset: AssetView, attempt: Attempt) -> Payload:
+    """Return the frames of a rate; a channel not known to hold its part is written first."""
+    charging = command.type is CommandType.SET_CHARGE_RATE
+    own_kw, other_kw = attempt.charge_kw, attempt.discharge_kw
+    held_kw = asset.held_discharge_kw
+    if not charging:
+        own_kw, other_kw = other_kw, own_kw
+        held_kw = asset.held_charge_kw
+    own_w, other_w = _watts(command.value_kw if own_kw is None else own_kw), _watts(other_kw or 0.0)
+    if own_w and other_w:
+        raise Untranslatable("a battery cannot charge and discharge at once")
+    pair = (own_w, other_w) if charging else (other_w, own_w)
+    own, other = ("charge_setpoint_w", "discharge_setpoint_w")[:: 1 if charging else -1]
+    if device.profile.control == "signed":
+        return Payload(device.pair(*pair), _applied_kw(device, "power_setpoint_w", own_w, charging))
+    known = held_kw is not None and to_w(held_kw) == other_w
+    frames = device.pair(*pair, first=None if known else other, only=own)
+    return Payload(frames, _applied_kw(device, own, own_w, charging))
+
+
+def _applied_kw(device: Device, role: str, value_w: int, charging: bool) -> float:  # noqa: FBT001 - which of two channels
+    """Return what a channel's value becomes on the device, in kW."""
+    sign = 1
+    if role == "power_setpoint_w":
+        sign = device.profile.charge_sign * (1 if charging else -1)
+    applied = quantise(device.profile.register(role), sign * value_w)
+    return float(abs(applied)) / W_PER_KW
+
+
+def _watts(power_kw: float | None) -> int:
+    if power_kw is None or not math.isfinite(power_kw) or power_kw < 0:
+        raise Untranslatable(f"{power_kw} kW is not a power that can be set")
+    return to_w(power_kw)
+
+
+# --- calls by hand
+
+
+def _call(command: Command, unit: int) -> Frame:
+    """Return the frame of a CALL: write_register, write_registers or read_registers."""
+    payload = command.arguments.get("payload")
+    given: Mapping[str, object] = payload if isinstance(payload, dict) else {}
+    action = command.arguments.get("action")
+    space = given.get("space", "holding")
+    body: dict[str, object] = {
+        "unit": unit,
+        "space": "input" if space == "input" else "holding",
+        "address": _whole(given.get("address"), "address", 0, _LAST_ADDRESS),
+    }
+    if action == "read_registers":
+        body["count"] = _whole(given.get("count", 1), "count", 1, _MOST_READ)
+        body["function"] = READ_INPUT if space == "input" else READ_HOLDING
+        return Frame("read", {**body, "role": "call"}, control=False)
+    if action == "write_register":
+        body["values"] = [_word(given.get("value"))]
+        body["function"] = WRITE_SINGLE
+    elif action == "write_registers":
+        body["values"] = _words(given.get("values"))
+        body["function"] = WRITE_MULTIPLE
+    else:
+        raise Untranslatable("a battery takes write_register, write_registers and read_registers")
+    return Frame("write", {**body, "role": "call"})
+
+
+def _whole(value: object, name: str, low: int, high: int) -> int:
+    if not is_whole(value) or not low <= value <= high:
+        raise Untranslatable(f"{name} is an integer from {low} to {high}, not {value!r}")
+    return value
+
+
+def _word(value: object) -> int:
+    return _whole(value, "a word", 0, _LAST_WORD)
+
+
+def _words(values: object) -> list[int]:
+    if not isinstance(values, list) or not 1 <= len(values) <= _MOST_WRITTEN:
+        raise Untranslatable(f"values is a list of 1 to {_MOST_WRITTEN} words")
+    return [_word(value) for value in values]

@@ -1,0 +1,135 @@
+"""What registers that were read say of a battery.
+
+An answer's ``values`` hold one mapping per frame; that of a read has ``space``, ``address``
+(0-based) and ``words`` as they came.
+"""
+
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+from typing import Final
+
+from engine.adapters.base import (
+    Answer,
+    Observation,
+    PowerMeasured,
+    SetpointRead,
+    StateReported,
+    Unreadable,
+)
+from engine.adapters.registers import Register, RegisterProfile, decode, raw_of
+from engine.types import W_PER_KW
+
+_PLAUSIBLE: Final[Mapping[str, tuple[Fraction, Fraction]]] = {
+    "soc_pct": (Fraction(0), Fraction(100)),
+}
+
+
+def observations(
+    profile: RegisterProfile, answer: Answer, idle_w: float
+) -> tuple[Observation, ...]:
+    """Return what an answer's registers say, in the order setpoint, state, power.
+
+    ``idle_w``: below it, a battery without a state register is idle. A value that its profile
+    calls NaN or that cannot be is Unreadable, and says nothing else.
+    """
+    return _Readings(profile, answer).observations(idle_w)
+
+
+def misfit(profile: RegisterProfile, answer: Answer) -> str | None:
+    """Return why a device is not the one of the profile, null where it is or does not tell."""
+    register = profile.find("model_id")
+    if register is None or not register.expect:
+        return None
+    words = _words(register, answer)
+    raw = None if words is None else raw_of(register, words)
+    if raw is not None and raw in register.expect:
+        return None
+    wanted = " or ".join(map(str, register.expect))
+    return f"model_id is {'not told' if raw is None else raw}, profile {profile.name} fits {wanted}"
+
+
+class _Readings:
+    """The values of one answer by role."""
+
+    def __init__(self, profile: RegisterProfile, answer: Answer) -> None:
+        self.profile = profile
+        self.answer = answer
+        self.unreadable: list[Observation] = []
+        self.raw: dict[str, Fraction] = {}
+        self.values: dict[str, float] = {}
+        for register in profile.registers:
+            words = _words(register, answer)
+            if words is not None:
+                self.take(register, words)
+
+    def take(self, register: Register, words: Sequence[int]) -> None:
+        raw, value = raw_of(register, words), decode(register, words)
+        if raw is None or value is None or not _is_plausible(register, value):
+            shown = " ".join(f"{word:04x}" for word in words)
+            self.unreadable.append(Unreadable(f"{register.role} {shown}"))
+            return
+        self.raw[register.role] = raw
+        self.values[register.role] = value
+
+    def observations(self, idle_w: float) -> tuple[Observation, ...]:
+        found = (*self.setpoint(), *self.state(idle_w), *self.power())
+        return (*found, *self.unreadable)
+
+    def setpoint(self) -> tuple[Observation, ...]:
+        roles = [one.role for one in self.profile.setpoints]
+        told = [self.values[role] / W_PER_KW for role in roles if role in self.values]
+        if len(told) < len(roles):
+            return ()
+        step_kw = float(max(one.resolution for one in self.profile.setpoints)) / W_PER_KW
+        if len(told) == 1:
+            signed_kw = self.profile.charge_sign * told[0]
+            told = [max(signed_kw, 0.0), max(-signed_kw, 0.0)]
+        return (SetpointRead(told[0], told[1], step_kw, self.answer.raw),)
+
+    def state(self, idle_w: float) -> tuple[Observation, ...]:
+        register = self.profile.find("state")
+        if register is not None and register.enum:
+            raw = self.raw.get("state")
+            if raw is None:
+                return ()
+            return (StateReported(register.enum.get(int(raw)), str(int(raw))),)
+        power_w = self.power_w()
+        if power_w is None:
+            return ()
+        state = "IDLE"
+        if abs(power_w) > idle_w:
+            state = "CHARGING" if power_w > 0 else "DISCHARGING"
+        return (StateReported(state, f"{power_w:g} W"),)
+
+    def power(self) -> tuple[Observation, ...]:
+        power_w, soc_pct = self.power_w(), self.values.get("soc_pct")
+        if power_w is None and soc_pct is None:
+            return ()
+        power_kw = None if power_w is None else power_w / W_PER_KW
+        return (PowerMeasured(power_kw, soc_pct=soc_pct),)
+
+    def power_w(self) -> float | None:
+        """Measured power in watts, charging positive."""
+        value = self.values.get("power_w")
+        return None if value is None else self.profile.charge_sign * value
+
+
+def _is_plausible(register: Register, value: float) -> bool:
+    low, high = _PLAUSIBLE.get(register.role, (None, None))
+    if not register.writable:
+        low = low if register.minimum is None else register.minimum
+        high = high if register.maximum is None else register.maximum
+    return (low is None or value >= low) and (high is None or value <= high)
+
+
+def _words(register: Register, answer: Answer) -> Sequence[int] | None:
+    """Return a register's words from the frames of an answer, null where none covers it."""
+    for body in answer.values:
+        if not isinstance(body, Mapping) or body.get("space") != register.space:
+            continue
+        words, address = body.get("words"), body.get("address")
+        if isinstance(words, Sequence) and isinstance(address, int):
+            start = register.address - address
+            if start >= 0 and start + register.count <= len(words):
+                return words[start : start + register.count]
+    return None

@@ -1,0 +1,224 @@
+"""Registers and how a value becomes words: the model of a register profile.
+
+Sources: MODBUS Application Protocol V1.1b3, sections 4.3 (data model, 16-bit words, high byte
+first) and 6.3, 6.4, 6.6, 6.12 (function codes 3, 4, 6, 16). How several words make one value is
+left to the vendor, hence a word order per register.
+"""
+
+import math
+import struct
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+from typing import Final, Literal, TypeAlias
+
+import attrs
+
+RegisterType: TypeAlias = Literal["u16", "i16", "u32", "i32", "f32"]
+WordOrder: TypeAlias = Literal["big", "little"]
+Space: TypeAlias = Literal["holding", "input"]
+Control: TypeAlias = Literal["pair", "signed"]
+
+_BITS: Final[Mapping[str, int]] = {"u16": 16, "i16": 16, "u32": 32, "i32": 32, "f32": 32}
+_FLOAT_MAX: Final = Fraction(struct.unpack(">f", b"\x7f\x7f\xff\xff")[0])
+_WORD_BITS: Final = 16
+_WORD_MASK: Final = 0xFFFF
+
+
+@attrs.frozen
+class Persistent:
+    """A register kept in flash, which wears: least seconds between writes, most writes a day."""
+
+    min_interval_s: float
+    daily_writes: int
+
+
+@attrs.frozen
+class Register:
+    """One value of a device: ``value = raw * scale + offset``, in the unit of its role.
+
+    ``address`` is the 0-based protocol address of the first word. ``minimum``, ``maximum`` and
+    ``step`` are values (watts for setpoints), null where the profile names none. ``nan`` is the
+    raw pattern that means "no value". ``enum`` maps raw values to states, ``expect`` lists the
+    raw values of a device that this profile fits.
+    """
+
+    role: str
+    address: int
+    type: RegisterType
+    space: Space = "holding"
+    scale: Fraction = Fraction(1)
+    offset: Fraction = Fraction(0)
+    writable: bool = False
+    minimum: Fraction | None = None
+    maximum: Fraction | None = None
+    step: Fraction | None = None
+    nan: int | None = None
+    word_order: WordOrder = "big"
+    write_word_order: WordOrder = "big"
+    write_function: int = 6
+    enum: Mapping[int, str] = attrs.field(factory=dict)
+    expect: tuple[int, ...] = ()
+    persistent: Persistent | None = None
+
+    @property
+    def count(self) -> int:
+        """How many words the value has."""
+        return _BITS[self.type] // _WORD_BITS
+
+    @property
+    def resolution(self) -> Fraction:
+        """The step between two values to write: ``step``, else ``scale``; 1 for a float."""
+        if self.step is not None:
+            return self.step
+        return Fraction(1) if self.type == "f32" else self.scale
+
+
+@attrs.frozen
+class ModeWrite:
+    """One write of a mode's sequence; ``value`` null stands for the setpoint itself."""
+
+    role: str
+    value: Fraction | None
+
+
+@attrs.frozen
+class KeepAlive:
+    """What a device wants to hear within ``device_timeout_s``, else it takes itself back.
+
+    ``role`` is a register's, or ``setpoint``: the confirmed setpoint again. ``write`` is the value
+    to write each time, null to count up.
+    """
+
+    role: str
+    device_timeout_s: float
+    write: Fraction | None = None
+
+
+@attrs.frozen
+class RegisterProfile:
+    """A device's register map, as data.
+
+    ``charge_sign`` is +1 where signed power values count charging positive, else -1. ``modes``
+    has the ordered writes of ``charge``, ``discharge``, ``idle`` and ``release``.
+    """
+
+    name: str
+    source: str
+    registers: tuple[Register, ...]
+    control: Control = "pair"
+    charge_sign: int = 1
+    poll_s: float = 5.0
+    min_gap_s: float = 0.0
+    modes: Mapping[str, tuple[ModeWrite, ...]] = attrs.field(factory=dict)
+    keepalive: KeepAlive | None = None
+
+    def find(self, role: str) -> Register | None:
+        """Return the register of a role, null where there is none."""
+        return next((one for one in self.registers if one.role == role), None)
+
+    def register(self, role: str) -> Register:
+        """Return the register of a role that a parsed profile is known to have.
+
+        Raises:
+            LookupError: there is none.
+        """
+        found = self.find(role)
+        if found is None:
+            message = f"profile {self.name} has no register {role!r}"
+            raise LookupError(message)
+        return found
+
+    @property
+    def setpoints(self) -> tuple[Register, ...]:
+        """The registers that hold the setpoint: charge and discharge, or the signed one."""
+        if self.control == "signed":
+            return (self.register("power_setpoint_w"),)
+        return (self.register("charge_setpoint_w"), self.register("discharge_setpoint_w"))
+
+
+def raw_range(register_type: RegisterType) -> tuple[Fraction, Fraction]:
+    """Return the least and greatest raw value of a type."""
+    bits = _BITS[register_type]
+    if register_type == "f32":
+        return -_FLOAT_MAX, _FLOAT_MAX
+    if register_type.startswith("u"):
+        return Fraction(0), Fraction((1 << bits) - 1)
+    return Fraction(-(1 << bits - 1)), Fraction((1 << bits - 1) - 1)
+
+
+def value_range(register: Register) -> tuple[Fraction, Fraction]:
+    """Return the least and greatest value that may be written, in the unit of the role."""
+    low, high = (raw * register.scale + register.offset for raw in raw_range(register.type))
+    if register.minimum is not None:
+        low = max(low, register.minimum)
+    if register.maximum is not None:
+        high = min(high, register.maximum)
+    return low, high
+
+
+def quantise(register: Register, value: float) -> Fraction:
+    """Return what a value becomes on the device: within its limits, towards zero to its step.
+
+    Raises:
+        ValueError: the value is not finite.
+    """
+    if not math.isfinite(value):
+        message = f"{value} cannot be written to {register.role}"
+        raise ValueError(message)
+    low, high = value_range(register)
+    clipped = min(max(Fraction(value), low), high)
+    return math.trunc(clipped / register.resolution) * register.resolution
+
+
+def encode(register: Register, value: float) -> list[int]:
+    """Return the words that write a value, `quantise` applied.
+
+    Raises:
+        ValueError: the value is not finite.
+    """
+    raw = (quantise(register, value) - register.offset) / register.scale
+    return raw_words(register, raw)
+
+
+def raw_words(register: Register, raw: Fraction) -> list[int]:
+    """Return a raw value as words in the register's order of writing."""
+    bits = _BITS[register.type]
+    if register.type == "f32":
+        pattern = int.from_bytes(struct.pack(">f", float(raw)), "big")
+    else:
+        pattern = int(raw) & ((1 << bits) - 1)
+    words = [pattern >> shift & _WORD_MASK for shift in range(bits - _WORD_BITS, -1, -_WORD_BITS)]
+    return words if register.write_word_order == "big" else words[::-1]
+
+
+def raw_of(register: Register, words: Sequence[int]) -> Fraction | None:
+    """Return the raw value of words as read, null for the register's NaN.
+
+    Raises:
+        ValueError: the number of words is not the register's.
+    """
+    if len(words) != register.count:
+        message = f"{register.role} has {register.count} words, not {len(words)}"
+        raise ValueError(message)
+    pattern = 0
+    for word in words if register.word_order == "big" else reversed(words):
+        pattern = pattern << _WORD_BITS | word
+    bits = _BITS[register.type]
+    if register.nan is not None and pattern == register.nan & ((1 << bits) - 1):
+        return None
+    if register.type == "f32":
+        number = struct.unpack(">f", pattern.to_bytes(4, "big"))[0]
+        return Fraction(number) if math.isfinite(number) else None
+    if register.type.startswith("i") and pattern >> (bits - 1):
+        pattern -= 1 << bits
+    return Fraction(pattern)
+
+
+def decode(register: Register, words: Sequence[int]) -> float | None:
+    """Return the value of words as read, in the unit of the role; null for NaN.
+
+    Raises:
+        ValueError: the number of words is not the register's.
+    """
+    raw = raw_of(register, words)
+    return None if raw is None else float(raw * register.scale + register.offset)
