@@ -77,6 +77,18 @@ class Inbox:
         if self.claim.acquire(blocking=False):
             self._schedule()
 
+    def hurry(self, envelope: Envelope[Any], /, *, first: bool = False) -> None:
+        """Take a message that finishes what was begun: its actor's turn comes before others'.
+
+        ``first`` also puts it before the actor's other messages. Any thread.
+        """
+        if first:
+            self.messages.appendleft(envelope)
+        else:
+            self.messages.append(envelope)
+        if self.claim.acquire(blocking=False):
+            self._schedule(hurry=True)
+
     def get(self) -> Envelope[Any]:
         """Return the oldest message. The thread that has the claim."""
         return self.messages.popleft()
@@ -102,12 +114,12 @@ class Inbox:
             _reply(envelope, None if stop else _Raised(dead))
         return count
 
-    def _schedule(self) -> None:
+    def _schedule(self, *, hurry: bool = False) -> None:
         """Put the actor on its pool's ready queue; before it starts, leave that to its start."""
         if self.actor is None:
             self.claim.release()
         else:
-            self.actor.pool.schedule(self.actor)
+            self.actor.pool.schedule(self.actor, hurry=hurry)
 
 
 class PoolActor(pykka.Actor):
@@ -132,9 +144,14 @@ class PoolActor(pykka.Actor):
     @classmethod
     def start(cls, pool: "ActorPool", *args: object, **kwargs: object) -> pykka.ActorRef[Self]:
         """Make an actor, let it run on ``pool`` and return its ref. Any thread."""
+        return cls.begin(pool, *args, **kwargs).actor_ref
+
+    @classmethod
+    def begin(cls, pool: "ActorPool", *args: object, **kwargs: object) -> Self:
+        """Make an actor, let it run on ``pool`` and return it, for `hurry`. Any thread."""
         actor = cls(pool, *args, **kwargs)
         actor._start_actor_loop()
-        return actor.actor_ref
+        return actor
 
     @property
     def inbox(self) -> Inbox:
@@ -155,6 +172,14 @@ class PoolActor(pykka.Actor):
         self.inbox.actor = self
         self.pool.adopt(self)
         self.pool.schedule(self)
+
+    def hurry(self, message: object) -> None:
+        """Take a message soon: it finishes what this or another actor has begun. Any thread."""
+        self.inbox.hurry(Envelope(message))
+
+    def hurry_first(self, message: object) -> None:
+        """Take a message before all others that wait, and soon. Any thread."""
+        self.inbox.hurry(Envelope(message), first=True)
 
     def again(self, message: object) -> None:
         """Handle a message before all others that wait. The actor's worker."""
@@ -203,8 +228,11 @@ class ActorPool(abc.ABC):
         self._actors.discard(actor)
 
     @abc.abstractmethod
-    def schedule(self, actor: PoolActor) -> None:
-        """Give an actor a turn; the caller hands over the actor's claim. Any thread."""
+    def schedule(self, actor: PoolActor, *, hurry: bool = False) -> None:
+        """Give an actor a turn, in a ``hurry`` before those that are not. Any thread.
+
+        The caller hands over the actor's claim.
+        """
 
     @abc.abstractmethod
     def ask(self, ref: pykka.ActorRef[Any], message: object, timeout_s: float) -> Any:  # noqa: ANN401 -- answers are anything

@@ -109,10 +109,11 @@ class Assembly:
             epoch=parts.journal.epoch,
         )
         state = attrs.evolve(states.get(asset_id, AssetState(asset_id)), outside=outside)
-        tell = AssetActor.start(parts.runtime.pool, state, services).tell
+        actor = AssetActor.begin(parts.runtime.pool, state, services)
+        tell = actor.actor_ref.tell
         self.tell[asset_id] = tell
-        link = plugin.link(config.options, self.links.reporter(tell))
-        self.links.attach(asset_id, link, tell, slot)
+        link = plugin.link(config.options, self.links.reporter(actor.hurry))
+        self.links.attach(asset_id, link, actor.hurry, slot)
         if state.rules is not None:
             tell(message.Recovered(parts.journal.epoch))
         tell(message.Configured(rules_of(plugin, config)))

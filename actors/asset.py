@@ -32,6 +32,9 @@ STASH_LIMIT = 1_000
 """Messages that an asset keeps while its events are being committed; further signs of life go."""
 
 
+_WOKE = message.Woke()
+
+
 class LinkPort(Protocol):
     """What an asset hands its attempts to; never blocks, answers by messages."""
 
@@ -78,6 +81,7 @@ class AssetActor(PoolActor):
         self._stash: deque[message.Message] = deque()
         self._in_flight: tuple[Sequence[Any], Sequence[effect.Effect], Instant] | None = None
         self._lost = False
+        self._armed: tuple[int | None, int | None] = (None, None)
         services.board[state.asset_id] = state
 
     # --- decide -> append -> committed -> evolve -> effects
@@ -103,7 +107,7 @@ class AssetActor(PoolActor):
             cause = cause_of(told)
             entries = [(event, cause, None) for event in happened]
             self._services.journal.append(
-                state.asset_id, state.version, entries, now, self.actor_ref.tell
+                state.asset_id, state.version, entries, now, self.hurry_first
             )
         else:
             self._perform(wanted, now)
@@ -142,17 +146,25 @@ class AssetActor(PoolActor):
         state = self._services.board[self._state.asset_id] = self._state
         for one in wanted:
             self._carry_out(one, now)
+        self._arm(state, now)
+
+    def _arm(self, state: AssetState, now: Instant) -> None:
+        """Be woken when time alone may change something; a time that is past waits for the sweep."""
         wake = next_wake(state)
         plan_us = wake.plan_us if wake.plan_us is None or wake.plan_us > now.plan_us else None
         device_us = (
             wake.device_us if wake.device_us is None or wake.device_us > now.device_us else None
         )
-        self._services.wakeups.at(
-            state.asset_id, self._wake, device_us=device_us, plan_us=plan_us
-        )
+        if self._armed != (plan_us, device_us):
+            self._armed = (plan_us, device_us)
+            self._services.wakeups.at(
+                state.asset_id, self._wake, device_us=device_us, plan_us=plan_us
+            )
 
     def _wake(self) -> None:
-        self.actor_ref.tell(message.Woke())
+        """Be woken. The timer's thread."""
+        self._armed = (None, None)
+        self.actor_ref.tell(_WOKE)
 
     def _carry_out(self, wanted: effect.Effect, now: Instant) -> None:  # noqa: C901 - one case per effect
         services, asset_id = self._services, self._state.asset_id

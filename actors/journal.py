@@ -1,8 +1,8 @@
 """The journal: the one place where events become durable, in batches, sealed, in order."""
 
 import logging
+import queue
 import threading
-from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final, TypeAlias
 
@@ -94,10 +94,9 @@ class Journal:
         self._seals = 0 if seal is None else seal.n
         self._rows = 0 if seal is None else seal.first + seal.count
         self._previous = FIRST if newest is None else digest_of((newest,))
-        self._waiting: deque[Append] = deque()
-        self._changed = threading.Condition()
-        self._busy = False
-        self._closing = False
+        # A SimpleQueue takes and gives without the interpreter's lock being fought for.
+        self._waiting: queue.SimpleQueue[Append | threading.Event | None] = queue.SimpleQueue()
+        self._closing = threading.Event()
         self._over: str | None = None
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
 
@@ -118,33 +117,31 @@ class Journal:
         ``reply`` gets Committed once they are durable, or Refused; it is called on the journal's
         thread and has to be quick.
         """
-        append = Append(stream, expected_version, entries, now, reply)
-        with self._changed:
-            if self._over is None:
-                self._waiting.append(append)
-                self._changed.notify()
-                return
-        reply(Refused(self._over))
+        if self._over is None:
+            self._waiting.put(Append(stream, expected_version, entries, now, reply))
+            if self._over is not None:
+                self._refuse_waiting()
+        else:
+            reply(Refused(self._over))
 
     def depth(self) -> int:
         """Return how many appends wait. Any thread."""
-        return len(self._waiting)
+        return self._waiting.qsize()
 
     def flush(self, timeout_s: float) -> bool:
-        """Wait until nothing waits any more; return whether that was in time. Any thread."""
-        with self._changed:
-            return self._changed.wait_for(
-                lambda: (not self._waiting and not self._busy) or self._over is not None,
-                timeout_s,
-            )
+        """Wait until all that waits now is stored; return whether that was in time. Any thread."""
+        reached = threading.Event()
+        self._waiting.put(reached)
+        if self._over is not None:
+            self._refuse_waiting()
+        return reached.wait(timeout_s)
 
     def close(self, timeout_s: float) -> bool:
         """Commit what waits as long as there is time, then refuse the rest. Twice is once."""
-        with self._changed:
-            self._closing = True
-            self._changed.notify_all()
+        self._waiting.put(None)
         if self._thread.is_alive():
             self._thread.join(timeout_s)
+        self._closing.set()
         ended = not self._thread.is_alive()
         self._end("the engine is closed")
         return ended
@@ -152,10 +149,9 @@ class Journal:
     # --- the journal's thread
 
     def _run(self) -> None:
-        while True:
-            appends = self._take()
-            if not appends:
-                return
+        going_on = True
+        while going_on and self._over is None:
+            appends, reached, going_on = self._take()
             try:
                 self._commit(appends)
             except Exception as error:
@@ -163,24 +159,25 @@ class Journal:
                 self._end(f"the journal failed: {type(error).__name__}")
                 for append in appends:
                     self._answer(append, Refused("the journal failed"))
-                return
-            with self._changed:
-                self._busy = False
-                self._changed.notify_all()
+            for event in reached:
+                event.set()
 
-    def _take(self) -> list[Append]:
-        """Return what waits, up to a batch; nothing at the end."""
-        with self._changed:
-            while not self._waiting and not self._closing and self._over is None:
-                self._changed.wait()
-            taken: list[Append] = []
-            count = 0
-            while self._waiting and count < BATCH:
-                append = self._waiting.popleft()
-                count += len(append.entries)
-                taken.append(append)
-            self._busy = bool(taken)
-            return taken
+    def _take(self) -> tuple[list[Append], list[threading.Event], bool]:
+        """Wait for something; return all that waits, up to a batch, and whether to go on."""
+        taken: list[Append] = []
+        reached: list[threading.Event] = []
+        count = 0
+        one = self._waiting.get()
+        while one is not None:
+            if isinstance(one, Append):
+                taken.append(one)
+                count += len(one.entries)
+            else:
+                reached.append(one)
+            if count >= BATCH or self._waiting.empty():
+                return taken, reached, True
+            one = self._waiting.get()
+        return taken, reached, False
 
     def _commit(self, appends: Sequence[Append]) -> None:
         batch = self._encode(appends)
@@ -299,9 +296,7 @@ class Journal:
 
     def _wait(self, wait_s: float) -> bool:
         """Wait before the next try; return whether there will be none."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._closing, wait_s)
-            return self._closing
+        return self._closing.wait(wait_s)
 
     def _tell(self, batch: Batch, positions: Sequence[int]) -> None:
         records = [
@@ -327,12 +322,16 @@ class Journal:
 
     def _end(self, reason: str) -> None:
         """Refuse everything that waits, and all that is still to come."""
-        with self._changed:
-            self._over = self._over or reason
-            waiting = list(self._waiting)
-            self._waiting.clear()
-            self._busy = False
-            self._changed.notify_all()
-        for append in waiting:
-            self._answer(append, Refused(self._over))
+        self._over = self._over or reason
+        self._refuse_waiting()
 
+    def _refuse_waiting(self) -> None:
+        while not self._waiting.empty():
+            try:
+                one = self._waiting.get_nowait()
+            except queue.Empty:
+                return
+            if isinstance(one, Append):
+                self._answer(one, Refused(self._over or "the engine is closed"))
+            elif one is not None:
+                one.set()

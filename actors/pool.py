@@ -9,7 +9,8 @@ lets it handle some messages and goes on to the next actor, and an exception is 
 import queue
 import random
 import threading
-from typing import Any
+from collections import deque
+from typing import Any, Final
 
 import pykka
 from pykka._envelope import Envelope
@@ -18,6 +19,13 @@ from actors.actor import ActorPool, HandlerHung, PoolActor, Worker
 from actors.clock import steady_s
 
 __all__ = ["ActorPool", "HandlerHung", "Pool", "PoolActor", "SeededPool", "Worker"]
+
+
+class _Nudge:
+    """Wakes a worker to look for actors in a hurry."""
+
+
+_NUDGE: Final = _Nudge()
 
 
 class Pool(ActorPool):
@@ -29,7 +37,8 @@ class Pool(ActorPool):
 
     def __init__(self, threads: int = 2, *, name: str = "actors", max_extra: int = 2) -> None:
         super().__init__()
-        self._ready: queue.SimpleQueue[PoolActor | None] = queue.SimpleQueue()
+        self._ready: queue.SimpleQueue[PoolActor | _Nudge | None] = queue.SimpleQueue()
+        self._hurried: deque[PoolActor] = deque()
         self._threads = threads
         self._name = name
         self._spare = max_extra
@@ -40,9 +49,17 @@ class Pool(ActorPool):
             for _ in range(threads):
                 self._add_worker()
 
-    def schedule(self, actor: PoolActor) -> None:
-        """Put an actor on the ready queue, its claim with it. Any thread."""
-        self._ready.put(actor)
+    def schedule(self, actor: PoolActor, *, hurry: bool = False) -> None:
+        """Put an actor on the ready queue, its claim with it. Any thread.
+
+        What finishes work that was begun goes first: a herd of new work otherwise comes between
+        an attempt's commit and its send, and the send window passes.
+        """
+        if hurry:
+            self._hurried.append(actor)
+            self._ready.put(_NUDGE)
+        else:
+            self._ready.put(actor)
         if self._closed:
             self._drop_ready()
 
@@ -107,11 +124,18 @@ class Pool(ActorPool):
 
     def _next(self) -> PoolActor | None:
         """Return an actor that waits for its turn, or None at the end. A worker's thread."""
-        actor = self._ready.get()
-        while actor is None and not self._closed and not self._ready.empty():
-            self._ready.put(None)  # the end comes after the actors
+        while True:
+            try:
+                return self._hurried.popleft()
+            except IndexError:
+                pass  # nobody is in a hurry
             actor = self._ready.get()
-        return actor
+            if actor is None:
+                if self._closed or self._ready.empty():
+                    return None
+                self._ready.put(None)  # the end comes after the actors
+            elif not isinstance(actor, _Nudge):
+                return actor
 
     def _rejoin(self, worker: Worker) -> bool:
         """Return whether a worker whose handler hung is needed again. Its thread."""
@@ -125,12 +149,12 @@ class Pool(ActorPool):
     def _drop_ready(self) -> int:
         """Refuse the messages of all actors that wait for a turn; return how many."""
         dropped = 0
-        while not self._ready.empty():
+        while self._hurried or not self._ready.empty():
             try:
-                actor = self._ready.get_nowait()
-            except queue.Empty:
+                actor = self._hurried.popleft() if self._hurried else self._ready.get_nowait()
+            except (queue.Empty, IndexError):
                 break
-            if actor is not None:
+            if isinstance(actor, PoolActor):
                 dropped += actor.inbox.refuse()
                 actor.inbox.release()
         self._ready.put(None)
@@ -150,7 +174,7 @@ class SeededPool(ActorPool):
         self._worker = Worker((Exception, SystemExit), budget=1)
         self._running = False
 
-    def schedule(self, actor: PoolActor) -> None:
+    def schedule(self, actor: PoolActor, *, hurry: bool = False) -> None:  # noqa: ARG002 -- the seed has the order
         """Let an actor have a turn in a later `run_until_idle`."""
         self._ready.append(actor)
 

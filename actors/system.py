@@ -12,6 +12,7 @@ from actors.clock import Clocks
 from actors.dispatcher import Receipt, Submitted
 from actors.handles import CommandHandle, Watch
 from actors.ids import Ids
+from actors.journal import Journal
 from actors.reading import Reader
 from actors.running import Running
 from actors.runtime import Runtime
@@ -324,6 +325,11 @@ class ActorSystem:
     def assembly(self) -> Assembly:
         """The running actors, for the command line and for tests."""
         return self._running.assembly
+
+    @property
+    def journal(self) -> Journal:
+        """The journal, for benches and tests."""
+        return self._running.journal
 
     # --- the end
 

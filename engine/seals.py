@@ -42,12 +42,12 @@ class LogSealed:
 
 def digest_of(rows: Iterable[Row]) -> bytes:
     """Return the SHA-256 of rows in order; every part is preceded by its length."""
-    digest = hashlib.sha256()
+    parts: list[bytes] = []
     for row in rows:
         stream, topic = row.stream.encode(), row.topic.encode()
         lengths = _LENGTHS.pack(len(stream), row.version, len(topic), len(row.state))
-        digest.update(b"".join((lengths, stream, topic, row.state)))
-    return digest.digest()
+        parts += (lengths, stream, topic, row.state)
+    return hashlib.sha256(b"".join(parts)).digest()
 
 
 def broken_seals(rows: Iterable[Row], codec: Codec) -> Iterator[str]:

@@ -92,18 +92,24 @@ class LinkHost:
         Raises:
             Exception: whatever a link's `open` raised, such as an address that is taken.
         """
-        futures = [self._loop.submit(one.link.open()) for one in self._attached.values()]
-        for future in futures:
-            future.result(timeout_s)
+        self._loop.submit(self._open_all()).result(timeout_s)
+
+    async def _open_all(self) -> None:
+        for one in self._attached.values():
+            await one.link.open()
 
     def close(self, timeout_s: float) -> None:
         """Let go of all devices, as far as the time goes."""
-        futures = [self._loop.submit(one.link.close()) for one in self._attached.values()]
-        for future in futures:
-            try:
-                future.result(timeout_s)
-            except Exception:
-                logger.exception("a link did not close in good order")
+        try:
+            self._loop.submit(self._close_all()).result(timeout_s)
+        except TimeoutError:
+            logger.warning("not every link closed in time")
+
+    async def _close_all(self) -> None:
+        closing = (one.link.close() for one in self._attached.values())
+        for result in await asyncio.gather(*closing, return_exceptions=True):
+            if isinstance(result, Exception):
+                logger.error("a link did not close in good order", exc_info=result)
 
     # --- what an asset wants (any thread)
 

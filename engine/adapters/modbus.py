@@ -151,10 +151,11 @@ class ModbusSpelling:
         profile = self.profile_of(asset.options)
         return (Payload(reads(profile.setpoints, options_of(asset.options).unit)),)
 
-    def poll(self, options: object) -> Payload:
-        """Return the reads that tell state, power, charge and setpoint."""
+    def poll(self, options: object, *, greeting: bool = False) -> Payload:
+        """Return the reads of state, power, charge and setpoint, and on greeting of the model."""
         profile = self.profile_of(options)
-        known = [one for role in _POLLED if (one := profile.find(role)) is not None]
+        roles = ("model_id", *_POLLED) if greeting else _POLLED
+        known = [one for role in roles if (one := profile.find(role)) is not None]
         return Payload(reads((*known, *profile.setpoints), options_of(options).unit))
 
 

@@ -1,0 +1,224 @@
+"""How fast an engine starts, takes a schedule and dispatches it, on devices in this process."""
+
+import statistics
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import attrs
+
+from actors.bench.convert import frame
+from actors.bench.device import InstantAdapter, InstantOptions
+from actors.clock import IDENTITY, ClockMapping, Clocks, DeviceClock, steady_s
+from actors.journal import Journal
+from actors.reading import VOCABULARY
+from actors.store import open_store
+from actors.system import ActorSystem
+from engine.adapters.registry import AdapterRegistry
+from engine.asset.messages import Woke
+from engine.codec import Codec, Record, Row
+from engine.config import AssetConfig, Defaults, Site
+from engine.rules import AssetRules
+from engine.types import AssetId, AssetKind, to_us
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_WAIT_S = 120.0
+_WOKE = Woke()
+
+
+@contextmanager
+def folder() -> Iterator[Path]:
+    """Give a folder that is gone afterwards."""
+    with tempfile.TemporaryDirectory(prefix="setpoint-bench-") as name:
+        yield Path(name)
+
+
+def site_of(count: int, place: Path) -> Site:
+    """Return a site of so many chargers, with its store in a folder."""
+    assets = tuple(
+        AssetConfig(
+            AssetRules(
+                AssetId(f"ast_{index}"),
+                AssetKind.EV_CHARGER,
+                "instant",
+                str(index),
+                22_000,
+                fallback_w=4_200,
+                stale_s=3_600.0,
+                on_stop="hold",
+            ),
+            InstantOptions(),
+        )
+        for index in range(count)
+    )
+    return Site(
+        id="sit_bench",
+        timezone="UTC",
+        store_url=f"sqlite:///{place / 'bench.db'}",
+        defaults=Defaults(dispatch_interval_seconds=3_600.0),
+        assets=assets,
+    )
+
+
+@contextmanager
+def running(count: int, clocks: Clocks | None = None) -> Iterator[tuple[ActorSystem, float]]:
+    """Give a running engine on an empty store, and how many seconds it took to open."""
+    with folder() as place:
+        adapters = AdapterRegistry({"instant": InstantAdapter()})
+        site = site_of(count, place)
+        began_s = steady_s()
+        system = ActorSystem.open(site, clocks=clocks, adapters=adapters)
+        took_s = steady_s() - began_s
+        try:
+            yield system, took_s
+        finally:
+            system.close()
+
+
+def schedule(count: int, slots: int = 96) -> "pd.DataFrame":
+    """Return a schedule of so many chargers, whose columns name them by number."""
+    made = frame(count, slots, seed=1)
+    made = made[[name for name in made.columns if str(name).startswith("ev_")]]
+    made.columns = [f"ev_{index}_kw" for index in range(len(made.columns))]
+    return made
+
+
+@attrs.define
+class SteppedPlan:
+    """A plan clock that stands where it is put, so that a slot lasts as long as its commands."""
+
+    at_us: int
+    mapping: ClockMapping = IDENTITY
+
+    def plan_us(self, device_us: int) -> int:
+        """Return where it was put."""
+        del device_us
+        return self.at_us
+
+    def device_us(self, plan_us: int) -> None:
+        """Plan times are not reached by themselves."""
+        del plan_us
+
+
+class Tally:
+    """Counts committed attempts that ended, and lets a bench wait for a number of them."""
+
+    def __init__(self, journal: Journal) -> None:
+        """Count from now on."""
+        self._count = 0
+        self._changed = threading.Condition()
+        journal.hooks.committed.append(self._committed)
+
+    def _committed(self, records: "list[Record] | tuple[Record, ...]") -> None:
+        ended = sum(record.topic == "asset.attempt_ended" for record in records)
+        if ended:
+            with self._changed:
+                self._count += ended
+                self._changed.notify_all()
+
+    def wait(self, count: int) -> None:
+        """Wait for so many in all.
+
+        Raises:
+            TimeoutError: they did not come.
+        """
+        with self._changed:
+            if not self._changed.wait_for(lambda: self._count >= count, _WAIT_S):
+                raise TimeoutError(f"{self._count} of {count} commands came to their end")
+
+
+def start_s(assets: int) -> float:
+    """Return how long it takes until so many assets are ready on an empty store."""
+    with running(assets) as (_, took_s):
+        return took_s
+
+
+def submit_s(assets: int) -> float:
+    """Return how long `submit` takes for a day of so many assets, until it is committed."""
+    table = schedule(assets)
+    first_us = to_us(table.index[0].to_pydatetime())
+    clocks = Clocks(DeviceClock(), SteppedPlan(first_us - 1))  # type: ignore[arg-type] - a plan clock by its methods
+    with running(assets, clocks) as (system, _):
+        began_s = steady_s()
+        system.submit(table)
+        return steady_s() - began_s
+
+
+@attrs.frozen
+class Dispatched:
+    """What a dispatch run did: commands, seconds, and the same rows' cost without an engine."""
+
+    commands: int
+    took_s: float
+    reference_s: float
+
+    @property
+    def rate(self) -> float:
+        """Commands per second."""
+        return self.commands / self.took_s
+
+    @property
+    def ratio(self) -> float:
+        """The rate beside that of encoding and inserting the same rows."""
+        return self.reference_s / self.took_s
+
+
+def dispatch(assets: int, slots: int) -> Dispatched:
+    """Dispatch every slot's commands as fast as they go, each durable before it is sent."""
+    table = schedule(assets, slots)
+    starts = [to_us(one.to_pydatetime()) for one in table.index]
+    plan = SteppedPlan(starts[0] - 1)
+    clocks = Clocks(DeviceClock(), plan)  # type: ignore[arg-type] - a plan clock by its methods
+    with running(assets, clocks) as (system, _):
+        tally = Tally(system.journal)
+        per_slot = _due_per_slot(table)
+        system.submit(table)
+        system.journal.flush(_WAIT_S)
+        done, began_s = 0, steady_s()
+        for start_us, due in zip(starts, per_slot, strict=True):
+            plan.at_us = start_us
+            done += len(due)
+            for asset_id in due:
+                system.assembly.tell[asset_id](_WOKE)
+            tally.wait(done)
+        took_s = steady_s() - began_s
+        return Dispatched(done, took_s, _reference_s(system))
+
+
+def _due_per_slot(table: "pd.DataFrame") -> list[list[AssetId]]:
+    """Return whose power changes at each slot: those that the timer would wake."""
+    watts = (table * 1_000).round().astype("int64")
+    last = watts.iloc[0] * 0 - 10
+    due = []
+    for _, row in watts.iterrows():
+        changed = (row - last).abs() > 1
+        last = last.where(~changed, row)
+        due.append([AssetId(f"ast_{index}") for index in changed.to_numpy().nonzero()[0]])
+    return due
+
+
+def _reference_s(system: ActorSystem) -> float:
+    """Return how long encoding and inserting the same rows takes, 2,000 at a time."""
+    records = [one for one in system.events() if one.topic.startswith("asset.attempt_")]
+    codec = Codec(VOCABULARY)
+    with folder() as place:
+        store = open_store(f"sqlite:///{place / 'reference.db'}")
+        began_s = steady_s()
+        for first in range(0, len(records), 2_000):
+            batch: list[Row] = [
+                codec.encode(one.header, one.event) for one in records[first : first + 2_000]
+            ]
+            store.append(batch)
+        took_s = steady_s() - began_s
+        store.close()
+    return took_s
+
+
+def median(values: list[float]) -> float:
+    """Return the median of runs."""
+    return statistics.median(values)
