@@ -234,7 +234,7 @@ class AssetActor(PoolActor):
         for record in self._services.read(self._state.asset_id):
             header = record.header
             at = Instant(header.at_us, header.wall_us)
-            state = evolve(state, record.event, at)  # type: ignore[arg-type] - the stream's own
+            state = evolve(state, record.event, at)  # type: ignore[arg-type]  # the stream's own
         self._state = state
         self._services.board[state.asset_id] = state
 

@@ -142,7 +142,7 @@ def submit_s(assets: int) -> float:
     """Return how long `submit` takes for a day of so many assets, until it is committed."""
     table = schedule(assets)
     first_us = to_us(table.index[0].to_pydatetime())
-    clocks = Clocks(DeviceClock(), SteppedPlan(first_us - 1))  # type: ignore[arg-type] - a plan clock by its methods
+    clocks = Clocks(DeviceClock(), SteppedPlan(first_us - 1))  # type: ignore[arg-type]  # a plan clock by its methods
     with running(assets, clocks) as (system, _):
         began_s = steady_s()
         system.submit(table)
@@ -173,7 +173,7 @@ def dispatch(assets: int, slots: int) -> Dispatched:
     table = schedule(assets, slots)
     starts = [to_us(one.to_pydatetime()) for one in table.index]
     plan = SteppedPlan(starts[0] - 1)
-    clocks = Clocks(DeviceClock(), plan)  # type: ignore[arg-type] - a plan clock by its methods
+    clocks = Clocks(DeviceClock(), plan)  # type: ignore[arg-type]  # a plan clock by its methods
     with running(assets, clocks) as (system, _):
         tally = Tally(system.journal)
         per_slot = _due_per_slot(table)

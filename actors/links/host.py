@@ -177,7 +177,7 @@ class LinkHost:
             return _without(attempt_id, "not_sent", str(error))
         except OutcomeUnknown as error:
             outcome = error.outcome if error.outcome in _UNKNOWN else "unknown"
-            return messages.AttemptAnswered(attempt_id, None, outcome, error.raw, str(error))  # type: ignore[arg-type] - checked above
+            return messages.AttemptAnswered(attempt_id, None, outcome, error.raw, str(error))  # type: ignore[arg-type]  # checked above
         except Exception as error:
             logger.exception("the link of attempt %s failed", attempt_id)
             return _without(attempt_id, "unknown", type(error).__name__)
@@ -203,4 +203,4 @@ _UNKNOWN = frozenset({"timed_out", "link_lost", "unknown"})
 
 
 def _without(attempt_id: str, outcome: str, reason: str) -> messages.AttemptAnswered:
-    return messages.AttemptAnswered(attempt_id, None, outcome, None, reason)  # type: ignore[arg-type] - one of Outcome
+    return messages.AttemptAnswered(attempt_id, None, outcome, None, reason)  # type: ignore[arg-type]  # one of Outcome

@@ -58,7 +58,7 @@ def charger_rules(**changes: object) -> AssetRules:
     rules = AssetRules(
         AssetId("ast_ev"), AssetKind.EV_CHARGER, "fake", "ev", 22_000, fallback_w=4_200
     )
-    return attrs.evolve(rules, **changes)  # type: ignore[arg-type] - the fields of AssetRules
+    return attrs.evolve(rules, **changes)  # type: ignore[arg-type]  # the fields of AssetRules
 
 
 def battery_rules(**changes: object) -> AssetRules:
@@ -73,7 +73,7 @@ def battery_rules(**changes: object) -> AssetRules:
         fallback_w=0,
         verify="readback",
     )
-    return attrs.evolve(rules, **changes)  # type: ignore[arg-type] - the fields of AssetRules
+    return attrs.evolve(rules, **changes)  # type: ignore[arg-type]  # the fields of AssetRules
 
 
 def plan_of(*changes: tuple[float, Channel, int], columns: tuple[str, ...] = ("ev_kw",)) -> Plan:

@@ -3,8 +3,6 @@
 from collections.abc import Callable
 from typing import Any
 
-import attrs
-
 from engine import events
 from engine.asset.programme import decided
 from engine.asset.state import (
@@ -18,6 +16,7 @@ from engine.asset.state import (
 )
 from engine.commands import CauseKind, CommandStatus, CommandType
 from engine.types import US_PER_S, Instant
+from engine.values import replace
 
 SETS_SETPOINT = frozenset(
     {CommandType.SET_CHARGE_RATE, CommandType.SET_DISCHARGE_RATE, CommandType.RELEASE}
@@ -42,8 +41,8 @@ def created(state: AssetState, event: events.CommandCreated) -> AssetState:
     orders = tuple(sorted((*state.orders, order), key=lambda one: -one.priority))
     device = state.device
     if event.type is CommandType.START_CHARGING and event.cause.kind is CauseKind.PLUG_IN:
-        device = attrs.evolve(device, start_tried=True)
-    return attrs.evolve(state, orders=orders, device=device, given_up=())
+        device = replace(device, start_tried=True)
+    return replace(state, orders=orders, device=device, given_up=())
 
 
 def started(state: AssetState, event: events.AttemptStarted, at: Instant) -> AssetState:
@@ -63,34 +62,32 @@ def started(state: AssetState, event: events.AttemptStarted, at: Instant) -> Ass
     )
     if event.setpoint is None:
         orders = _with_order(state.orders, event.command_ids[0], _tried)
-        return attrs.evolve(state, attempt=attempt, orders=orders)
+        return replace(state, attempt=attempt, orders=orders)
     work = state.work
     if work is not None:
-        work = attrs.evolve(
-            work, tries=work.tries + 1, form=event.form, retry_at_us=None, held=None
-        )
-    return attrs.evolve(state, attempt=attempt, work=work)
+        work = replace(work, tries=work.tries + 1, form=event.form, retry_at_us=None, held=None)
+    return replace(state, attempt=attempt, work=work)
 
 
 def _tried(order: Order) -> Order:
-    return attrs.evolve(order, tries=order.tries + 1, retry_at_us=None, held=None)
+    return replace(order, tries=order.tries + 1, retry_at_us=None, held=None)
 
 
 def ended(state: AssetState, event: events.AttemptEnded, at: Instant) -> AssetState:
     """Return the state after an attempt's outcome."""
     attempt = state.attempt
-    state = attrs.evolve(state, attempt=None)
+    state = replace(state, attempt=None)
     if attempt is None:
         return state
     if attempt.setpoint is None:
         waits = event.status is CommandStatus.PENDING and event.outcome in NOT_KNOWN
-        return attrs.evolve(
+        return replace(
             state,
             orders=_order_after(state.orders, attempt, event),
             unknown=attempt if waits else state.unknown,
         )
     if event.outcome in NOT_KNOWN:
-        state = attrs.evolve(state, holding=UNKNOWN_HOLDING)
+        state = replace(state, holding=UNKNOWN_HOLDING)
     match event.status:
         case CommandStatus.COMPLETED:
             return _completed(_confirmed(state, attempt))
@@ -113,7 +110,7 @@ def _pending(state: AssetState, attempt: OpenAttempt, event: events.AttemptEnded
         )
     form = work.form if event.next_form is None else event.next_form
     unknown = attempt if event.outcome in NOT_KNOWN else None
-    return attrs.evolve(
+    return replace(
         _with_work(
             state,
             retry_at_us=event.retry_at_us,
@@ -135,22 +132,22 @@ def _confirmed(state: AssetState, attempt: OpenAttempt) -> AssetState:
         released=setpoint == events.RELEASED,
         lease_until_us=attempt.lease_until_us,
     )
-    return attrs.evolve(state, holding=holding)
+    return replace(state, holding=holding)
 
 
 def _completed(state: AssetState) -> AssetState:
     work = state.work
     alarms = tuple(alarm for alarm in state.alarms if alarm != DECREASE_FAILED)
     if work is None or len(work.steps) <= 1:
-        return attrs.evolve(state, work=None, alarms=alarms)
-    return attrs.evolve(state, work=Work(work.decision, work.steps[1:]), alarms=alarms)
+        return replace(state, work=None, alarms=alarms)
+    return replace(state, work=Work(work.decision, work.steps[1:]), alarms=alarms)
 
 
 def _gave_up(state: AssetState, at: Instant) -> AssetState:
     work = state.work
     rules = state.rules
     if work is None or rules is None:
-        return attrs.evolve(state, work=None)
+        return replace(state, work=None)
     target = work.decision.target
     again_at_us = at.device_us + round(rules.reassert_s * US_PER_S)
     blocked = len(work.steps) > 1
@@ -158,7 +155,7 @@ def _gave_up(state: AssetState, at: Instant) -> AssetState:
     if _is_decrease(state.holding, target) and DECREASE_FAILED not in alarms:
         alarms = (*alarms, DECREASE_FAILED)
     given_up = (*state.given_up, GivenUp(target, again_at_us, blocked))
-    return attrs.evolve(state, work=None, given_up=given_up, alarms=alarms)
+    return replace(state, work=None, given_up=given_up, alarms=alarms)
 
 
 def _is_decrease(holding: Holding, target: events.Setpoint) -> bool:
@@ -179,14 +176,14 @@ def _order_after(
 
     def waiting(order: Order) -> Order:
         if event.outcome == "not_sent":
-            return attrs.evolve(
+            return replace(
                 order,
                 tries=order.tries - 1,
                 unsent=order.unsent + 1,
                 retry_at_us=event.retry_at_us,
             )
         form = order.form if event.next_form is None else event.next_form
-        return attrs.evolve(order, retry_at_us=event.retry_at_us, form=form, unsent=0)
+        return replace(order, retry_at_us=event.retry_at_us, form=form, unsent=0)
 
     return _with_order(orders, command_id, waiting)
 
@@ -194,7 +191,7 @@ def _order_after(
 def reconciled(state: AssetState, event: events.AttemptReconciled, at: Instant) -> AssetState:
     """Return the state after an attempt of unknown outcome was cleared up."""
     attempt = state.unknown
-    state = attrs.evolve(state, unknown=None)
+    state = replace(state, unknown=None)
     if attempt is None:
         return state
     if attempt.setpoint is None:
@@ -215,13 +212,13 @@ def verified(state: AssetState, event: events.CommandVerified, at: Instant) -> A
     work = state.work
     if event.found is not None:
         holding = Holding(event.found.charge_w, event.found.discharge_w)
-        state = attrs.evolve(state, holding=holding)
+        state = replace(state, holding=holding)
     if work is None or not _serves(work, event.command_ids):
         return state
     if event.status is not CommandStatus.COMPLETED:
         return _gave_up(state, at)
     if set(work.open_ids) <= set(event.command_ids):
-        return attrs.evolve(state, work=None)
+        return replace(state, work=None)
     return _completed(state)
 
 
@@ -229,10 +226,10 @@ def held(state: AssetState, event: events.CommandHeld) -> AssetState:
     """Return the state with commands waiting for their asset."""
     orders = state.orders
     for command_id in event.command_ids:
-        orders = _with_order(orders, command_id, lambda one: attrs.evolve(one, held=event.reason))
+        orders = _with_order(orders, command_id, lambda one: replace(one, held=event.reason))
     if _serves(state.work, event.command_ids):
         state = _with_work(state, held=event.reason)
-    return attrs.evolve(state, orders=orders)
+    return replace(state, orders=orders)
 
 
 def cancelled(state: AssetState, event: events.CommandCancelled) -> AssetState:
@@ -242,28 +239,28 @@ def cancelled(state: AssetState, event: events.CommandCancelled) -> AssetState:
     work = state.work
     if work is not None and gone & set(work.open_ids):
         steps = tuple(step for step in work.steps if not gone.issuperset(step.command_ids))
-        work = attrs.evolve(work, steps=steps) if steps else None
+        work = replace(work, steps=steps) if steps else None
         if event.reason == "operator":
             state = _not_again(state)
-    return attrs.evolve(state, orders=orders, work=work)
+    return replace(state, orders=orders, work=work)
 
 
 def _not_again(state: AssetState) -> AssetState:
     if state.desired is None:
         return state
     never = GivenUp(state.desired.target, _FAR_US)
-    return attrs.evolve(state, given_up=(*state.given_up, never))
+    return replace(state, given_up=(*state.given_up, never))
 
 
 def recovered(state: AssetState) -> AssetState:
     """Return the state after a restart: no link yet, and an open attempt's outcome unknown."""
-    device = attrs.evolve(state.device, connected=False, state_known=False)
-    state = attrs.evolve(state, device=device)
+    device = replace(state.device, connected=False, state_known=False)
+    state = replace(state, device=device)
     if state.attempt is None:
         return state
     if state.attempt.setpoint is not None:
         state = _with_work(state, unknown_attempt=state.attempt.attempt_id)
-    return attrs.evolve(state, attempt=None, unknown=state.attempt, holding=UNKNOWN_HOLDING)
+    return replace(state, attempt=None, unknown=state.attempt, holding=UNKNOWN_HOLDING)
 
 
 def _serves(work: Work | None, command_ids: tuple[str, ...]) -> bool:
@@ -279,4 +276,4 @@ def _with_order(
 def _with_work(state: AssetState, **changes: Any) -> AssetState:  # noqa: ANN401 - the fields of Work, checked by attrs
     if state.work is None:
         return state
-    return attrs.evolve(state, work=attrs.evolve(state.work, **changes))
+    return replace(state, work=replace(state.work, **changes))

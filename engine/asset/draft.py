@@ -11,24 +11,16 @@ from engine.types import Instant
 class Draft:
     """What ``decide`` collects: later rules see the state as the earlier ones leave it."""
 
-    __slots__ = ("_applied", "_state", "before", "effects", "events", "now")
+    __slots__ = ("before", "effects", "events", "now", "state")
 
     def __init__(self, state: AssetState, now: Instant) -> None:
         """Begin with what is known, at one instant."""
         self.before = state
-        self._state = state
-        self._applied = 0
+        self.state = state
+        """The state after the events so far."""
         self.now = now
         self.events: list[events.AssetEvent] = []
         self.effects: list[Effect] = []
-
-    @property
-    def state(self) -> AssetState:
-        """The state after the events so far."""
-        while self._applied < len(self.events):
-            self._state = evolve(self._state, self.events[self._applied], self.now)
-            self._applied += 1
-        return self._state
 
     @property
     def rules(self) -> AssetRules:
@@ -51,6 +43,8 @@ class Draft:
     def note(self, *happened: events.AssetEvent) -> None:
         """Add events."""
         self.events.extend(happened)
+        for event in happened:
+            self.state = evolve(self.state, event, self.now)
 
     def want(self, effect: Effect) -> None:
         """Add an effect, to be carried out once the events are committed."""

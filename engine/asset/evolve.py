@@ -2,12 +2,11 @@
 
 from typing import assert_never
 
-import attrs
-
 from engine import events
 from engine.asset import attempts, programme, reported
 from engine.asset.state import AssetState, Override
 from engine.types import Instant
+from engine.values import replace
 
 
 def evolve(state: AssetState, event: events.AssetEvent, at: Instant) -> AssetState:  # noqa: C901, PLR0911, PLR0912 - one case per event, each only hands on
@@ -15,7 +14,7 @@ def evolve(state: AssetState, event: events.AssetEvent, at: Instant) -> AssetSta
 
     Live operation, recovery, history and simulation all use this function.
     """
-    state = attrs.evolve(state, version=state.version + 1)
+    state = replace(state, version=state.version + 1)
     match event:
         case events.AttemptStarted():
             return attempts.started(state, event, at)
@@ -62,11 +61,11 @@ def evolve(state: AssetState, event: events.AssetEvent, at: Instant) -> AssetSta
         case events.OverrideSet():
             return _override_set(state, event)
         case events.OverrideEnded():
-            return attrs.evolve(state, override=None, given_up=())
+            return replace(state, override=None, given_up=())
         case events.AssetConfigured():
             return _configured(state, event)
         case events.AssetRetired():
-            return attrs.evolve(state, rules=None, work=None, orders=(), override=None)
+            return replace(state, rules=None, work=None, orders=(), override=None)
         case events.AssetRecovered():
             return attempts.recovered(state)
         case events.ActorCrashed():
@@ -87,19 +86,19 @@ def _override_set(state: AssetState, event: events.OverrideSet) -> AssetState:
         event.command_type,
         event.cause_kind,
     )
-    return attrs.evolve(state, override=override, given_up=())
+    return replace(state, override=override, given_up=())
 
 
 def _configured(state: AssetState, event: events.AssetConfigured) -> AssetState:
     device = state.device
     if state.rules is None and event.rules.kind == "battery":
-        device = attrs.evolve(device, own_state="IDLE")
-    return attrs.evolve(state, rules=event.rules, device=device)
+        device = replace(device, own_state="IDLE")
+    return replace(state, rules=event.rules, device=device)
 
 
 def _crashed(state: AssetState, event: events.ActorCrashed) -> AssetState:
     if not event.gave_up:
         return state
-    device = attrs.evolve(state.device, own_state="FAULTED", state_known=True)
+    device = replace(state.device, own_state="FAULTED", state_known=True)
     alarms = (*(a for a in state.alarms if a != "actor_gave_up"), "actor_gave_up")
-    return attrs.evolve(state, device=device, alarms=alarms)
+    return replace(state, device=device, alarms=alarms)

@@ -2,12 +2,11 @@
 
 from collections.abc import Iterator
 
-import attrs
-
 from engine import events
 from engine.asset.state import Absence, AssetState, GivenUp, Part, Programme, Work
 from engine.plans import Plan, PlannedChange
 from engine.types import Channel, Instant
+from engine.values import replace
 
 # --- evolve
 
@@ -24,14 +23,14 @@ def replaced(state: AssetState, event: events.PlanReplaced, at: Instant) -> Asse
         horizon_us=event.horizon_us,
         absence=old.absence if kept else None,
     )
-    return attrs.evolve(state, programme=programme)
+    return replace(state, programme=programme)
 
 
 def _until(parts: tuple[Part, ...], from_us: int) -> Iterator[Part]:
     for part in parts:
         if part.from_us < from_us:
             until = from_us if part.until_us is None else min(part.until_us, from_us)
-            yield attrs.evolve(part, until_us=until)
+            yield replace(part, until_us=until)
 
 
 def decided(state: AssetState, decision: events.Decision) -> AssetState:
@@ -39,14 +38,14 @@ def decided(state: AssetState, decision: events.Decision) -> AssetState:
     work = Work(decision, decision.steps) if decision.steps else None
     override = state.override
     if override is not None and decision.source == "override" and not override.used:
-        override = attrs.evolve(override, used=True)
+        override = replace(override, used=True)
     programme = state.programme
     if decision.taken is not None:
         programme = _taken(programme, decision.taken)
     device = state.device
     if device.start_tried and (state.desired is None or state.desired.target != decision.target):
-        device = attrs.evolve(device, start_tried=False)
-    return attrs.evolve(
+        device = replace(device, start_tried=False)
+    return replace(
         state,
         desired=decision,
         work=work,
@@ -74,30 +73,30 @@ def _taken(programme: Programme, taken: events.Taken) -> Programme:
         absence.schedule_id != taken.schedule_id or taken.count > absence.until
     ):
         absence = None
-    return attrs.evolve(programme, parts=parts, taken=taken.count, absence=absence)
+    return replace(programme, parts=parts, taken=taken.count, absence=absence)
 
 
 def ended(state: AssetState) -> AssetState:
     """Return the state after the horizon: nothing is planned any more."""
-    programme = attrs.evolve(state.programme, parts=(), taken=0, exhausted=True, absence=None)
-    return attrs.evolve(state, programme=programme)
+    programme = replace(state.programme, parts=(), taken=0, exhausted=True, absence=None)
+    return replace(state, programme=programme)
 
 
 def departed(state: AssetState, event: events.DepartureDetected) -> AssetState:
     """Return the state with the vehicle gone: planned changes before ``until`` are cut."""
     absence = Absence(event.schedule_id, event.until)
-    return attrs.evolve(
+    return replace(
         state,
-        programme=attrs.evolve(state.programme, absence=absence),
-        device=attrs.evolve(state.device, left_at_us=None),
+        programme=replace(state.programme, absence=absence),
+        device=replace(state.device, left_at_us=None),
     )
 
 
 def returned(state: AssetState) -> AssetState:
     """Return the state with the vehicle back before the next planned stop."""
     absence = state.programme.absence
-    back = None if absence is None else attrs.evolve(absence, back=True)
-    return attrs.evolve(state, programme=attrs.evolve(state.programme, absence=back))
+    back = None if absence is None else replace(absence, back=True)
+    return replace(state, programme=replace(state.programme, absence=back))
 
 
 # --- questions

@@ -1,7 +1,5 @@
 """How a device's reports change what is known of it."""
 
-import attrs
-
 from engine import events
 from engine.asset.state import (
     UNKNOWN_HOLDING,
@@ -12,6 +10,7 @@ from engine.asset.state import (
     Transaction,
 )
 from engine.types import US_PER_S, AssetKind, Instant
+from engine.values import replace
 
 PLUGGED = frozenset({"PREPARING", "CHARGING", "SUSPENDED", "FINISHING"})
 
@@ -19,7 +18,7 @@ PLUGGED = frozenset({"PREPARING", "CHARGING", "SUSPENDED", "FINISHING"})
 def state_changed(state: AssetState, event: events.StateChanged, at: Instant) -> AssetState:
     """Return the state with the device's new state; a vehicle that left is timed from here."""
     before = state.device
-    device = attrs.evolve(
+    device = replace(
         before,
         own_state=event.target,
         overlay=event.overlay,
@@ -28,14 +27,14 @@ def state_changed(state: AssetState, event: events.StateChanged, at: Instant) ->
         start_tried=False,
     )
     device = _watch_departure(before, device, at)
-    return attrs.evolve(state, device=device, given_up=())
+    return replace(state, device=device, given_up=())
 
 
 def _watch_departure(before: Device, device: Device, at: Instant) -> Device:
     if device.own_state == "AVAILABLE" and before.own_state in PLUGGED:
-        return attrs.evolve(device, left_at_us=at.plan_us)
+        return replace(device, left_at_us=at.plan_us)
     if device.own_state != "AVAILABLE" and device.left_at_us is not None:
-        return attrs.evolve(device, left_at_us=None)
+        return replace(device, left_at_us=None)
     return device
 
 
@@ -44,24 +43,22 @@ def connection_changed(
 ) -> AssetState:
     """Return the state with the device there or gone; a device that is back may have forgotten."""
     if not event.connected:
-        return attrs.evolve(state, device=attrs.evolve(state.device, connected=False))
-    device = attrs.evolve(
-        state.device, connected=True, connected_at_us=at.plan_us, start_tried=False
-    )
+        return replace(state, device=replace(state.device, connected=False))
+    device = replace(state.device, connected=True, connected_at_us=at.plan_us, start_tried=False)
     if event.booted and device.transaction is not None:
-        device = attrs.evolve(device, transaction=None, last_transaction=device.transaction)
+        device = replace(device, transaction=None, last_transaction=device.transaction)
     holding = state.holding if event.kept else UNKNOWN_HOLDING
-    return attrs.evolve(state, device=device, holding=holding, given_up=())
+    return replace(state, device=device, holding=holding, given_up=())
 
 
 def transaction_started(state: AssetState, event: events.TransactionStarted) -> AssetState:
     """Return the state with a transaction; one that was replayed is only remembered."""
     transaction = Transaction(event.transaction_id, event.key, event.id_tag)
     if event.offline:
-        device = attrs.evolve(state.device, last_transaction=transaction)
-        return attrs.evolve(state, device=device)
-    device = attrs.evolve(state.device, transaction=transaction)
-    return attrs.evolve(state, device=device, holding=UNKNOWN_HOLDING, given_up=())
+        device = replace(state.device, last_transaction=transaction)
+        return replace(state, device=device)
+    device = replace(state.device, transaction=transaction)
+    return replace(state, device=device, holding=UNKNOWN_HOLDING, given_up=())
 
 
 def transaction_ended(state: AssetState, event: events.TransactionEnded) -> AssetState:
@@ -69,14 +66,14 @@ def transaction_ended(state: AssetState, event: events.TransactionEnded) -> Asse
     running = state.device.transaction
     if running is None or running.transaction_id != event.transaction_id:
         return state
-    device = attrs.evolve(state.device, transaction=None, last_transaction=running)
-    return attrs.evolve(state, device=device, holding=UNKNOWN_HOLDING, given_up=())
+    device = replace(state.device, transaction=None, last_transaction=running)
+    return replace(state, device=device, holding=UNKNOWN_HOLDING, given_up=())
 
 
 def capabilities_learned(state: AssetState, event: events.CapabilitiesLearned) -> AssetState:
     """Return the state with what the device can do."""
-    device = attrs.evolve(state.device, capabilities=event.capabilities)
-    return attrs.evolve(state, device=device)
+    device = replace(state.device, capabilities=event.capabilities)
+    return replace(state, device=device)
 
 
 def device_changed(state: AssetState, event: events.DeviceChanged, at: Instant) -> AssetState:
@@ -89,16 +86,16 @@ def device_changed(state: AssetState, event: events.DeviceChanged, at: Instant) 
     is_charger = state.rules is not None and state.rules.kind is AssetKind.EV_CHARGER
     discharge_w = 0 if is_charger else found.discharge_w
     holding = Holding(found.charge_w, discharge_w, lease_until_us=state.holding.lease_until_us)
-    state = attrs.evolve(state, holding=holding)
+    state = replace(state, holding=holding)
     if state.work is not None or state.desired is None or state.rules is None:
         return state
     again_at_us = (state.reasserted_us or 0) + round(state.rules.reassert_s * US_PER_S)
     if at.device_us < again_at_us:
         waiting = GivenUp(state.desired.target, again_at_us)
-        return attrs.evolve(state, given_up=(*state.given_up, waiting))
-    return attrs.evolve(state, reasserted_us=at.device_us)
+        return replace(state, given_up=(*state.given_up, waiting))
+    return replace(state, reasserted_us=at.device_us)
 
 
 def not_understood(state: AssetState, at: Instant) -> AssetState:
     """Return the state with the time of the last unreadable message."""
-    return attrs.evolve(state, device=attrs.evolve(state.device, unread_at_us=at.device_us))
+    return replace(state, device=replace(state.device, unread_at_us=at.device_us))

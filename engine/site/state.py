@@ -6,6 +6,7 @@ import attrs
 
 from engine import events
 from engine.types import Instant
+from engine.values import replace
 
 
 @attrs.frozen
@@ -25,24 +26,24 @@ class SiteState:
     notices: int = 0
 
 
-def evolve_site(state: SiteState, event: events.SiteEvent, at: Instant) -> SiteState:
+def evolve_site(state: SiteState, event: events.SiteEvent, at: Instant) -> SiteState:  # noqa: PLR0911 - one case per event
     """Return the state after an event of the site's stream."""
     del at
-    state = attrs.evolve(state, version=state.version + 1)
+    state = replace(state, version=state.version + 1)
     match event:
         case events.EngineStarted(epoch=epoch):
-            return attrs.evolve(state, epoch=epoch, running=True)
+            return replace(state, epoch=epoch, running=True)
         case events.SiteConfigured():
-            return attrs.evolve(state, configured=event)
+            return replace(state, configured=event)
         case events.ClockStarted():
-            return attrs.evolve(state, clock=event)
+            return replace(state, clock=event)
         case events.EngineStopped():
-            return attrs.evolve(state, running=False)
+            return replace(state, running=False)
         case events.StoreLost(lost_us=lost_us):
-            return attrs.evolve(state, lost_us=lost_us)
+            return replace(state, lost_us=lost_us)
         case events.StoreBack():
-            return attrs.evolve(state, lost_us=None)
+            return replace(state, lost_us=None)
         case events.SecurityNoticed(count=count):
-            return attrs.evolve(state, notices=state.notices + count)
+            return replace(state, notices=state.notices + count)
         case _:
             assert_never(event)

@@ -1,0 +1,393 @@
+"""The link of one battery: greets it, polls it, sends to it and keeps its setpoint alive.
+
+It has a task of its own on the loop thread and shares a connection with the other units of its
+host.
+"""
+
+import asyncio
+import contextlib
+import logging
+import math
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Final, Protocol
+
+import attrs
+
+from actors.links.exchange import (
+    Guards,
+    Hearer,
+    Reply,
+    Request,
+    Timing,
+    reason_of,
+    request_of,
+)
+from actors.links.sending import Sending, value_of
+from engine.adapters.base import (
+    Answer,
+    Connected,
+    Disconnected,
+    Frame,
+    Observation,
+    Payload,
+    Seen,
+    SetpointRead,
+    Unreadable,
+)
+from engine.adapters.modbus import Device, ModbusOptions, ModbusSpelling
+from engine.adapters.readings import misfit, observations
+from engine.adapters.registers import KeepAlive, RegisterProfile, value_range
+from engine.errors import LinkError, NotSent, OutcomeUnknown
+from engine.types import US_PER_S
+
+logger = logging.getLogger("setpoint")
+
+_POLLS_PER_STALE: Final = 3
+_BEATS_PER_TIMEOUT: Final = 2
+_AGAIN_S: Final = 1.0
+_BEAT_WRAP: Final = 1 << 16
+
+
+class Connection(Protocol):
+    """What a link needs of the connection that it shares."""
+
+    lock: asyncio.Lock
+    generation: int
+
+    @property
+    def is_up(self) -> bool:
+        """Whether there is a connection now."""
+        ...
+
+    def join(self, hearer: Hearer) -> None:
+        """Begin to be told how the connection is."""
+
+    async def leave(self, hearer: Hearer) -> None:
+        """Be told no more."""
+
+    async def exchange(self, request: Request, timing: Timing, *, control: bool) -> Reply:
+        """Send one request and return its reply."""
+        ...
+
+
+@attrs.frozen
+class _Kept:
+    """What is repeated until ``until_us`` (device clock), null for until it is dropped."""
+
+    frames: tuple[Frame, ...]
+    until_us: int | None
+
+    def touches(self, payload: Payload) -> bool:
+        """Return whether a payload writes a register that is kept alive."""
+        return bool(_written(self.frames) & _written(payload.frames))
+
+
+class ModbusLink:
+    """One battery's link; see `engine.adapters.base.Link`."""
+
+    def __init__(
+        self,
+        asset: tuple[ModbusSpelling, ModbusOptions],
+        connection: Connection,
+        report: Callable[[Observation], None],
+        guards: Guards,
+    ) -> None:
+        """Begin without touching the network."""
+        self._spelling, self._options = asset
+        self._profile: RegisterProfile = self._spelling.profile_of(self._options)
+        self._connection = connection
+        self._report = report
+        self._guards = guards
+        self._task: asyncio.Task[None] | None = None
+        self._nudge = asyncio.Event()
+        self._online = False
+        self._greeted = 0
+        self._why = "not opened"
+        self._kept: _Kept | None = None
+        self._poll_at = self._beat_at = math.inf
+        self._beats = 0
+
+    # --- Link
+
+    async def open(self) -> None:
+        """Begin to connect, greet and poll; returns at once."""
+        if self._task is None:
+            self._why = "connecting"
+            self._beats = self._guards.device_us() // US_PER_S % _BEAT_WRAP
+            self._task = asyncio.create_task(self._run(), name=f"battery {self._options.unit}")
+            self._connection.join(self)
+
+    async def close(self) -> None:
+        """Stop polling and keeping alive, and leave the connection. Twice is once."""
+        if self._task is None:
+            return
+        task, self._task = self._task, None
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+        self.drop_keep()
+        self._greeted = 0
+        await self._connection.leave(self)
+
+    async def send(self, payload: Payload, timeout_s: float) -> Answer:
+        """Send the frames in order, each once, and return the device's answer.
+
+        The first frame that is refused ends it. A device that refuses the read-back only is taken
+        to have accepted; it gave no evidence.
+
+        Raises:
+            NotSent: no byte of a control frame left.
+            OutcomeUnknown: a control frame left, and not all of them are known to have worked.
+        """
+        deadline = _now() + timeout_s
+        try:
+            async with asyncio.timeout_at(deadline):
+                await self._connection.lock.acquire()
+        except TimeoutError:
+            raise NotSent("the connection was busy") from None
+        try:
+            if not self._is_ready:
+                raise NotSent(f"not connected: {self._why}")
+            return await self._send(payload, deadline)
+        finally:
+            self._connection.lock.release()
+
+    # --- keep-alive
+
+    def keep(self, frames: Sequence[Frame], until_us: int | None) -> None:
+        """Keep a confirmed setpoint alive until ``until_us`` (device clock); no frames ends it.
+
+        Does what the profile's ``[keepalive]`` says: writes its register, or repeats the control
+        frames unchanged. Without one it does nothing. The loop thread.
+        """
+        if not frames or self._profile.keepalive is None:
+            self.drop_keep()
+            return
+        begins = self._kept is None
+        self._kept = _Kept(tuple(one for one in frames if one.control), until_us)
+        if begins:
+            wait_s = _beat_s(self._profile.keepalive) if self._repeats else 0.0
+            self._beat_at = _now() + wait_s
+        self._nudge.set()
+
+    def drop_keep(self) -> None:
+        """Let the device take itself back. The loop thread."""
+        self._kept = None
+        self._beat_at = math.inf
+
+    # --- Hearer
+
+    def up(self) -> None:
+        """Take note of a new connection."""
+        self._nudge.set()
+
+    def down(self, reason: str, *, dropped: bool) -> None:
+        """Take note that the connection went; one that we dropped is back before it is news."""
+        self._greeted = 0
+        self._why = reason
+        self._nudge.set()
+        if not dropped:
+            self._offline(reason)
+
+    def _offline(self, reason: str) -> None:
+        self._greeted = 0
+        self._why = reason
+        if self._online:
+            self._online = False
+            self._report(Disconnected(reason))
+
+    @property
+    def _is_ready(self) -> bool:
+        return self._connection.is_up and self._greeted == self._connection.generation
+
+    # --- the battery's own task
+
+    async def _run(self) -> None:
+        first_s, longest_s = self._guards.pauses_s
+        pause_s = first_s
+        while True:
+            while not self._connection.is_up:
+                await self._wait_until(math.inf)
+            await self._guarded(self._greet)
+            if self._is_ready:
+                pause_s = first_s
+                await self._serve()
+            else:
+                await asyncio.sleep(pause_s)
+                pause_s = min(2 * pause_s, longest_s)
+
+    async def _serve(self) -> None:
+        period_s = min(self._profile.poll_s, self._guards.stale_s / _POLLS_PER_STALE)
+        self._poll_at = _now() + period_s
+        while self._is_ready:
+            await self._wait_until(min(self._poll_at, self._beat_at))
+            if self._beat_at <= _now():
+                await self._guarded(self._beat)
+            if self._poll_at <= _now():
+                self._poll_at = _now() + period_s
+                await self._guarded(self._poll)
+
+    async def _wait_until(self, when: float) -> None:
+        self._nudge.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout_at(None if math.isinf(when) else when):
+                await self._nudge.wait()
+
+    async def _guarded(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Do one round while nobody else sends; its reports are out before the next one's."""
+        async with self._connection.lock:
+            try:
+                await work()
+            except LinkError as error:
+                logger.info("%s unit %s: %s", self._options.host, self._options.unit, error)
+                self._why = str(error)
+
+    async def _greet(self) -> None:
+        """Find out whether it is the right device and what it holds, then call it connected."""
+        generation = self._connection.generation
+        try:
+            answer = await self._read(self._spelling.poll(self._options, greeting=True))
+        except LinkError as error:
+            self._offline(str(error))
+            return
+        misfits = misfit(self._profile, answer)
+        if misfits is not None or answer.reason is not None:
+            self._report(Unreadable(answer.raw))
+            self._offline(misfits or answer.reason or "")
+            return
+        self._greeted = generation
+        self._beat_at = math.inf if self._kept is None else _now()
+        self._tell(answer, greeting=not self._online)
+
+    async def _poll(self) -> None:
+        """Ask for state, power and setpoint, and report what is said."""
+        if not self._is_ready:
+            return
+        answer = await self._read(self._spelling.poll(self._options))
+        if answer.reason is None:
+            self._tell(answer, greeting=False)
+        else:
+            self._offline(answer.reason)
+
+    async def _read(self, payload: Payload) -> Answer:
+        """Return what a device says; with a reason where it refused every single read."""
+        values: list[object] = []
+        raw: list[str] = []
+        reason: str | None = None
+        for frame in payload.frames:
+            reply = await self._exchange(frame, self._guards.reply_s)
+            raw.append(reply.raw)
+            values.append(value_of(frame, reply))
+            if reply.exception is not None:
+                reason = reason_of(reply.exception, frame)
+        if any(value for value in values):
+            reason = None
+        return Answer(" ".join(raw), values=tuple(values), reason=reason)
+
+    def _tell(self, answer: Answer, *, greeting: bool) -> None:
+        """Report an answer; on greeting the setpoint first, so that it is known on connect."""
+        seen = observations(self._profile, answer, self._options.idle_w)
+        before = [one for one in seen if isinstance(one, SetpointRead)]
+        for read in before:
+            self._report(read)
+        if greeting:
+            self._online = True
+            self._report(Connected(detail={"profile": self._profile.name}))
+        for observation in seen:
+            if observation not in before:
+                self._report(observation)
+        self._report(Seen())
+
+    # --- sending
+
+    async def _send(self, payload: Payload, deadline: float) -> Answer:
+        kept = self._kept if self._repeats else None
+        if kept is not None and kept.touches(payload):
+            self.drop_keep()
+        sending = Sending(payload)
+        try:
+            answer = await self._frames(sending, deadline)
+        except NotSent:
+            self._resume(kept)
+            raise
+        if answer.outcome != "accepted" and not sending.written:
+            self._resume(kept)
+        return answer
+
+    def _resume(self, kept: _Kept | None) -> None:
+        """Keep alive again what the payload in between has not touched after all."""
+        if kept is not None and self._kept is None:
+            self.keep(kept.frames, kept.until_us)
+
+    async def _frames(self, sending: Sending, deadline: float) -> Answer:
+        """Send frame by frame; once a write has gone out, nothing is "not sent" any more."""
+        payload = sending.payload
+        for frame in payload.frames:
+            begin_by_us = None if sending.begun else payload.begin_by_us
+            try:
+                reply = await self._exchange(frame, deadline - _now(), begin_by_us)
+            except OutcomeUnknown as error:
+                raise sending.unknown(error, error.outcome, error.raw) from error
+            except NotSent as error:
+                if not sending.begun:
+                    raise
+                raise sending.unknown(error, "link_lost", None) from error
+            refused = sending.take(frame, reply)
+            if refused is not None:
+                return refused
+        return Answer(" ".join(sending.raw), values=tuple(sending.values))
+
+    async def _exchange(
+        self, frame: Frame, timeout_s: float, begin_by_us: int | None = None
+    ) -> Reply:
+        timing = Timing(max(timeout_s, 0.0), self._profile.min_gap_s, begin_by_us)
+        return await self._connection.exchange(request_of(frame), timing, control=frame.control)
+
+    # --- keeping alive
+
+    @property
+    def _repeats(self) -> bool:
+        keepalive = self._profile.keepalive
+        return keepalive is not None and keepalive.role == "setpoint"
+
+    async def _beat(self) -> None:
+        """Write what keeps the device from taking itself back, within the lease."""
+        keepalive, kept = self._profile.keepalive, self._kept
+        if keepalive is None or kept is None or not self._is_ready:
+            return
+        if kept.until_us is not None and self._guards.device_us() >= kept.until_us:
+            self.drop_keep()
+            return
+        if not self._guards.may_keep():
+            self._beat_at = _now() + _AGAIN_S
+            return
+        self._beat_at = _now() + _beat_s(keepalive)
+        for frame in kept.frames if self._repeats else (self._heartbeat(keepalive),):
+            reply = await self._exchange(frame, self._guards.reply_s, kept.until_us)
+            if reply.exception is not None:
+                logger.warning("keep-alive refused: %s", reason_of(reply.exception, frame))
+                self._report(Unreadable(reply.raw))
+                return
+
+    def _heartbeat(self, keepalive: KeepAlive) -> Frame:
+        device = Device(self._profile, self._options.unit)
+        if keepalive.write is not None:
+            return device.heartbeat(keepalive.role, float(keepalive.write))
+        self._beats = (self._beats + 1) % self._beat_range(keepalive.role)
+        return device.heartbeat(keepalive.role, self._beats)
+
+    def _beat_range(self, role: str) -> int:
+        """Return after how many beats the register has been through all that it holds."""
+        return min(_BEAT_WRAP, math.floor(value_range(self._profile.register(role))[1]) + 1)
+
+
+def _written(frames: Iterable[Frame]) -> set[object]:
+    return {frame.body.get("address") for frame in frames if frame.control}
+
+
+def _beat_s(keepalive: KeepAlive) -> float:
+    return keepalive.device_timeout_s / _BEATS_PER_TIMEOUT
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -1,0 +1,166 @@
+"""One Modbus request and its reply: what leaves, what has to come back, and what else may come.
+
+Source: MODBUS Messaging on TCP/IP Implementation Guide V1.0b, section 3.1.3 (MBAP header), and
+MODBUS Application Protocol V1.1b3, section 7 (exception codes).
+"""
+
+from collections.abc import Callable
+from typing import Final, Protocol, runtime_checkable
+
+import attrs
+
+from engine.adapters.base import Frame, Outcome
+
+_HEADER: Final = 7
+_ANSWER_LEAST: Final = _HEADER + 2
+_EXCEPTION: Final = 0x80
+_READS: Final = frozenset({3, 4})
+_REFUSALS: Final = frozenset({1, 2, 3})
+_EXCEPTIONS: Final = {
+    1: "illegal function",
+    2: "illegal data address",
+    3: "illegal data value",
+    4: "device failure",
+    5: "acknowledge",
+    6: "device busy",
+    8: "memory parity error",
+    10: "gateway path unavailable",
+    11: "gateway target did not respond",
+}
+
+
+@attrs.frozen
+class Request:
+    """One read or write of registers; ``address`` counted from 0, ``words`` to be written."""
+
+    unit: int
+    function: int
+    address: int
+    words: tuple[int, ...] = ()
+    count: int = 0
+
+
+@attrs.frozen
+class Reply:
+    """What a device answered: the words of a read, or an exception code; ``raw`` in hex."""
+
+    raw: str
+    words: tuple[int, ...] = ()
+    exception: int | None = None
+
+
+@attrs.frozen
+class Timing:
+    """When a request may go: after a gap, before ``begin_by_us``; how long its reply may take.
+
+    ``begin_by_us`` is device clock, null for no bound.
+    """
+
+    timeout_s: float
+    gap_s: float = 0.0
+    begin_by_us: int | None = None
+
+
+def _always() -> bool:
+    return True
+
+
+@attrs.frozen
+class Guards:
+    """What a link asks for before it sends, and how patient it is.
+
+    ``device_us`` is the device clock. ``may_send`` is asked right before each control frame,
+    ``may_keep`` before each round of keep-alives. ``stale_s``: an asset not heard of for so long is
+    stale, so it is polled at least every third of it. ``reply_s``: how long a poll waits.
+    ``pauses_s``: the first and the longest pause before the next try to connect.
+    """
+
+    device_us: Callable[[], int]
+    may_send: Callable[[], bool] = _always
+    may_keep: Callable[[], bool] = _always
+    stale_s: float = 60.0
+    reply_s: float = 3.0
+    pauses_s: tuple[float, float] = (0.5, 10.0)
+
+
+@runtime_checkable
+class Hearer(Protocol):
+    """Who wants to know how a connection is."""
+
+    def up(self) -> None:
+        """Take note that the connection is there."""
+
+    def down(self, reason: str, *, dropped: bool) -> None:
+        """Take note that it is not; ``dropped``: by us, to be made anew at once."""
+
+
+def request_of(frame: Frame) -> Request:
+    """Return the request of a frame that `engine.adapters.modbus` built."""
+    body = frame.body
+    words = body.get("values", ())
+    return Request(
+        _number(body["unit"]),
+        _number(body["function"]),
+        _number(body["address"]),
+        tuple(map(_number, words)) if isinstance(words, list | tuple) else (),
+        _number(body.get("count", 0)),
+    )
+
+
+def _number(value: object) -> int:
+    if not isinstance(value, int):
+        raise TypeError(f"{value!r} in a Modbus frame is no integer")
+    return value
+
+
+def outcome_of(exception: int) -> Outcome:
+    """Return whether an exception code is a refusal or a failure."""
+    return "rejected" if exception in _REFUSALS else "error"
+
+
+def reason_of(exception: int, frame: Frame) -> str:
+    """Return an exception code in words, with what it answered."""
+    name = _EXCEPTIONS.get(exception, "not in the standard")
+    return f"exception {exception}: {name}, on {frame.action} of {frame.body.get('role')}"
+
+
+def reply_fault(sent: bytes, got: bytes) -> str | None:
+    """Return why bytes cannot be the reply to a request, null while they can.
+
+    pymodbus 3.16.1 compares neither echo nor function code, and takes transaction id 0 for any.
+    """
+    if len(got) < _ANSWER_LEAST:
+        return None
+    for name, place in (("transaction id", slice(0, 2)), ("protocol", slice(2, 4))):
+        if got[place] != sent[place]:
+            return f"{name} {got[place].hex()}, not {sent[place].hex()}"
+    if got[6] != sent[6]:
+        return f"unit {got[6]}, not {sent[6]}"
+    function = sent[_HEADER]
+    if got[_HEADER] == function | _EXCEPTION:
+        return None
+    if got[_HEADER] != function:
+        return f"function code {got[_HEADER]}, not {function}"
+    return _read_fault(sent, got) if function in _READS else _echo_fault(sent, got)
+
+
+def _read_fault(sent: bytes, got: bytes) -> str | None:
+    size = 2 * int.from_bytes(sent[10:12], "big")
+    if got[8] != size:
+        return f"{got[8]} bytes of registers, not {size}"
+    return _length_fault(got, size + 3)
+
+
+def _echo_fault(sent: bytes, got: bytes) -> str | None:
+    """A write is echoed by its address, and by its value or the number of its words."""
+    echo = got[8:12]
+    if echo != sent[8 : 8 + len(echo)]:
+        return f"echo {echo.hex()}, not {sent[8:12].hex()}"
+    return _length_fault(got, 6)
+
+
+def _length_fault(got: bytes, length: int) -> str | None:
+    told = int.from_bytes(got[4:6], "big")
+    if told != length or len(got) > length + _HEADER - 1:
+        return f"{len(got)} bytes of length {told}, not {length}"
+    return None

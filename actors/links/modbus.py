@@ -1,0 +1,301 @@
+"""Modbus over TCP: one connection per host and port, and the adapter for batteries.
+
+All of it runs on the loop thread. The only module that imports pymodbus for real devices: the
+library does the transport and the codec, one write on the wire per request (``retries=0``); it
+does not compare replies with requests, so every reply passes `exchange.reply_fault` first.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable, Mapping
+from typing import Final
+
+import attrs
+from pymodbus.client import AsyncModbusTcpClient
+from pymodbus.exceptions import ModbusException
+from pymodbus.pdu import ModbusPDU
+from pymodbus.pdu.register_message import (
+    ReadHoldingRegistersRequest,
+    ReadInputRegistersRequest,
+    WriteMultipleRegistersRequest,
+    WriteSingleRegisterRequest,
+)
+
+from actors.links.battery import ModbusLink
+from actors.links.exchange import Guards, Hearer, Reply, Request, Timing, reply_fault
+from engine.adapters.base import Link, Observation
+from engine.adapters.modbus import ModbusSpelling, options_of
+from engine.adapters.registers import RegisterProfile
+from engine.errors import NotSent, OutcomeUnknown
+
+# Without a handler of its own its warnings of each failed connect would end on stderr.
+logging.getLogger("pymodbus.logging").addHandler(logging.NullHandler())
+
+_CONNECT_S: Final = 5.0
+_NEVER_S: Final = 86_400.0  # our own time-out ends the waiting, never the library's
+
+
+class ModbusAdapter(ModbusSpelling):
+    """The adapter of the site file's name ``modbus``: the spelling, and links that share hubs."""
+
+    def __init__(self, profiles: Mapping[str, RegisterProfile], guards: Guards) -> None:
+        """Take the register profiles by name, and what links ask before they send."""
+        super().__init__(profiles)
+        self._guards = guards
+        self._hub = ModbusHub(guards)
+
+    def link(self, options: object, report: Callable[[Observation], None]) -> Link:
+        """Return the link of one battery; it shares its connection with others of its host."""
+        own = options_of(options)
+        return ModbusLink((self, own), self._hub.at(own.host, own.port), report, self._guards)
+
+
+class ModbusHub:
+    """The connections of all batteries, one per host and port."""
+
+    def __init__(self, guards: Guards) -> None:
+        """Begin without any."""
+        self._guards = guards
+        self._connections: dict[tuple[str, int], ModbusConnection] = {}
+
+    def at(self, host: str, port: int) -> "ModbusConnection":
+        """Return the connection to a host and port; it opens with its first hearer."""
+        connection = self._connections.get((host, port))
+        if connection is None:
+            connection = ModbusConnection(host, port, self._guards)
+            self._connections[host, port] = connection
+        return connection
+
+
+@attrs.define(eq=False)
+class _Pending:
+    """The one request that is out."""
+
+    timing: Timing
+    failed: asyncio.Future[None]
+    control: bool
+    sent: bytes | None = None
+    raw: str | None = None
+
+    def fail(self, reason: str, outcome: str) -> None:
+        """End the waiting: not sent at all, or sent and of unknown outcome."""
+        if self.failed.done():
+            return
+        if self.sent is None:
+            self.failed.set_exception(NotSent(reason))
+        else:
+            self.failed.set_exception(OutcomeUnknown(reason, outcome=outcome, raw=self.raw))
+
+
+class ModbusConnection:
+    """One TCP connection that makes itself anew, and the requests that go over it one by one.
+
+    Whoever sends holds ``lock`` for as long as its frames belong together.
+    """
+
+    def __init__(self, host: str, port: int, guards: Guards) -> None:
+        """Begin closed."""
+        self.lock = asyncio.Lock()
+        self.generation = 0
+        self._address = (host, port)
+        self._guards = guards
+        self._hearers: list[Hearer] = []
+        self._client: AsyncModbusTcpClient | None = None
+        self._pending: _Pending | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._lost = asyncio.Event()
+        self._reason = ""
+        self._dropped = False
+        self._answered = False
+        self._free_at = 0.0
+
+    @property
+    def is_up(self) -> bool:
+        """Whether there is a connection now."""
+        return self._client is not None
+
+    def join(self, hearer: Hearer) -> None:
+        """Tell ``hearer`` how the connection is; the first one opens it."""
+        self._hearers.append(hearer)
+        if self._task is None:
+            self._task = asyncio.create_task(self._run(), name=f"modbus {self._address[0]}")
+        elif self.is_up:
+            hearer.up()
+
+    async def leave(self, hearer: Hearer) -> None:
+        """Tell ``hearer`` nothing more; the last one closes the connection."""
+        self._hearers.remove(hearer)
+        if self._hearers or self._task is None:
+            return
+        task, self._task = self._task, None
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+        self.drop("closed")
+
+    def drop(self, reason: str) -> None:
+        """Close the connection, so that no late reply is taken for a later one; it comes back."""
+        client, self._client = self._client, None
+        if client is None:
+            return
+        client.close()
+        self._went(reason, dropped=True)
+
+    # --- one request
+
+    async def exchange(self, request: Request, timing: Timing, *, control: bool) -> Reply:
+        """Send one request, once, and return its reply. The caller holds the lock.
+
+        Raises:
+            NotSent: no byte left: no connection, too late, or not allowed any more.
+            OutcomeUnknown: no reply, or none that fits; the connection is made anew.
+        """
+        await asyncio.sleep(max(0.0, self._free_at - _now()))
+        client = self._client
+        if client is None:
+            raise NotSent(f"not connected: {self._reason or 'connecting'}")
+        pending = _Pending(timing, asyncio.get_running_loop().create_future(), control)
+        self._pending = pending
+        try:
+            reply = await self._reply(client, request, pending)
+        except BaseException as error:
+            if pending.sent is not None:
+                self.drop(str(error) or "interrupted")
+            raise
+        finally:
+            self._pending = None
+            pending.failed.cancel()
+            self._free_at = _now() + timing.gap_s
+        self._answered = True
+        return reply
+
+    async def _reply(
+        self, client: AsyncModbusTcpClient, request: Request, pending: _Pending
+    ) -> Reply:
+        timeout_s = pending.timing.timeout_s
+        call = asyncio.ensure_future(client.execute(False, _pdu(request)))  # noqa: FBT003 - pymodbus has it so
+        call.add_done_callback(_look)
+        try:
+            await asyncio.wait(
+                {call, pending.failed}, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED
+            )
+            if not (call.done() or pending.failed.done()):
+                pending.fail(f"no answer in {timeout_s:g} s", "timed_out")
+            if pending.failed.done():
+                pending.failed.result()
+            pdu = call.result()
+        except ModbusException as error:
+            pending.fail(str(error), "unknown")
+            pending.failed.result()
+            raise  # it has been told that it failed
+        finally:
+            call.cancel()
+        raw = pending.raw or ""
+        if pdu.isError():
+            return Reply(raw, exception=pdu.exception_code)
+        return Reply(raw, tuple(pdu.registers) if request.count else ())
+
+    def _on_packet(self, sending: bool, data: bytes) -> bytes:  # noqa: FBT001 - pymodbus calls it so
+        """Look at the bytes before they leave and before the library takes them in."""
+        pending = self._pending
+        if sending:
+            self._check_leave(pending)
+        if pending is None:
+            self.drop("an answer that nobody waits for")
+            return b""
+        if sending:
+            pending.sent = data
+            return data
+        pending.raw = data.hex()
+        fault = reply_fault(pending.sent or b"", data)
+        if fault is None:
+            return data
+        pending.fail(fault, "unknown")
+        return b""
+
+    def _check_leave(self, pending: _Pending | None) -> None:
+        """Refuse a first byte that is too late or that another engine forbids."""
+        if pending is None:
+            raise NotSent("nobody waits for the answer any more")
+        begin_by_us = pending.timing.begin_by_us
+        if begin_by_us is not None and self._guards.device_us() > begin_by_us:
+            raise NotSent("the send window had passed")
+        if pending.control and not self._guards.may_send():
+            raise NotSent("sending is not allowed now")
+
+    # --- the connection itself
+
+    async def _run(self) -> None:
+        first_s, longest_s = self._guards.pauses_s
+        pause_s = first_s
+        while True:
+            self._lost.clear()
+            self._answered = False
+            await self._connect()
+            await self._lost.wait()
+            pause_s = first_s if self._answered else pause_s
+            await asyncio.sleep(pause_s)
+            pause_s = min(2 * pause_s, longest_s)
+
+    async def _connect(self) -> None:
+        host, port = self._address
+        client = AsyncModbusTcpClient(
+            host,
+            port=port,
+            timeout=_CONNECT_S,
+            retries=0,
+            reconnect_delay=0,
+            trace_packet=self._on_packet,
+            trace_connect=self._on_connect,
+        )
+        try:
+            connected = await client.connect()
+        except (OSError, UnicodeError):
+            connected = False
+        if not connected:
+            self._went(f"cannot connect to {host}:{port}", dropped=False)
+            return
+        client.ctx.comm_params.timeout_connect = _NEVER_S
+        self._client = client
+        self.generation += 1
+        for hearer in tuple(self._hearers):
+            hearer.up()
+
+    def _on_connect(self, up: bool) -> None:  # noqa: FBT001 - pymodbus calls it so
+        """Hear that the device closed the connection; our own closing is not told here."""
+        if up:
+            return
+        self._client = None
+        if self._pending is not None:
+            self._pending.fail("the connection was closed", "link_lost")
+        self._went("the connection was closed", dropped=False)
+
+    def _went(self, reason: str, *, dropped: bool) -> None:
+        self._reason = reason
+        self._lost.set()
+        for hearer in tuple(self._hearers):
+            hearer.down(reason, dropped=dropped)
+
+
+def _look(call: "asyncio.Future[ModbusPDU]") -> None:
+    """See an error, so that asyncio does not complain of one that nobody saw."""
+    if not call.cancelled():
+        call.exception()
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def _pdu(request: Request) -> ModbusPDU:
+    unit, address = request.unit, request.address
+    match request.function:
+        case 3:
+            return ReadHoldingRegistersRequest(unit, address=address, count=request.count)
+        case 4:
+            return ReadInputRegistersRequest(unit, address=address, count=request.count)
+        case 6:
+            return WriteSingleRegisterRequest(unit, address=address, registers=request.words)
+        case _:
+            return WriteMultipleRegistersRequest(unit, address=address, registers=request.words)

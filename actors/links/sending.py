@@ -1,0 +1,46 @@
+"""A payload on its way to a Modbus device, frame by frame."""
+
+from actors.links.exchange import Reply, outcome_of, reason_of
+from engine.adapters.base import Answer, Frame, Payload
+from engine.errors import LinkError, OutcomeUnknown
+
+
+class Sending:
+    """One payload on its way: what was written, and what came back."""
+
+    def __init__(self, payload: Payload) -> None:
+        """Begin with nothing sent."""
+        self.payload = payload
+        self.begun = False
+        self.written = 0
+        self.raw: list[str] = []
+        self.values: list[object] = []
+        self._controls = any(frame.control for frame in payload.frames)
+
+    def take(self, frame: Frame, reply: Reply) -> Answer | None:
+        """Keep a reply; return the answer if it ends the payload, as a refused write does."""
+        self.begun = self.begun or frame.control
+        self.raw.append(reply.raw)
+        self.values.append(value_of(frame, reply))
+        if reply.exception is None:
+            self.written += frame.control
+            return None
+        if self._controls and not frame.control:
+            return None
+        outcome, reason = outcome_of(reply.exception), reason_of(reply.exception, frame)
+        if self.written:
+            reason += f", after {self.written} of its writes were accepted"
+        return Answer(" ".join(self.raw), outcome, tuple(self.values), reason)
+
+    def unknown(self, error: LinkError, outcome: str, raw: str | None) -> OutcomeUnknown:
+        """Return the error of a payload that broke off, with all that was received."""
+        received = " ".join((*self.raw, raw) if raw else self.raw)
+        return OutcomeUnknown(str(error), outcome=outcome, raw=received or None)
+
+
+def value_of(frame: Frame, reply: Reply) -> dict[str, object]:
+    """Return the parsed body of one frame: the words of a read; empty where there are none."""
+    if not reply.words:
+        return {}
+    body = frame.body
+    return {"space": body["space"], "address": body["address"], "words": list(reply.words)}
