@@ -33,7 +33,7 @@ from engine.rules import AssetRules
 from engine.types import AssetId, AssetKind, CommandId, to_us, to_w
 
 if TYPE_CHECKING:
-    from engine.dispatch import PlannedCommand
+    from engine.dry_run import PlannedCommand
 
 _ANSWER_S = 30.0
 

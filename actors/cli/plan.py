@@ -1,0 +1,45 @@
+"""The verb that shows what a schedule would send."""
+
+from pathlib import Path
+
+import click
+
+from actors.adapters import spelling_adapters
+from actors.cli.output import emit, formats
+from actors.cli.places import site_of
+from actors.cli.read import moment
+from actors.dry_run import planned
+from engine.dry_run import to_json
+from engine.intake import Intent
+from engine.types import to_us
+
+
+@click.command()
+@click.argument("site", type=click.Path())
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--start-at", metavar="TIME", help="Take the schedule as of this time.")
+@formats
+def plan(site: str, file: Path, start_at: str | None, form: str | None) -> None:
+    """Show every command that a schedule file would send, payloads included.
+
+    Nothing is recorded, no socket is opened and no secret is needed. Without --start-at the
+    whole file counts, also what is past.
+    """
+    from engine.frames import load_file, read_schedule  # noqa: PLC0415 - pandas is slow to import
+
+    found = site_of(site)
+    begin = moment(start_at)
+    rules = {one.rules.asset_id: one.rules for one in found.assets}
+    intake = read_schedule(
+        load_file(file, found.timezone),
+        rules,
+        Intent(timezone=found.timezone),
+        now_us=None if begin is None else to_us(begin),
+    )
+    commands = planned(intake, found, spelling_adapters(found))
+    columns = ("due_at", "asset_id", "type", "value_kw", "applied_kw", "protocol", "problem")
+    emit((to_json(one) for one in commands), form, columns, f"{len(commands)} commands")
+    for clamp in intake.clamped:
+        click.echo(f"clamped: {clamp}", err=True)
+    if intake.ignored_columns:
+        click.echo(f"ignored columns: {', '.join(intake.ignored_columns)}", err=True)
