@@ -1,0 +1,58 @@
+"""What a site file says, checked: powers in whole watts, times in seconds."""
+
+import attrs
+
+from engine.rules import AssetRules
+
+
+@attrs.frozen
+class Defaults:
+    """What holds for every asset that does not say otherwise. Seconds, but for the counts."""
+
+    dispatch_interval_seconds: float = 5.0
+    command_timeout_seconds: float = 30.0
+    max_retries: int = 3
+    retry_backoff_factor: float = 2.0
+    stale_state_seconds: float = 60.0
+    failsafe_after_s: float = 900.0
+    departure_grace_s: float = 60.0
+    settle_s: float = 90.0
+    reassert_s: float = 300.0
+
+
+@attrs.frozen
+class OcppListen:
+    """Where and how charge points connect; ``id_tags`` null takes any."""
+
+    host: str = "127.0.0.1"
+    port: int = 9000
+    security_profile: int = 1
+    versions: tuple[str, ...] = ("1.6",)
+    id_tags: tuple[str, ...] | None = None
+    setpoint_id_tag: str = "SETPOINT"
+    heartbeat_seconds: int = 30
+
+
+@attrs.frozen
+class AssetConfig:
+    """One asset: its rules, as recorded, and its adapter's options, with address and secrets."""
+
+    rules: AssetRules
+    options: object
+
+
+@attrs.frozen
+class Site:
+    """Everything that one site file describes. ``warnings`` are one line each."""
+
+    id: str
+    timezone: str
+    store_url: str
+    assets: tuple[AssetConfig, ...]
+    defaults: Defaults = Defaults()
+    ocpp: OcppListen | None = None
+    control_socket: str | None = None
+    import_limit_w: int | None = None
+    export_limit_w: int | None = None
+    base_load_w: int | None = None
+    warnings: tuple[str, ...] = ()
