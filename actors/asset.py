@@ -177,9 +177,7 @@ class AssetActor(PoolActor):
                 )
                 services.links.send(asset_id, wanted.attempt_id, payload, wanted.timeout_s)
             case effect.Ask():
-                services.links.ask(
-                    asset_id, wanted.attempt_id, wanted.payload, wanted.timeout_s
-                )
+                services.links.ask(asset_id, wanted.attempt_id, wanted.payload, wanted.timeout_s)
             case effect.RequestSlot():
                 services.links.request_slot(asset_id)
             case effect.ReleaseSlot():
@@ -234,7 +232,7 @@ class AssetActor(PoolActor):
         for record in self._services.read(self._state.asset_id):
             header = record.header
             at = Instant(header.at_us, header.wall_us)
-            state = evolve(state, record.event, at)  # type: ignore[arg-type]  # the stream's own
+            state = evolve(state, record.event, at)
         self._state = state
         self._services.board[state.asset_id] = state
 

@@ -97,6 +97,10 @@ class BusThread:
                 self._waiting += batch.size
             self._changed.notify()
 
+    def wants(self, type_: EventType) -> bool:
+        """Return whether anybody listens for events of a type. Any thread."""
+        return self._bus.wants(type_)
+
     def drain(self) -> int:
         """Publish what waits in the caller's thread, in place of `start`; return how many events.
 

@@ -80,7 +80,8 @@ class Accepted:
     @classmethod
     def of(cls, received: Iterable[events.ScheduleReceived]) -> "Accepted":
         """Fold the schedules' events, in the order of the log."""
-        sequence, digests = 0, {}
+        sequence = 0
+        digests: dict[str, bytes] = {}
         offers: dict[AssetId, message.PlanOffered] = {}
         for event in received:
             sequence = max(sequence, event.sequence)
@@ -201,9 +202,7 @@ class DispatcherActor(PoolActor):
             number += 1
         return f"sch_{number}"
 
-    def _previews(
-        self, event: events.ScheduleReceived, now: Instant
-    ) -> dict[AssetId, Preview]:
+    def _previews(self, event: events.ScheduleReceived, now: Instant) -> dict[AssetId, Preview]:
         return {
             asset_id: preview(self._board[asset_id], offer, now)
             for asset_id, offer in offers_of(event).items()
@@ -266,9 +265,7 @@ class DispatcherActor(PoolActor):
             tell(message.Woke())
 
 
-def _receipt(
-    event: events.ScheduleReceived, previews: Iterable[Preview], now: Instant
-) -> Receipt:
+def _receipt(event: events.ScheduleReceived, previews: Iterable[Preview], now: Instant) -> Receipt:
     seen = tuple(previews)
     return Receipt(
         event.schedule_id,

@@ -48,8 +48,7 @@ def read_site(path: str | PathLike[str], option_types: Mapping[str, type]) -> Si
         store_url=_absolute_url(site.store_url, folder),
         control_socket=str(folder / (site.control_socket or f".{site.id}.sock")),
         assets=tuple(
-            attrs.evolve(one, options=_absolute_options(one.options, folder))
-            for one in site.assets
+            attrs.evolve(one, options=_absolute_options(one.options, folder)) for one in site.assets
         ),
     )
 

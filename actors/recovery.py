@@ -32,9 +32,9 @@ def recover(records: Iterable[Record]) -> Recovery:
         if record.topic.startswith("asset."):
             asset_id = AssetId(header.stream)
             state = assets.get(asset_id) or AssetState(asset_id)
-            assets[asset_id] = evolve(state, event, at)  # type: ignore[arg-type]  # by its topic
+            assets[asset_id] = evolve(state, event, at)
         elif isinstance(event, events.ScheduleReceived):
             received.append(event)
         elif record.topic.startswith("site."):
-            site = evolve_site(site, event, at)  # type: ignore[arg-type]  # by its topic
+            site = evolve_site(site, event, at)
     return Recovery(assets, Accepted.of(received), site)

@@ -19,15 +19,18 @@ from actors.publishing import Publisher
 from actors.reading import VOCABULARY, Reader
 from actors.recovery import Recovery, recover
 from actors.runtime import Runtime
-from actors.site import SiteActor
+from actors.site import Noted, SiteActor
 from actors.standing import PlanStart, clocks_for
 from actors.store import Store, open_store
 from engine import events
 from engine.adapters.registry import AdapterRegistry
+from engine.asset import AssetState
 from engine.asset import messages as message
 from engine.codec import Codec
+from engine.commands import FINAL
 from engine.config import Site
 from engine.errors import SetpointError
+from engine.history import History, histories
 from engine.types import US_PER_S
 
 logger = logging.getLogger("setpoint")
@@ -44,10 +47,10 @@ class Stored:
     """A store that is open for writing, and what its log says."""
 
     store: Store
-    codec: Codec
     reader: Reader
     recovery: Recovery
     empty: bool
+    over: frozenset[str]
 
 
 class Running:
@@ -59,14 +62,12 @@ class Running:
         self.site = site
         self.closed = False
         self.reader = stored.reader
-        self.clocks = clocks or clocks_for(
-            stored.recovery.site.clock, start, empty=stored.empty
-        )
+        self.clocks = clocks or clocks_for(stored.recovery.site.clock, start, empty=stored.empty)
         self.runtime = runtime or Runtime.threads(self.clocks)
         self.adapters = adapters or default_adapters(site, self.clocks)
         publisher = Publisher(self.runtime.bus)
         self.journal = Journal(
-            stored.store, stored.codec, instance=ids.instance, clocks=self.clocks
+            stored.store, Codec(VOCABULARY), instance=ids.instance, clocks=self.clocks
         )
         self.journal.hooks.committed.append(publisher.committed)
         parts = Parts(
@@ -79,6 +80,7 @@ class Running:
         )
         self.assembly = Assembly(parts)
         self._stored = stored
+        self._over_before = stored.over
         self._closing = threading.Lock()
         self._instance = ids.instance
         self._site = SiteActor.start(
@@ -86,9 +88,7 @@ class Running:
         )
 
     @classmethod
-    def open(
-        cls, site: str | PathLike[str] | Site, injected: Injected, start: PlanStart
-    ) -> Self:
+    def open(cls, site: str | PathLike[str] | Site, injected: Injected, start: PlanStart) -> Self:
         """Open a site's store, rebuild everything from it and connect.
 
         Raises:
@@ -97,10 +97,10 @@ class Running:
         read = site if isinstance(site, Site) else read_site(site, option_types())
         store = open_store(read.store_url)
         try:
-            codec = Codec(VOCABULARY)
-            reader = Reader(store, codec)
+            reader = Reader(store, Codec(VOCABULARY))
             records = list(reader.records())
-            stored = Stored(store, codec, reader, recover(records), empty=not records)
+            over = frozenset(one.id for one in histories(records) if one.status in FINAL)
+            stored = Stored(store, reader, recover(records), empty=not records, over=over)
             running = cls(read, stored, injected, start)
         except BaseException:
             store.close()
@@ -136,7 +136,7 @@ class Running:
             EngineClosed: the store belongs to somebody else now, or gives no answer.
         """
         done: Future[object] = Future()
-        self._site.tell((event, done.set_result))
+        self._site.tell(Noted(event, done.set_result))
         answer = done.result(_OPEN_S)
         if isinstance(answer, SetpointError):
             raise answer
@@ -177,12 +177,8 @@ class Running:
             )
             return
         started = self.clocks.plan.peek(now_us)
-        self._site.tell(
-            (
-                events.ClockStarted(started.wall_us, started.plan_us, started.speed),
-                self._clock_recorded,
-            )
-        )
+        event = events.ClockStarted(started.wall_us, started.plan_us, started.speed)
+        self._site.tell(Noted(event, self._clock_recorded))
 
     def _clock_recorded(self, event: object) -> None:
         """Run, now that it is on record. A pool thread."""
@@ -192,6 +188,19 @@ class Running:
         self.runtime.wakeups.recompute()
         for tell in self.assembly.tell.values():
             tell(message.Woke())
+
+    # --- how far it is
+
+    def history_since_open(self) -> History:
+        """Return the commands that were open when this engine opened, or came since."""
+        return History(one for one in self.reader.history() if one.id not in self._over_before)
+
+    def is_done(self) -> bool:
+        """Return whether every horizon has passed and every command is over."""
+        board = self.assembly.board
+        return self.clocks.plan.mapping is not None and all(
+            _is_over(board[asset_id]) for asset_id in self.assembly.tell
+        )
 
     # --- the end
 
@@ -214,3 +223,14 @@ class Running:
         self.journal.close(left_s / 2)
         self.runtime.stop(left_s / 2)
         self._stored.store.close()
+
+
+def _is_over(state: AssetState) -> bool:
+    """Return whether nothing is planned any more and no command is open."""
+    return (
+        not state.programme.parts
+        and state.outside.offered
+        and state.work is None
+        and state.attempt is None
+        and not state.orders
+    )

@@ -3,6 +3,8 @@
 from collections import deque
 from collections.abc import Callable
 
+import attrs
+
 from actors.actor import ActorPool, PoolActor
 from actors.clock import Clocks
 from actors.journal import Committed, Journal, Refused
@@ -16,12 +18,18 @@ STREAM = "site"
 Done = Callable[[object], None]
 
 
-class SiteActor(PoolActor):
-    """Keeps the stream ``site``: tell it ``(event, done)``; ``done`` is called after the commit."""
+@attrs.frozen
+class Noted:
+    """An event for the site's stream; ``done`` is called with it, or an error, after the commit."""
 
-    def __init__(
-        self, pool: ActorPool, state: SiteState, journal: Journal, clocks: Clocks
-    ) -> None:
+    event: events.SiteEvent
+    done: Done = attrs.field(eq=False, repr=False)
+
+
+class SiteActor(PoolActor):
+    """Keeps the stream ``site``: tell it what was `Noted`."""
+
+    def __init__(self, pool: ActorPool, state: SiteState, journal: Journal, clocks: Clocks) -> None:
         """Begin with a state rebuilt from the stream."""
         super().__init__(pool)
         self.state = state
@@ -37,8 +45,8 @@ class SiteActor(PoolActor):
                 self._committed()
             case Refused(reason=reason):
                 self._refused(reason)
-            case (event, done):
-                self._waiting.append((event, done))
+            case Noted():
+                self._waiting.append((told.event, told.done))
                 self._append_next()
             case _:
                 raise TypeError(type(told).__name__)

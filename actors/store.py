@@ -127,7 +127,9 @@ class _Recorder(SQLiteApplicationRecorder):
 class SqliteStore:
     """A store in a SQLite file, or in memory."""
 
-    def __init__(self, name: str, *, read_only: bool = False, lock: "FileLock | None" = None) -> None:
+    def __init__(
+        self, name: str, *, read_only: bool = False, lock: "FileLock | None" = None
+    ) -> None:
         """Open (and unless it is only read, create) the store; ``lock`` is given back at the end."""
         self._lock = lock
         self._datastore = SQLiteDatastore(name, lock_timeout=_BUSY_S, originator_id_type="text")
@@ -152,9 +154,7 @@ class SqliteStore:
         """See `Store`."""
         while True:
             with _translated():
-                page = self._recorder.select_notifications(
-                    after, PAGE, inclusive_of_start=False
-                )
+                page = self._recorder.select_notifications(after, PAGE, inclusive_of_start=False)
             for one in page:
                 yield Row(
                     str(one.originator_id), one.originator_version, one.topic, one.state, one.id
@@ -218,9 +218,7 @@ class SqliteStore:
 
 
 def _row(stored: StoredEvent) -> Row:
-    return Row(
-        str(stored.originator_id), stored.originator_version, stored.topic, stored.state
-    )
+    return Row(str(stored.originator_id), stored.originator_version, stored.topic, stored.state)
 
 
 @contextlib.contextmanager

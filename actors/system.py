@@ -169,9 +169,7 @@ class ActorSystem:
             arguments: dict[str, object] = {"operative": operative} if availability else {}
             return self._request(
                 asset,
-                lambda reply: message.CommandRequested(
-                    wanted, by, reason, arguments, reply
-                ),
+                lambda reply: message.CommandRequested(wanted, by, reason, arguments, reply),
             )
         return self._request(
             asset,
@@ -198,9 +196,7 @@ class ActorSystem:
         arguments: dict[str, object] = {"action": action, "payload": dict(payload)}
         return self._request(
             asset,
-            lambda reply: message.CommandRequested(
-                CommandType.CALL, by, reason, arguments, reply
-            ),
+            lambda reply: message.CommandRequested(CommandType.CALL, by, reason, arguments, reply),
         )
 
     def override(
@@ -305,6 +301,14 @@ class ActorSystem:
             since=since,
             until=until,
         )
+
+    def history_since_open(self) -> History:
+        """Return the commands that were open when this engine opened, or came since."""
+        return self._running.history_since_open()
+
+    def is_done(self) -> bool:
+        """Return whether every horizon has passed and every command is over."""
+        return self._running.is_done()
 
     @property
     def ocpp_url(self) -> str | None:

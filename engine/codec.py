@@ -112,9 +112,7 @@ class Codec:
             where = f"position {row.position}, stream {row.stream}, version {row.version}"
             message = f"the row at {where} ({row.topic}) cannot be read: {error}"
             raise StoreCorrupt(message) from error
-        header = Header(
-            epoch, row.stream, row.version, at_us, wall_us, cause, correlation, schema
-        )
+        header = Header(epoch, row.stream, row.version, at_us, wall_us, cause, correlation, schema)
         return Record(header, row.topic, event, row.position)
 
     def _event(self, topic: str, schema: int, raw: msgspec.Raw) -> object:

@@ -89,9 +89,7 @@ def _pair_after(
     return charge_w, discharge_w
 
 
-def _spelled(
-    dry: Dry, command: Command, view: AssetView, attempt: Attempt
-) -> PlannedCommand:
+def _spelled(dry: Dry, command: Command, view: AssetView, attempt: Attempt) -> PlannedCommand:
     protocol = str(getattr(dry.adapter, "protocol", dry.rules.adapter))
     try:
         payload = dry.adapter.translate(command, view, attempt)

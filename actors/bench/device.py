@@ -52,7 +52,7 @@ class InstantLink:
 class InstantAdapter:
     """Spells a setpoint as an OCPP charging profile, so that events are as long as real ones."""
 
-    options = InstantOptions
+    options: type = InstantOptions
 
     def __init__(self) -> None:
         """Begin without devices."""

@@ -3,7 +3,7 @@
 import statistics
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -114,7 +114,7 @@ class Tally:
         self._changed = threading.Condition()
         journal.hooks.committed.append(self._committed)
 
-    def _committed(self, records: "list[Record] | tuple[Record, ...]") -> None:
+    def _committed(self, records: Sequence[Record]) -> None:
         ended = sum(record.topic == "asset.attempt_ended" for record in records)
         if ended:
             with self._changed:

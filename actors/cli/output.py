@@ -60,9 +60,7 @@ def _cell(value: object) -> object:
     return "" if value is None else value
 
 
-def _emit_table(
-    rows: Sequence[Mapping[str, object]], columns: Sequence[str], title: str
-) -> None:
+def _emit_table(rows: Sequence[Mapping[str, object]], columns: Sequence[str], title: str) -> None:
     if not sys.stdout.isatty():
         for row in rows:
             click.echo("  ".join(f"{name}={text(row.get(name))}" for name in columns))

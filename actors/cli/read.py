@@ -105,9 +105,7 @@ def state(place: str, form: str | None) -> None:
 def _states(place: str) -> list[Mapping[str, object]]:
     if Path(place).suffix == ".toml":
         try:
-            answered: list[Mapping[str, object]] = request(
-                control_socket(place), "state", {}, 5.0
-            )
+            answered: list[Mapping[str, object]] = request(control_socket(place), "state", {}, 5.0)
         except NotReachable:
             pass
         else:

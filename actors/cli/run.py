@@ -6,6 +6,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from types import FrameType
 
@@ -94,9 +95,7 @@ def run(site: str, **options: object) -> None:
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     interrupts = Interrupts()
     with interrupts.caught():
-        system = ActorSystem.open(
-            found, start=wanted.start, take_over=bool(options["take_over"])
-        )
+        system = ActorSystem.open(found, start=wanted.start, take_over=bool(options["take_over"]))
         try:
             code = _attend(system, wanted, interrupts)
         finally:
@@ -124,7 +123,6 @@ def _attend(system: ActorSystem, wanted: Wanted, interrupts: Interrupts) -> int:
     """Run until interrupted or done; return the exit status."""
     control = ControlServer(system.site.control_socket or "", operations(system))
     control.start()
-    opened = system.opened_at_position
     feed = feed_for(system, as_json=wanted.as_json)
     try:
         feed.started(system)
@@ -136,7 +134,7 @@ def _attend(system: ActorSystem, wanted: Wanted, interrupts: Interrupts) -> int:
             if folder is not None:
                 _submit_new(system, folder, feed, wanted)
             if wanted.until_done and system.is_done():
-                return 0 if judged(system, opened, feed) else 1
+                return 0 if judged(system, feed) else 1
     finally:
         control.close()
         feed.close()
@@ -153,16 +151,18 @@ def submit_file(system: ActorSystem, path: Path, feed: Feed, *, force: bool) -> 
     from engine.frames import load_file  # noqa: PLC0415 - pandas is slow to import
 
     frame = load_file(path, system.site.timezone)
-    _check_speed(system, frame.index.asi8 // 1_000, force=force)
+    starts = [
+        to_us(one.to_pydatetime()) for one in frame.index if hasattr(one, "tzinfo") and one.tzinfo
+    ]
+    _check_speed(system, starts, force=force)
     receipt = system.submit(frame)
     feed.accepted(receipt)
     return receipt
 
 
-def _check_speed(system: ActorSystem, starts: object, *, force: bool) -> None:
+def _check_speed(system: ActorSystem, starts: list[int], *, force: bool) -> None:
     speed = system.clocks.plan.peek(0).speed
-    times = list(starts) if hasattr(starts, "__iter__") else []
-    shortest = min((b - a for a, b in zip(times, times[1:], strict=False)), default=None)
+    shortest = min((later - sooner for sooner, later in pairwise(starts)), default=None)
     if force or shortest is None or shortest / speed >= US_PER_S:
         return
     raise UsageError(
@@ -180,10 +180,10 @@ def _submit_new(system: ActorSystem, folder: Folder, feed: Feed, wanted: Wanted)
             feed.refused(path, error)
 
 
-def judged(system: ActorSystem, opened: int, feed: Feed) -> bool:
+def judged(system: ActorSystem, feed: Feed) -> bool:
     """Return whether all commands since the start ended well, and tell of those that did not."""
     bad = 0
-    for record in system.history_since(opened):
+    for record in system.history_since_open():
         fine = record.status is CommandStatus.COMPLETED or (
             record.status is CommandStatus.CANCELLED and record.reason in _BENIGN
         )

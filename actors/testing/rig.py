@@ -24,9 +24,7 @@ class FakeSpelling:
         self.forms = forms
         self.can_ask = can_ask
 
-    def translate(
-        self, command: Command, asset: base.AssetView, attempt: Attempt
-    ) -> base.Payload:
+    def translate(self, command: Command, asset: base.AssetView, attempt: Attempt) -> base.Payload:
         """Spell a command; a form beyond the last is untranslatable."""
         if attempt.form >= self.forms:
             text = f"no form {attempt.form} for {asset.asset_id}"
@@ -38,9 +36,7 @@ class FakeSpelling:
         }
         return base.Payload((base.Frame("set", body),), command.value_kw)
 
-    def interpret(
-        self, answer: base.Answer, asset: base.AssetView
-    ) -> tuple[base.Observation, ...]:
+    def interpret(self, answer: base.Answer, asset: base.AssetView) -> tuple[base.Observation, ...]:
         """Return the observations that the answer carries as its values."""
         del asset
         return tuple(one for one in answer.values if isinstance(one, base.SetpointRead))
@@ -204,6 +200,4 @@ class Rig:
             text = "no setpoint is on the wire"
             raise LookupError(text)
         charge_w, discharge_w = attempt.setpoint.charge_w, attempt.setpoint.discharge_w
-        return self.answer(
-            base.SetpointRead((charge_w or 0) / 1_000, (discharge_w or 0) / 1_000)
-        )
+        return self.answer(base.SetpointRead((charge_w or 0) / 1_000, (discharge_w or 0) / 1_000))

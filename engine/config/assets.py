@@ -142,9 +142,10 @@ def _options(table: Table, kind: AssetKind, options_type: type | None) -> object
     common = (*_COMMON, *_OF_KIND[kind])
     if options_type is None:
         return None
-    fields = {field.name: field for field in attrs.fields(options_type) if field.init}
+    declared: tuple[attrs.Attribute[Any], ...] = attrs.fields(options_type)  # type: ignore[arg-type]  # an attrs class
+    fields = {field.name: field for field in declared if field.init}
     table.known((*common, *fields))
-    given = {name: table.raw(name) for name in fields if name in table and name not in common}
+    given = {name: table.raw(name) for name in fields if name in table}
     if "below_min" in fields:
         given["below_min"] = table.choice("below_min", "off", ("off", "minimum"))
     for name, field in fields.items():
@@ -156,7 +157,7 @@ def _options(table: Table, kind: AssetKind, options_type: type | None) -> object
 
 def _structured(table: Table, given: Mapping[str, Any], options_type: type) -> object:
     for name, value in given.items():
-        field = getattr(attrs.fields(options_type), name)
+        field = getattr(attrs.fields(options_type), name)  # type: ignore[arg-type]  # an attrs class
         if not _fits(value, field.type):
             table.refuse(name, "type", f"this is {_type_name(field.type)}")
             return None

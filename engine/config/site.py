@@ -64,9 +64,7 @@ def _site(
     zones: Container[str] | None,
 ) -> Site:
     own = top.table("site")
-    own.known(
-        ("id", "timezone", "import_limit_kw", "export_limit_kw", "base_load_kw")
-    )
+    own.known(("id", "timezone", "import_limit_kw", "export_limit_kw", "base_load_kw"))
     site_id = own.text("id", "sit_unnamed", needed=True) or ""
     if _SITE_ID.fullmatch(site_id) is None:
         own.refuse("id", "id", "a site's id is sit_ and lower-case letters, digits or _")

@@ -65,7 +65,9 @@ class Table:
             if key not in known:
                 near = difflib.get_close_matches(key, known, 1, cutoff=0.5)
                 hint = f"; did you mean {near[0]!r}?" if near else f"; there are {', '.join(known)}"
-                self.findings.add((*self.path, key), "unknown_key", f"no key is called {key!r}{hint}")
+                self.findings.add(
+                    (*self.path, key), "unknown_key", f"no key is called {key!r}{hint}"
+                )
 
     def table(self, key: str) -> "Table":
         """Return a table in this one; an empty one where it is not there."""

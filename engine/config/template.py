@@ -2,7 +2,7 @@
 
 from typing import Final
 
-_TEMPLATE: Final = '''\
+_TEMPLATE: Final = """\
 # A Setpoint site. `setpoint check site.toml` names everything that is wrong with it.
 [site]
 id = "sit_my_depot"
@@ -50,7 +50,7 @@ profile = "generic-battery"             # or a path to your own register profile
 max_charge_kw = 50
 max_discharge_kw = 50
 fallback_kw = 0
-'''
+"""
 
 
 def site_template() -> str:

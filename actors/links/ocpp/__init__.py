@@ -1,0 +1,40 @@
+"""OCPP 1.6-J on the wire: the central system that charge points connect to."""
+
+from collections.abc import Callable
+
+from actors.clock import Clocks
+from actors.links.ocpp.csms import CheckPassword, Csms, Door
+from actors.links.ocpp.link import OcppLink
+from actors.links.ocpp.point import Manners
+from engine.adapters.base import Link, Observation
+from engine.adapters.ocpp16 import Ocpp16Spelling, options_of
+from engine.config import OcppListen
+
+__all__ = ["OcppAdapter"]
+
+
+class OcppAdapter(Ocpp16Spelling):
+    """The adapter of the site file's name ``ocpp``: the spelling, and links on one listener."""
+
+    def __init__(
+        self, listen: OcppListen, clocks: Clocks, check: CheckPassword, stale_s: float
+    ) -> None:
+        """Listen to nobody yet; ``check`` tells whether a charge point's password is right."""
+        self._clocks = clocks
+        manners = Manners(
+            clocks.device_us,
+            clocks.wall_us,
+            max(1, min(listen.heartbeat_seconds, int(stale_s / 2))),
+            listen.id_tags,
+            listen.setpoint_id_tag,
+        )
+        self._csms = Csms(Door(listen, check, stale_s), manners)
+
+    @property
+    def url(self) -> str | None:
+        """Where charge points connect, null before the first link is open."""
+        return self._csms.url
+
+    def link(self, options: object, report: Callable[[Observation], None]) -> Link:
+        """Return the link of one connector."""
+        return OcppLink(self._csms, options_of(options), report, self._clocks.device_us)

@@ -1,0 +1,115 @@
+"""The adapters of a system: those built in, and those that others have installed."""
+
+import importlib.metadata
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from actors.clock import Clocks
+from actors.environment import read_text
+from actors.passwords import check_password, hash_of
+from engine.adapters.base import AdapterPlugin
+from engine.adapters.modbus import ModbusOptions, ModbusSpelling
+from engine.adapters.ocpp16 import Ocpp16Spelling, OcppOptions
+from engine.adapters.profile import builtin, parse
+from engine.adapters.registers import RegisterProfile
+from engine.adapters.registry import AdapterRegistry
+from engine.config import OcppListen, Site
+from engine.errors import UsageError
+
+GROUP: Final = "setpoint.adapters"
+BUILT_IN: Final[dict[str, type]] = {"ocpp": OcppOptions, "modbus": ModbusOptions}
+
+
+def plugins() -> dict[str, AdapterPlugin]:
+    """Return the adapters that others have installed, by name.
+
+    Raises:
+        UsageError: one cannot be imported, or takes the name of a built-in one.
+    """
+    found: dict[str, AdapterPlugin] = {}
+    for entry in importlib.metadata.entry_points(group=GROUP):
+        if entry.name in BUILT_IN:
+            raise UsageError(f"the adapter {entry.name!r} is built in: {entry.value} may not be")
+        try:
+            loaded = entry.load()
+        except Exception as error:
+            raise UsageError(f"the adapter {entry.name!r} cannot be imported: {error}") from error
+        found[entry.name] = loaded() if isinstance(loaded, type) else loaded
+    return found
+
+
+def option_types() -> dict[str, type]:
+    """Return every adapter's class of options, by the adapter's name."""
+    return BUILT_IN | {name: plugin.options for name, plugin in plugins().items()}
+
+
+def default_adapters(
+    site: Site, clocks: Clocks, may_send: Callable[[], bool] = lambda: True
+) -> AdapterRegistry:
+    """Return the adapters that a site uses, ready to be linked.
+
+    ``may_send`` is asked before each control frame and each round of keep-alives.
+
+    Raises:
+        SiteRefused: a register profile or a password cannot be read.
+    """
+    from actors.links.exchange import Guards  # noqa: PLC0415 - pymodbus is slow to import
+    from actors.links.modbus import ModbusAdapter  # noqa: PLC0415
+    from actors.links.ocpp import OcppAdapter  # noqa: PLC0415
+
+    registry = AdapterRegistry(dict(plugins()))
+    used = {one.rules.adapter for one in site.assets}
+    stale_s = min((one.rules.stale_s for one in site.assets), default=60.0)
+    if "modbus" in used:
+        guards = Guards(clocks.device_us, may_send, may_send, stale_s)
+        registry.register("modbus", ModbusAdapter(profiles_of(site), guards))
+    if "ocpp" in used:
+        listen = site.ocpp or OcppListen()
+        registry.register("ocpp", OcppAdapter(listen, clocks, checker(site), stale_s))
+    return registry
+
+
+def spelling_adapters(site: Site) -> AdapterRegistry:
+    """Return the adapters of a site without their links: for dry runs, no secret is read."""
+    registry = AdapterRegistry(dict(plugins()))
+    registry.register("ocpp", Ocpp16Spelling())  # type: ignore[arg-type]  # a dry run links nothing
+    registry.register("modbus", ModbusSpelling(profiles_of(site)))  # type: ignore[arg-type]  # nor here
+    return registry
+
+
+def profiles_of(site: Site) -> dict[str, RegisterProfile]:
+    """Return the register profiles that a site's batteries name.
+
+    Raises:
+        SiteRefused: one cannot be read, or has problems.
+    """
+    profiles: dict[str, RegisterProfile] = {}
+    for asset in site.assets:
+        options = asset.options
+        if not isinstance(options, ModbusOptions) or options.profile in profiles:
+            continue
+        name = options.profile
+        if name.endswith(".toml"):
+            path = Path(name)
+            profiles[name] = parse(read_text(path), path.name)
+        else:
+            profiles[name] = builtin(name)
+    return profiles
+
+
+def checker(site: Site) -> Callable[[str, str], bool]:
+    """Return what tells whether a charge point's password is right."""
+    hashes: dict[str, str] = {}
+    for asset in site.assets:
+        options = asset.options
+        if isinstance(options, OcppOptions):
+            hashed = hash_of(options, asset.rules.asset_id)
+            if hashed is not None:
+                hashes[options.charge_point] = hashed
+
+    def check(identity: str, password: str) -> bool:
+        hashed = hashes.get(identity)
+        return hashed is not None and check_password(password, hashed)
+
+    return check
