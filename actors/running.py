@@ -1,5 +1,6 @@
 """An engine from open to close: the store and its journal, the runtime, the actors, the clock."""
 
+import itertools
 import logging
 import threading
 from concurrent.futures import Future
@@ -49,8 +50,7 @@ class Stored:
     store: Store
     reader: Reader
     recovery: Recovery
-    empty: bool
-    over: frozenset[str]
+    rows: int
 
 
 class Running:
@@ -62,7 +62,9 @@ class Running:
         self.site = site
         self.closed = False
         self.reader = stored.reader
-        self.clocks = clocks or clocks_for(stored.recovery.site.clock, start, empty=stored.empty)
+        self.clocks = clocks or clocks_for(
+            stored.recovery.site.clock, start, empty=stored.rows == 0
+        )
         self.runtime = runtime or Runtime.threads(self.clocks)
         self.adapters = adapters or default_adapters(site, self.clocks)
         publisher = Publisher(self.runtime.bus)
@@ -80,7 +82,6 @@ class Running:
         )
         self.assembly = Assembly(parts)
         self._stored = stored
-        self._over_before = stored.over
         self._closing = threading.Lock()
         self._instance = ids.instance
         self._site = SiteActor.start(
@@ -99,8 +100,7 @@ class Running:
         try:
             reader = Reader(store, Codec(VOCABULARY))
             records = list(reader.records())
-            over = frozenset(one.id for one in histories(records) if one.status in FINAL)
-            stored = Stored(store, reader, recover(records), empty=not records, over=over)
+            stored = Stored(store, reader, recover(records), len(records))
             running = cls(read, stored, injected, start)
         except BaseException:
             store.close()
@@ -193,7 +193,9 @@ class Running:
 
     def history_since_open(self) -> History:
         """Return the commands that were open when this engine opened, or came since."""
-        return History(one for one in self.reader.history() if one.id not in self._over_before)
+        before = histories(itertools.islice(self.reader.records(), self._stored.rows))
+        over = {one.id for one in before if one.status in FINAL}
+        return History(one for one in self.reader.history() if one.id not in over)
 
     def is_done(self) -> bool:
         """Return whether every horizon has passed and every command is over."""

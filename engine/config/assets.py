@@ -138,11 +138,11 @@ def _policies(table: Table, kind: AssetKind) -> dict[str, Any]:
 # --- the adapter's own keys
 
 
-def _options(table: Table, kind: AssetKind, options_type: type | None) -> object:
+def _options(table: Table, kind: AssetKind, options_type: Any) -> object:  # noqa: ANN401 - an attrs class
     common = (*_COMMON, *_OF_KIND[kind])
     if options_type is None:
         return None
-    declared: tuple[attrs.Attribute[Any], ...] = attrs.fields(options_type)  # type: ignore[arg-type]  # an attrs class
+    declared: tuple[attrs.Attribute[Any], ...] = attrs.fields(options_type)
     fields = {field.name: field for field in declared if field.init}
     table.known((*common, *fields))
     given = {name: table.raw(name) for name in fields if name in table}
@@ -155,9 +155,9 @@ def _options(table: Table, kind: AssetKind, options_type: type | None) -> object
     return _structured(table, given, options_type)
 
 
-def _structured(table: Table, given: Mapping[str, Any], options_type: type) -> object:
+def _structured(table: Table, given: Mapping[str, Any], options_type: Any) -> object:  # noqa: ANN401 - an attrs class
     for name, value in given.items():
-        field = getattr(attrs.fields(options_type), name)  # type: ignore[arg-type]  # an attrs class
+        field = getattr(attrs.fields(options_type), name)
         if not _fits(value, field.type):
             table.refuse(name, "type", f"this is {_type_name(field.type)}")
             return None
@@ -202,7 +202,8 @@ def _recordable(options: object) -> dict[str, object]:
     if not attrs.has(type(options)):
         return {}
     found: dict[str, object] = {}
-    for field in attrs.fields(type(options)):
+    kind: Any = type(options)
+    for field in attrs.fields(kind):
         value = getattr(options, field.name)
         hidden = field.metadata.get("secret") or field.metadata.get("address")
         if not hidden and isinstance(value, str | int | float | bool | None):
