@@ -1,5 +1,6 @@
 """The asset actor: decide, append, committed, evolve, effects; nothing is decided here."""
 
+import logging
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
@@ -25,8 +26,9 @@ from engine.asset import (
 from engine.asset import effects as effect
 from engine.asset import messages as message
 from engine.codec import Record
-from engine.errors import EngineClosed
 from engine.types import AssetId, Instant
+
+logger = logging.getLogger("setpoint")
 
 STASH_LIMIT = 1_000
 """Messages that an asset keeps while its events are being committed; further signs of life go."""
@@ -81,6 +83,7 @@ class AssetActor(PoolActor):
         self._stash: deque[message.Message] = deque()
         self._in_flight: tuple[Sequence[Any], Sequence[effect.Effect], Instant] | None = None
         self._lost = False
+        self._over = False
         self._armed: tuple[int | None, int | None] = (None, None)
         services.board[state.asset_id] = state
 
@@ -94,7 +97,7 @@ class AssetActor(PoolActor):
             self._refused(told)
         elif self._in_flight is not None:
             self._keep(told)
-        else:
+        elif not self._over:
             self._handle(told)
 
     def _handle(self, told: message.Message) -> None:
@@ -128,9 +131,10 @@ class AssetActor(PoolActor):
 
     def _refused(self, refused: Refused) -> None:
         """The store belongs to somebody else now, or is closed: nothing more is decided."""
+        self._over = True
         self._in_flight = None
         self._stash.clear()
-        raise EngineClosed(refused.reason)
+        logger.debug("%s decides nothing more: %s", self._state.asset_id, refused.reason)
 
     def _keep(self, told: message.Message) -> None:
         if len(self._stash) >= STASH_LIMIT and isinstance(told, message.Woke | message.Observed):
@@ -204,8 +208,6 @@ class AssetActor(PoolActor):
     def on_crash(self, told: object, exception: BaseException) -> None:
         """Drop the state and read it again, behind what is still being committed. A pool thread."""
         super().on_crash(told, exception)
-        if isinstance(exception, EngineClosed):
-            return
         verdict = self._services.ledger.record(
             self._state.asset_id, told, self._services.clocks.device_us()
         )

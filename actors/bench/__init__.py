@@ -1,0 +1,1 @@
+"""What ``setpoint bench`` runs."""

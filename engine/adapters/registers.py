@@ -56,7 +56,7 @@ class Register:
     word_order: WordOrder = "big"
     write_word_order: WordOrder = "big"
     write_function: int = 6
-    enum: Mapping[int, str] = attrs.field(factory=dict)
+    enum: Mapping[int, str] = attrs.field(factory=dict, hash=False)
     expect: tuple[int, ...] = ()
     persistent: Persistent | None = None
 

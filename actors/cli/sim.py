@@ -1,0 +1,119 @@
+"""The verb that simulates devices, over real sockets."""
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import click
+
+from actors.cli.read import moment
+from actors.clock import wall_now
+from actors.sim.battery import run_battery
+from actors.sim.charger import ChargerSetup, SimCharger
+from actors.sim.connector import Arrival
+from actors.sim.quirks import QUIRKS
+from actors.sim.vehicle import Vehicle
+from actors.sim.wirelog import WireLog
+from engine.errors import UsageError
+
+
+@click.group()
+def sim() -> None:
+    """Simulate a charger or a battery over a real socket, until Ctrl-C."""
+
+
+def until_stopped(work: Callable[[], Awaitable[None]], stop: Callable[[], Awaitable[None]]) -> None:
+    """Run something until it ends, or until SIGINT or SIGTERM."""
+
+    async def attend() -> None:
+        stopping = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for each in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(each, stopping.set)
+        running = asyncio.ensure_future(work())
+        waiting = asyncio.ensure_future(stopping.wait())
+        await asyncio.wait({running, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        waiting.cancel()
+        await stop()
+        with contextlib.suppress(asyncio.CancelledError):
+            await running
+
+    asyncio.run(attend())
+
+
+@sim.command()
+@click.option("--url", required=True, help="The central system, such as ws://127.0.0.1:9000.")
+@click.option("--id", "identity", required=True, help="The charge point's identity.")
+@click.option("--password-env", metavar="V", help="The variable that has the password.")
+@click.option("--version", type=click.Choice(["1.6"]), default="1.6")
+@click.option("--connectors", type=click.IntRange(1, 100), default=1)
+@click.option("--plug-in", metavar="TIME", multiple=True, help="A vehicle comes at this time, or now.")
+@click.option("--quirk", "quirks", multiple=True, type=click.Choice(sorted(QUIRKS)))
+@click.option("--speed", type=float, default=1.0, help="How fast vehicles charge.")
+@click.option("--seed", type=int, default=0)
+@click.option("--wire-log", type=click.Path(path_type=Path), help="Log every frame as JSON lines.")
+def charger(  # noqa: PLR0913 - the contract's options
+    *,
+    url: str,
+    identity: str,
+    password_env: str | None,
+    version: str,
+    connectors: int,
+    plug_in: tuple[str, ...],
+    quirks: tuple[str, ...],
+    speed: float,
+    seed: int,
+    wire_log: Path | None,
+) -> None:
+    """Simulate an OCPP charge point that connects to a central system."""
+    del version
+    password = None if password_env is None else os.environ.get(password_env)
+    if password_env is not None and password is None:
+        raise UsageError(f"the environment has no {password_env}")
+    arrivals = tuple(
+        Arrival(number % connectors + 1, _seconds_until(text, speed), Vehicle())
+        for number, text in enumerate(plug_in)
+    )
+    log = WireLog(wire_log)
+    made = SimCharger(
+        ChargerSetup(
+            identity,
+            url,
+            wall_now,
+            connectors,
+            password,
+            speed,
+            seed,
+            frozenset(quirks),
+            arrivals,
+        ),
+        log,
+    )
+    until_stopped(made.run, made.stop)
+    log.close()
+
+
+def _seconds_until(text: str, speed: float) -> float:
+    if text == "now":
+        return 0.0
+    due = moment(text)
+    return 0.0 if due is None else max(0.0, (due - wall_now()).total_seconds() * speed)
+
+
+@sim.command()
+@click.option("--listen", required=True, metavar="HOST:PORT", help="Where to listen; port 0: any.")
+@click.option("--profile", default="generic-battery", help="A register profile, or its .toml file.")
+@click.option("--unit", type=click.IntRange(1, 255), default=1)
+@click.option("--quirk", "quirks", multiple=True)
+@click.option("--wire-log", type=click.Path(path_type=Path), help="Log every frame as JSON lines.")
+def battery(
+    *, listen: str, profile: str, unit: int, quirks: tuple[str, ...], wire_log: Path | None
+) -> None:
+    """Simulate a Modbus TCP battery."""
+    host, _, port = listen.rpartition(":")
+    if not host or not port.isdigit():
+        raise UsageError(f"{listen!r} is not HOST:PORT")
+    run_battery((host, int(port)), profile, unit, (quirks, wire_log))

@@ -1,0 +1,151 @@
+"""The registers of a simulated device: words at addresses, laid out as its profile says."""
+
+from collections.abc import Iterable, Sequence
+from fractions import Fraction
+from typing import Final
+
+import attrs
+
+from engine.adapters.registers import (
+    Register,
+    RegisterProfile,
+    Space,
+    decode,
+    raw_of,
+    raw_words,
+    value_range,
+)
+
+ILLEGAL_ADDRESS: Final = 2
+ILLEGAL_VALUE: Final = 3
+
+
+class Refused(Exception):
+    """A request that is answered with an exception code."""
+
+    def __init__(self, code: int) -> None:
+        """Keep the code (MODBUS Application Protocol V1.1b3, section 7)."""
+        super().__init__(f"exception {code}")
+        self.code = code
+
+
+class Memory:
+    """All registers of one device. They are stored in the order in which they are read."""
+
+    def __init__(self, profile: RegisterProfile) -> None:
+        """Begin with 0 everywhere but in the model id."""
+        self._profile = profile
+        self._words: dict[tuple[Space, int], int] = {}
+        for register in profile.registers:
+            expected = register.expect[0] if register.expect else 0
+            self._store(register, raw_words(_as_read(register), Fraction(expected)))
+
+    def _store(self, register: Register, words: Sequence[int]) -> None:
+        for place, word in enumerate(words):
+            self._words[register.space, register.address + place] = word
+
+    # --- from the wire
+
+    def read(self, space: Space, address: int, count: int) -> list[int]:
+        """Return the words of a range.
+
+        Raises:
+            Refused: an address of it does not exist.
+        """
+        places = [(space, address + place) for place in range(count)]
+        if not count or any(place not in self._words for place in places):
+            raise Refused(ILLEGAL_ADDRESS)
+        return [self._words[place] for place in places]
+
+    def write(self, address: int, words: Sequence[int], *, halve: bool = False) -> set[str]:
+        """Write whole registers and return their roles; with ``halve`` half of each setpoint.
+
+        Raises:
+            Refused: an address cannot be written, or a value is outside of its limits.
+        """
+        written: dict[Register, Sequence[int]] = {}
+        left = list(words)
+        while left:
+            register = self._writable_at(address)
+            taken, left = left[: register.count], left[register.count :]
+            written[register] = self._checked(register, taken, halve=halve)
+            address += register.count
+        for register, stored in written.items():
+            self._store(register, stored)
+        return {register.role for register in written}
+
+    def _writable_at(self, address: int) -> Register:
+        for register in self._profile.registers:
+            if (register.space, register.address) == ("holding", address) and register.writable:
+                return register
+        raise Refused(ILLEGAL_ADDRESS)
+
+    def _checked(self, register: Register, words: Sequence[int], *, halve: bool) -> Sequence[int]:
+        """Return the words as stored, if they are a value that the register takes."""
+        if len(words) != register.count:
+            raise Refused(ILLEGAL_VALUE)
+        raw = raw_of(attrs.evolve(register, word_order=register.write_word_order), words)
+        low, high = value_range(register)
+        if raw is None or not low <= raw * register.scale + register.offset <= high:
+            raise Refused(ILLEGAL_VALUE)
+        if halve and register.role.endswith("_setpoint_w"):
+            raw = Fraction(int(raw / 2))
+        return raw_words(_as_read(register), raw)
+
+    # --- from the device itself
+
+    def put(self, role: str, value: float) -> None:
+        """Set a register; one that the profile does not have is left out."""
+        register = self._profile.find(role)
+        if register is not None:
+            raw = (Fraction(value) - register.offset) / register.scale
+            exact = raw if register.type == "f32" else Fraction(round(raw))
+            self._store(register, raw_words(_as_read(register), exact))
+
+    def show(self, state: str, power_w: float, soc_pct: float) -> None:
+        """Set what the device tells of itself: state, power (charging positive), charge."""
+        self.put("power_w", self._profile.charge_sign * power_w)
+        self.put("soc_pct", soc_pct)
+        register = self._profile.find("state")
+        if register is not None:
+            codes = {name: raw for raw, name in register.enum.items()}
+            if state in codes:
+                self._store(register, raw_words(_as_read(register), Fraction(codes[state])))
+
+    def lapse(self) -> None:
+        """Forget the setpoint."""
+        for register in self._profile.setpoints:
+            self.put(register.role, 0.0)
+
+    def value(self, role: str) -> float:
+        """Return a register's value."""
+        register = self._profile.register(role)
+        words = self.read(register.space, register.address, register.count)
+        return decode(register, words) or 0.0
+
+    def setpoint_w(self) -> float:
+        """Return the power that the setpoint's registers ask for, charging positive."""
+        told = [self.value(register.role) for register in self._profile.setpoints]
+        if self._profile.control == "signed":
+            return self._profile.charge_sign * told[0]
+        return told[0] - told[1]
+
+    def target_w(self) -> float:
+        """Return the power to go to: the setpoint, in the mode that it needs."""
+        power_w = self.setpoint_w()
+        mode = "charge" if power_w > 0 else "discharge"
+        needed = [one for one in self._profile.modes.get(mode, ()) if one.value is not None]
+        return power_w if all(self.value(one.role) == one.value for one in needed) else 0.0
+
+    def keeps_alive(self, roles: Iterable[str]) -> bool:
+        """Return whether a write to these roles is a sign of life; a new setpoint always is."""
+        keepalive = self._profile.keepalive
+        beats = {register.role for register in self._profile.setpoints}
+        if keepalive is not None:
+            beats.add(keepalive.role)
+        return not beats.isdisjoint(roles)
+
+
+def _as_read(register: Register) -> Register:
+    """Return the register with its words written in the order in which they are read."""
+    return attrs.evolve(register, write_word_order=register.word_order)
