@@ -1,5 +1,6 @@
 """The ``setpoint`` command. Verbs are imported when they are used, so ``--help`` is quick."""
 
+import difflib
 import importlib
 import os
 import sys
@@ -39,20 +40,30 @@ class _Verbs(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import a verb."""
+        del ctx
         if cmd_name not in VERBS:
             return None
-        if _is_help(ctx):
-            return click.Command(cmd_name, help=VERBS[cmd_name][1])
         module = importlib.import_module(VERBS[cmd_name][0])
         command = getattr(module, cmd_name.replace("-", "_"))
         if not isinstance(command, click.Command):
             raise TypeError(cmd_name)
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the verb that is called, or name the nearest."""
+        if args and args[0] not in VERBS and not args[0].startswith("-"):
+            near = difflib.get_close_matches(args[0], VERBS, 1)
+            hint = f" Did you mean {near[0]}?" if near else ""
+            ctx.fail(f"No verb is called {args[0]!r}.{hint}")
+        return super().resolve_command(ctx, args)
 
-def _is_help(ctx: click.Context) -> bool:
-    """Return whether only the list of verbs is wanted."""
-    return ctx.parent is None and ctx.invoked_subcommand is None and not ctx.protected_args
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the verbs, none of them imported."""
+        del ctx
+        with formatter.section("Verbs"):
+            formatter.write_dl([(name, text) for name, (_, text) in VERBS.items()])
 
 
 @click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"]})

@@ -50,7 +50,9 @@ def until_stopped(work: Callable[[], Awaitable[None]], stop: Callable[[], Awaita
 @click.option("--password-env", metavar="V", help="The variable that has the password.")
 @click.option("--version", type=click.Choice(["1.6"]), default="1.6")
 @click.option("--connectors", type=click.IntRange(1, 100), default=1)
-@click.option("--plug-in", metavar="TIME", multiple=True, help="A vehicle comes at this time, or now.")
+@click.option(
+    "--plug-in", metavar="TIME", multiple=True, help="A vehicle comes at this time, or now."
+)
 @click.option("--quirk", "quirks", multiple=True, type=click.Choice(sorted(QUIRKS)))
 @click.option("--speed", type=float, default=1.0, help="How fast vehicles charge.")
 @click.option("--seed", type=int, default=0)
