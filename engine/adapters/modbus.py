@@ -232,7 +232,7 @@ def step_w(profile: RegisterProfile) -> int:
 def reads(registers: Iterable[Register], unit: int) -> tuple[Frame, ...]:
     """Return the frames that read these registers; neighbours without a gap share one frame."""
     blocks: list[list[Register]] = []
-    for register in sorted(set(registers), key=lambda one: (one.space, one.address)):
+    for register in sorted(dict.fromkeys(registers), key=lambda one: (one.space, one.address)):
         last = blocks[-1] if blocks else None
         if last is not None and _joins(last, register):
             last.append(register)
