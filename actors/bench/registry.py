@@ -1,0 +1,100 @@
+"""The benches by name, and the rows that `setpoint bench` prints."""
+
+import importlib.metadata
+import os
+import platform
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final
+
+from actors.bench import convert, engine
+from engine.errors import UsageError
+
+Row = dict[str, object]
+_ASSETS: Final = 10_000
+_LIBRARIES: Final = ("attrs", "eventsourcing", "msgspec", "numpy", "pandas", "pykka", "pymodbus")
+
+
+def machine() -> str:
+    """Return what this machine is, in one line."""
+    return f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of what a figure depends on."""
+    return {name: importlib.metadata.version(name) for name in _LIBRARIES}
+
+
+def _row(
+    bench: str,
+    values: Sequence[float],
+    unit: str,
+    limit: tuple[float | None, str | None] = (None, None),
+    judged: tuple[float | None, float | None] = (None, None),
+) -> Row:
+    ratio, floor = judged
+    return {
+        "bench": bench,
+        "value": round(engine.median(list(values)), 4),
+        "unit": unit,
+        "limit": None if limit[0] is None else round(limit[0], 4),
+        "limit_name": limit[1],
+        "ratio": None if ratio is None else round(ratio, 3),
+        "floor": floor,
+        "runs": [round(value, 4) for value in values],
+        "machine": machine(),
+        "versions": versions(),
+    }
+
+
+def _start(runs: int) -> Row:
+    values = [engine.start_s(_ASSETS) for _ in range(runs)]
+    return _row(
+        "start", values, "s", (2.0, "2 s"), (2.0 / engine.median(values), 1.0)
+    )
+
+
+def _submit(runs: int) -> Row:
+    values = [engine.submit_s(_ASSETS) for _ in range(runs)]
+    return _row(
+        "submit", values, "s", (5.0, "5 s"), (5.0 / engine.median(values), 1.0)
+    )
+
+
+def _dispatch(runs: int) -> Row:
+    done = [engine.dispatch(_ASSETS, 8) for _ in range(runs)]
+    limit = engine.median([one.commands / one.reference_s for one in done])
+    ratio = engine.median([one.ratio for one in done])
+    return _row(
+        "dispatch",
+        [one.rate for one in done],
+        "commands/s",
+        (limit, "encoding and inserting the same rows"),
+        (ratio, 0.25),
+    )
+
+
+def _convert(runs: int) -> Row:
+    return convert.measure(runs)
+
+
+BENCHES: Final[dict[str, Callable[[int], Row]]] = {
+    "start": _start,
+    "submit": _submit,
+    "convert": _convert,
+    "dispatch": _dispatch,
+}
+
+
+def measured(names: Sequence[str], runs: int, *, full: bool) -> Iterator[Row]:
+    """Yield a row per bench, as each is done; without names, of all.
+
+    Raises:
+        UsageError: no bench has one of the names.
+    """
+    del full
+    unknown = [name for name in names if name not in BENCHES]
+    if unknown:
+        raise UsageError(f"no bench is called {', '.join(unknown)}; there are {', '.join(BENCHES)}")
+    for name in names or BENCHES:
+        row = BENCHES[name](runs)
+        yield {**row, "machine": machine(), "versions": versions()}

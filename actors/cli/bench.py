@@ -1,0 +1,26 @@
+"""The verb that measures."""
+
+import click
+
+from actors.cli.output import json_line, text
+
+
+@click.command()
+@click.argument("names", metavar="[NAME]...", nargs=-1)
+@click.option("--runs", type=click.IntRange(1, 100), default=5, help="Repetitions of each.")
+@click.option("--full", is_flag=True, help="Also the long ones.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+def bench(names: tuple[str, ...], runs: int, *, full: bool, as_json: bool) -> None:
+    """Measure start, submit, convert and dispatch, each beside the limit it is judged by.
+
+    The ratio is higher for better; it is compared within one run on one machine.
+    """
+    from actors.bench.registry import measured  # noqa: PLC0415 - numpy and pandas are slow
+
+    for row in measured(names, runs, full=full):
+        if as_json:
+            click.echo(json_line(row))
+        else:
+            ratio = "" if row["ratio"] is None else f"  {text(row['ratio'])} x {row['limit_name']}"
+            floor = "" if row["floor"] is None else f"  (floor {text(row['floor'])})"
+            click.echo(f"{row['bench']:<10} {text(row['value'])} {row['unit']}{ratio}{floor}")
