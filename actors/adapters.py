@@ -15,7 +15,7 @@ from engine.adapters.profile import builtin, parse
 from engine.adapters.registers import RegisterProfile
 from engine.adapters.registry import AdapterRegistry
 from engine.config import OcppListen, Site
-from engine.errors import UsageError
+from engine.errors import Problem, SiteRefused, UsageError
 
 GROUP: Final = "setpoint.adapters"
 BUILT_IN: Final[dict[str, type]] = {"ocpp": OcppOptions, "modbus": ModbusOptions}
@@ -89,13 +89,23 @@ def profiles_of(site: Site) -> dict[str, RegisterProfile]:
         options = asset.options
         if not isinstance(options, ModbusOptions) or options.profile in profiles:
             continue
-        name = options.profile
-        if name.endswith(".toml"):
-            path = Path(name)
-            profiles[name] = parse(read_text(path), path.name)
-        else:
-            profiles[name] = builtin(name)
+        profiles[options.profile] = register_profile(options.profile)
     return profiles
+
+
+def register_profile(name: str) -> RegisterProfile:
+    """Return a register profile: a built-in one, or that of a path ending in ``.toml``.
+
+    Raises:
+        SiteRefused: there is none of this name, or the file has problems.
+    """
+    if name.endswith(".toml"):
+        path = Path(name)
+        return parse(read_text(path), path.name)
+    try:
+        return builtin(name)
+    except LookupError as error:
+        raise SiteRefused((Problem("profile", str(error), column="profile"),)) from None
 
 
 def checker(site: Site) -> Callable[[str, str], bool]:

@@ -11,7 +11,8 @@ import click
 
 from actors.cli.read import moment
 from actors.clock import wall_now
-from actors.sim.battery import run_battery
+from actors.adapters import register_profile
+from actors.sim.battery import SimBattery
 from actors.sim.charger import ChargerSetup, SimCharger
 from actors.sim.connector import Arrival
 from actors.sim.quirks import QUIRKS
@@ -38,6 +39,7 @@ def until_stopped(work: Callable[[], Awaitable[None]], stop: Callable[[], Awaita
         await asyncio.wait({running, waiting}, return_when=asyncio.FIRST_COMPLETED)
         waiting.cancel()
         await stop()
+        running.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await running
 
@@ -118,4 +120,17 @@ def battery(
     host, _, port = listen.rpartition(":")
     if not host or not port.isdigit():
         raise UsageError(f"{listen!r} is not HOST:PORT")
-    run_battery((host, int(port)), profile, unit, (quirks, wire_log))
+    log = WireLog(wire_log)
+    made = SimBattery(register_profile(profile), unit, wire_log=log)
+    try:
+        made.fail(*quirks)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+
+    async def serve() -> None:
+        taken = await made.start(host, int(port))
+        click.echo(f"modbus at {host}:{taken}, unit {unit}")
+        await made.until(lambda: False)
+
+    until_stopped(serve, made.stop)
+    log.close()
