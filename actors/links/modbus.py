@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Any, Final
 
 import attrs
 from pymodbus.client import AsyncModbusTcpClient
@@ -27,7 +27,7 @@ from actors.links.exchange import Guards, Hearer, Reply, Request, Timing, reply_
 from engine.adapters.base import Link, Observation
 from engine.adapters.modbus import ModbusSpelling, options_of
 from engine.adapters.registers import RegisterProfile
-from engine.errors import NotSent, OutcomeUnknown
+from engine.errors import LinkError, NotSent, OutcomeUnknown
 
 # Without a handler of its own its warnings of each failed connect would end on stderr.
 logging.getLogger("pymodbus.logging").addHandler(logging.NullHandler())
@@ -78,14 +78,16 @@ class _Pending:
     sent: bytes | None = None
     raw: str | None = None
 
-    def fail(self, reason: str, outcome: str) -> None:
-        """End the waiting: not sent at all, or sent and of unknown outcome."""
-        if self.failed.done():
-            return
+    def error(self, reason: str, outcome: str) -> LinkError:
+        """Return what ends it: not sent at all, or sent and of unknown outcome."""
         if self.sent is None:
-            self.failed.set_exception(NotSent(reason))
-        else:
-            self.failed.set_exception(OutcomeUnknown(reason, outcome=outcome, raw=self.raw))
+            return NotSent(reason)
+        return OutcomeUnknown(reason, outcome=outcome, raw=self.raw)
+
+    def fail(self, reason: str, outcome: str) -> None:
+        """End the waiting."""
+        if not self.failed.done():
+            self.failed.set_exception(self.error(reason, outcome))
 
 
 class ModbusConnection:
@@ -174,21 +176,18 @@ class ModbusConnection:
         self, client: AsyncModbusTcpClient, request: Request, pending: _Pending
     ) -> Reply:
         timeout_s = pending.timing.timeout_s
-        call = asyncio.ensure_future(client.execute(False, _pdu(request)))  # noqa: FBT003 - pymodbus has it so
+        call = asyncio.ensure_future(_execute(client, _pdu(request)))
         call.add_done_callback(_look)
         try:
-            await asyncio.wait(
-                {call, pending.failed}, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED
-            )
-            if not (call.done() or pending.failed.done()):
-                pending.fail(f"no answer in {timeout_s:g} s", "timed_out")
+            waited: set[asyncio.Future[Any]] = {call, pending.failed}
+            await asyncio.wait(waited, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
             if pending.failed.done():
                 pending.failed.result()
+            if not call.done():
+                raise pending.error(f"no answer in {timeout_s:g} s", "timed_out")
             pdu = call.result()
         except ModbusException as error:
-            pending.fail(str(error), "unknown")
-            pending.failed.result()
-            raise  # it has been told that it failed
+            raise pending.error(str(error), "unknown") from error
         finally:
             call.cancel()
         raw = pending.raw or ""
@@ -276,6 +275,11 @@ class ModbusConnection:
         self._lost.set()
         for hearer in tuple(self._hearers):
             hearer.down(reason, dropped=dropped)
+
+
+async def _execute(client: AsyncModbusTcpClient, pdu: ModbusPDU) -> ModbusPDU:
+    reply: ModbusPDU = await client.execute(False, pdu)  # noqa: FBT003 - pymodbus has it so
+    return reply
 
 
 def _look(call: "asyncio.Future[ModbusPDU]") -> None:

@@ -31,6 +31,7 @@ QUIRKS: Final = (
     "silent",  # neither answers nor does anything
     "slow",  # does it and answers `slow_s` later
     "drop_connection",  # hangs up on every request
+    "gateway_fault",  # answers everything like a gateway whose device is off
     "mute",  # does what is written and does not answer
     "ignore_write",  # answers and does nothing
     "clamp",  # takes half of what is written to a setpoint
@@ -47,6 +48,7 @@ _EXCEPTION: Final = re.compile(r"exception_(\d{1,3})")
 _READS: Final = frozenset({3, 4})
 _WRITES: Final = frozenset({6, 16})
 _ILLEGAL_FUNCTION: Final = 1
+_NO_TARGET: Final = 11
 _FAULT_BIT: Final = 0x80
 _HEADER: Final = 7
 
@@ -246,6 +248,8 @@ class SimBattery:
         Raises:
             Refused: it cannot be done.
         """
+        if "gateway_fault" in quirks:
+            raise Refused(_NO_TARGET)
         if request.function_code in _READS:
             return self._read(request)
         if request.function_code in _WRITES:
