@@ -40,6 +40,7 @@ class Connector:
         self._since_meter_s = 0.0
         self._meter_wh = 0.0
         self._busy = False
+        self._broken = False
 
     @property
     def power_kw(self) -> float:
@@ -77,6 +78,21 @@ class Connector:
         if self.transaction_id is not None:
             await self.stop("EVDisconnected")
         await self.become("Available")
+
+    async def fault(self) -> None:
+        """Something breaks."""
+        self._broken = True
+        await self.become("Faulted")
+
+    async def repair(self) -> None:
+        """It works again."""
+        self._broken = False
+        if self.charging is None:
+            await self.become("Available")
+        elif self.transaction_id is None:
+            await self.become("Preparing")
+        else:
+            await self.become(self._charging_status(self.charging))
 
     # --- the transaction
 
@@ -138,6 +154,9 @@ class Connector:
             await self.unplug()
         charging = self.charging
         if charging is None or self.transaction_id is None:
+            return
+        if self._broken:
+            charging.power_kw = 0.0
             return
         before_kwh = charging.energy_kwh
         charging.advance(seconds, self.limit_kw)

@@ -1,0 +1,168 @@
+"""A simulated depot with its site file, for tests that run whole engines over real sockets."""
+
+import os
+import secrets
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import attrs
+import msgspec
+
+from actors.adapters import register_profile
+from actors.clock import wall_now
+from actors.sim.battery import SimBattery
+from actors.sim.charger import ChargerSetup, SimCharger
+from actors.sim.connector import Arrival
+from actors.sim.depot import Depot
+from actors.sim.wirelog import WireEntry, WireLog
+
+KEY_VARIABLE = "SETPOINT_TEST_KEY"
+CONTROL_ACTIONS = frozenset(
+    {
+        "SetChargingProfile",
+        "ClearChargingProfile",
+        "RemoteStartTransaction",
+        "RemoteStopTransaction",
+        "ChangeAvailability",
+    }
+)
+_WRITES = frozenset({6, 16})
+
+_CHARGER = """
+[[asset]]
+id = "ast_{key}"
+kind = "ev_charger"
+schedule_key = "{key}"
+adapter = "ocpp"
+charge_point = "CP-{key}"
+password_env = "SETPOINT_TEST_KEY"
+max_kw = 22
+min_a = 0
+fallback_kw = 1.4
+"""
+
+_BATTERY = """
+[[asset]]
+id = "ast_battery"
+kind = "battery"
+schedule_key = "battery"
+adapter = "modbus"
+host = "127.0.0.1"
+port = {port}
+max_charge_kw = 50
+max_discharge_kw = 50
+fallback_kw = 0
+"""
+
+
+def free_port() -> int:
+    """Return a port of loopback that nobody listened on just now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@attrs.define
+class TestSite:
+    """A site file in a folder, and the simulated devices that it names."""
+
+    __test__ = False
+
+    folder: Path
+    keys: tuple[str, ...]
+    depot: Depot
+    ocpp_port: int
+
+    @property
+    def file(self) -> Path:
+        """The site file."""
+        return self.folder / "site.toml"
+
+    def charger(self, key: str) -> SimCharger:
+        """Return one charge point."""
+        return self.depot.chargers[f"CP-{key}"]
+
+    @property
+    def battery(self) -> SimBattery:
+        """The battery."""
+        return self.depot.batteries["battery"]
+
+    def command(self, *arguments: str) -> list[str]:
+        """Return the command line of a verb."""
+        return [sys.executable, "-m", "actors.cli", *arguments]
+
+    def setpoint(
+        self, *arguments: str, timeout_s: float = 120.0
+    ) -> "subprocess.CompletedProcess[str]":
+        """Run a verb to its end."""
+        return subprocess.run(
+            self.command(*arguments), capture_output=True, text=True, timeout=timeout_s, check=False
+        )
+
+    def started(self, *arguments: str) -> "subprocess.Popen[str]":
+        """Start a verb in the background, its output in files of the folder."""
+        with (self.folder / "out.txt").open("a") as out, (self.folder / "err.txt").open("a") as err:
+            return subprocess.Popen(self.command(*arguments), stdout=out, stderr=err, text=True)
+
+    def rows(self, verb: str, *arguments: str) -> list[dict[str, object]]:
+        """Return what a read verb prints as JSON."""
+        done = self.setpoint(verb, str(self.file), *arguments, "--json")
+        if done.returncode:
+            raise RuntimeError(done.stderr)
+        return [msgspec.json.decode(line) for line in done.stdout.splitlines()]
+
+    def history(self) -> "list[dict[str, object]]":
+        """Return every command."""
+        return self.rows("history")
+
+    def control_frames(self) -> list[WireEntry]:
+        """Return all control frames in the OCPP devices' own logs."""
+        return [
+            entry
+            for log in self.depot.logs().values()
+            for entry in log.entries
+            if entry.direction == "in" and entry.action in CONTROL_ACTIONS
+        ]
+
+    def writes(self) -> list[WireEntry]:
+        """Return all register writes in the battery's own log."""
+        return [
+            entry
+            for entry in self.battery.wire_log.entries
+            if entry.direction == "in" and entry.action in _WRITES
+        ]
+
+
+@contextmanager
+def simulated_site(
+    folder: Path, keys: Sequence[str], *, plugged: bool = True, extra: str = ""
+) -> Iterator[TestSite]:
+    """Give a site of one charge point per key and a battery, all simulated and running."""
+    os.environ[KEY_VARIABLE] = secrets.token_hex(16)
+    depot = Depot()
+    depot.start()
+    try:
+        battery = SimBattery(register_profile("generic-battery"))
+        port = depot.add_battery("battery", battery)
+        site = TestSite(folder, tuple(keys), depot, free_port())
+        chargers = "".join(_CHARGER.format(key=key) for key in keys)
+        head = f'[site]\nid = "sit_test"\n[ocpp]\nlisten = "127.0.0.1:{site.ocpp_port}"\n{extra}\n'
+        site.file.write_text(head + chargers + _BATTERY.format(port=port), encoding="utf-8")
+        for key in keys:
+            arrivals = (Arrival(1, 0.0),) if plugged else ()
+            setup = ChargerSetup(
+                f"CP-{key}",
+                f"ws://127.0.0.1:{site.ocpp_port}",
+                wall_now,
+                password=os.environ[KEY_VARIABLE],
+                arrivals=arrivals,
+            )
+            depot.add_charger(setup, WireLog())
+        yield site
+    finally:
+        depot.stop()
