@@ -6,7 +6,7 @@ from engine.asset.attempts import NOT_KNOWN
 from engine.asset.draft import Draft
 from engine.asset.messages import AttemptAnswered, QuestionAnswered
 from engine.asset.reports import observe_all
-from engine.asset.sending import no_answer
+from engine.asset.sending import keep_alive, keep_no_more, no_answer
 from engine.asset.spelling import Spelled, spell_step
 from engine.asset.state import OpenAttempt, Order, Work
 from engine.commands import CommandStatus, CommandType
@@ -25,6 +25,7 @@ def attempt_answered(draft: Draft, message: AttemptAnswered) -> None:
         raw = message.answer.raw if message.answer is not None else message.raw
         draft.note(events.LateAnswered(message.attempt_id, raw or message.outcome))
         return
+    draft.end_turn()
     if message.answer is not None and message.outcome == "accepted":
         _accepted(draft, attempt, message.answer)
     elif message.outcome == "not_sent":
@@ -54,7 +55,9 @@ def _accepted(draft: Draft, attempt: OpenAttempt, answer: Answer) -> None:
     draft.note(
         events.AttemptEnded(attempt.attempt_id, "accepted", status, answer.raw, reason, evidence)
     )
-    if found is not None:
+    if found is None:
+        keep_alive(draft, attempt)
+    else:
         draft.note(events.DeviceChanged(found))
         _block_rest(draft, attempt)
     observe_all(draft, tuple(one for one in seen if not isinstance(one, SetpointRead)))
@@ -197,6 +200,7 @@ def _block_rest(draft: Draft, attempt: OpenAttempt) -> None:
 
 def question_answered(draft: Draft, message: QuestionAnswered) -> None:
     """Record what the device said that it holds, after an attempt of unknown outcome."""
+    draft.end_turn()
     state = draft.state
     reads: list[SetpointRead] = []
     if message.answer is not None and message.answer.outcome == "accepted":
@@ -223,6 +227,7 @@ def _reconcile(draft: Draft, attempt: OpenAttempt, reads: list[SetpointRead]) ->
                 evidence="readback" if _is_battery(draft) else "composite",
             )
         )
+        keep_alive(draft, attempt)
         return
     draft.note(
         events.AttemptReconciled(
@@ -243,6 +248,7 @@ def _verify(draft: Draft, work: Work, reads: list[SetpointRead]) -> None:
     elif matches(reads[-1], step.setpoint):
         draft.note(events.CommandVerified(step.command_ids, CommandStatus.COMPLETED, "readback"))
     else:
+        keep_no_more(draft)
         draft.note(
             events.CommandVerified(
                 step.command_ids,

@@ -202,9 +202,19 @@ def reconciled(state: AssetState, event: events.AttemptReconciled, at: Instant) 
         state = _confirmed(state, attempt)
         return _completed(state) if _serves(state.work, event.command_ids) else state
     if event.status is CommandStatus.PENDING:
-        doubt = None if event.finding == "differs" else event.attempt_id
-        return _with_work(state, retry_at_us=event.retry_at_us, unknown_attempt=doubt)
+        return _in_doubt(state, event) if _serves(state.work, event.command_ids) else state
     return _gave_up(state, at) if _serves(state.work, event.command_ids) else state
+
+
+def _in_doubt(state: AssetState, event: events.AttemptReconciled) -> AssetState:
+    """Return the state with a command that goes again, no sooner than was said before."""
+    work = state.work
+    if work is None:
+        return state
+    doubt = None if event.finding == "differs" else event.attempt_id
+    return _with_work(
+        state, retry_at_us=event.retry_at_us or work.retry_at_us, unknown_attempt=doubt
+    )
 
 
 def verified(state: AssetState, event: events.CommandVerified, at: Instant) -> AssetState:

@@ -16,7 +16,7 @@ from engine.asset.requests import (
     override_cleared,
     override_requested,
 )
-from engine.asset.sending import advance
+from engine.asset.sending import advance, settle_slot
 from engine.asset.state import AssetState
 from engine.types import Instant
 
@@ -36,6 +36,7 @@ def decide(
             _guard_attempt(draft, message)
             end_what_is_over(draft)
             advance(draft)
+        settle_slot(draft)
     return tuple(draft.events), tuple(draft.effects)
 
 
@@ -87,7 +88,11 @@ def _recovered(draft: Draft, message: messages.Recovered) -> None:
 def _crashed(draft: Draft, message: messages.Crashed) -> None:
     draft.note(
         events.ActorCrashed(
-            message.message, message.error, message.count, message.set_aside, message.gave_up
+            message.message,
+            message.error,
+            draft.state.crashes + message.count,
+            message.set_aside,
+            message.gave_up,
         )
     )
 

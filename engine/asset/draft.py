@@ -1,7 +1,7 @@
 """A decision in the making: the events and effects so far, and the state that they lead to."""
 
 from engine import events
-from engine.asset.effects import Effect
+from engine.asset.effects import Effect, ReleaseSlot, RequestSlot
 from engine.asset.evolve import evolve
 from engine.asset.state import AssetState
 from engine.rules import AssetRules
@@ -11,7 +11,7 @@ from engine.types import Instant
 class Draft:
     """What ``decide`` collects: later rules see the state as the earlier ones leave it."""
 
-    __slots__ = ("before", "effects", "events", "now", "state")
+    __slots__ = ("asking", "before", "effects", "events", "now", "slot", "state")
 
     def __init__(self, state: AssetState, now: Instant) -> None:
         """Begin with what is known, at one instant."""
@@ -21,6 +21,10 @@ class Draft:
         self.now = now
         self.events: list[events.AssetEvent] = []
         self.effects: list[Effect] = []
+        self.slot = state.outside.slot
+        """The link's slot as the effects so far leave it."""
+        self.asking = state.outside.asking
+        """The attempt that the device is being asked about."""
 
     @property
     def rules(self) -> AssetRules:
@@ -45,6 +49,18 @@ class Draft:
         self.events.extend(happened)
         for event in happened:
             self.state = evolve(self.state, event, self.now)
+
+    def queue(self) -> None:
+        """Queue for the link's slot, once."""
+        if self.slot == "idle":
+            self.slot = "waiting"
+            self.want(RequestSlot())
+
+    def end_turn(self) -> None:
+        """Give a shared link's slot back, so that the others in the queue come first."""
+        if self.state.outside.shared_slot and self.slot == "granted":
+            self.slot = "idle"
+            self.want(ReleaseSlot())
 
     def want(self, effect: Effect) -> None:
         """Add an effect, to be carried out once the events are committed."""

@@ -97,6 +97,7 @@ def _configured(state: AssetState, event: events.AssetConfigured) -> AssetState:
 
 
 def _crashed(state: AssetState, event: events.ActorCrashed) -> AssetState:
+    state = replace(state, crashes=event.count)
     if not event.gave_up:
         return state
     device = replace(state.device, own_state="FAULTED", state_known=True)

@@ -140,7 +140,7 @@ class Stopping:
 
 @attrs.frozen
 class Crashed:
-    """Handling a message raised; the state was read again."""
+    """Handling a message raised ``count`` times; the state was read again."""
 
     message: str
     error: str

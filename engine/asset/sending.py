@@ -5,7 +5,7 @@ from engine.adapters.base import Payload
 from engine.asset.decisions import Due, Proposal, due_changes, propose, wanted
 from engine.asset.desire import Desire, decision_differs, is_zero
 from engine.asset.draft import Draft
-from engine.asset.effects import Ask, ReleaseSlot, RequestSlot, Send, Stopped
+from engine.asset.effects import Ask, KeepAlive, Send, Stopped
 from engine.asset.holding import hold_reason, holds
 from engine.asset.ids import attempt_id, command_id
 from engine.asset.spelling import Spelled, spell_order, spell_step
@@ -25,7 +25,6 @@ def advance(draft: Draft) -> None:
         _start_by_engine(draft)
         if not _pursue_order(draft):
             _pursue_setpoint(draft)
-    _settle_slot(draft)
 
 
 # --- attempts of unknown outcome
@@ -39,7 +38,7 @@ def _clear_up(draft: Draft) -> None:
         return
     if attempt.setpoint is None:
         _clear_up_order(draft, attempt)
-    elif state.device.connected and state.outside.asking != attempt.attempt_id:
+    elif state.device.connected and draft.asking is None:
         ask(draft, attempt.attempt_id)
 
 
@@ -50,10 +49,11 @@ def ask(draft: Draft, about: str) -> None:
     questions = spelled.questions()
     if not questions:
         no_answer(draft, about)
-    elif state.outside.slot == "granted":
+    elif draft.slot == "granted":
+        draft.asking = about
         draft.want(Ask(about, questions[0], draft.rules.command_timeout_s))
     else:
-        _queue(draft)
+        draft.queue()
 
 
 def no_answer(draft: Draft, about: str) -> None:
@@ -135,8 +135,8 @@ def _pursue_order(draft: Draft) -> bool:
             if order.held != reason:
                 draft.note(events.CommandHeld((order.command_id,), reason))
             continue
-        if draft.state.outside.slot != "granted":
-            _queue(draft)
+        if draft.slot != "granted":
+            draft.queue()
             return True
         if _send_order(draft, order):
             return True
@@ -251,8 +251,8 @@ def _decide_anew(
         )
     elif state.unknown is not None:
         draft.note(*proposal.before, events.SetpointDecided(decision))
-    elif state.outside.slot != "granted":
-        _queue(draft)
+    elif draft.slot != "granted":
+        draft.queue()
     else:
         _send_new(draft, proposal)
 
@@ -280,7 +280,7 @@ def _go_on(draft: Draft) -> None:
     if work is None:
         return
     if work.verifying is not None:
-        if state.outside.asking != work.verifying and state.device.connected:
+        if draft.asking is None and state.device.connected:
             ask(draft, work.verifying)
         return
     step = work.steps[0]
@@ -289,10 +289,10 @@ def _go_on(draft: Draft) -> None:
         if work.held != reason:
             draft.note(events.CommandHeld(work.open_ids, reason))
     elif state.unknown is None and _is_due(work, draft):
-        if state.outside.slot == "granted":
+        if draft.slot == "granted":
             _send_step(draft, step, None)
         else:
-            _queue(draft)
+            draft.queue()
 
 
 def _is_due(work: Work, draft: Draft) -> bool:
@@ -329,6 +329,7 @@ def _send_step(draft: Draft, step: Step, decision: Decision | None) -> None:
         )
     )
     expires_us = decision.expires_us if decision else work.decision.expires_us if work else None
+    keep_no_more(draft)
     draft.want(Send(own_id, payload, draft.rules.command_timeout_s, expires_us))
 
 
@@ -343,16 +344,23 @@ def _lease_s(draft: Draft, step: Step) -> float | None:
 # --- the link's slot
 
 
-def _queue(draft: Draft) -> None:
-    if draft.state.outside.slot == "idle":
-        draft.want(RequestSlot())
-
-
-def _settle_slot(draft: Draft) -> None:
+def settle_slot(draft: Draft) -> None:
     """Give a shared link's slot back when nothing of this asset is about to use it."""
-    outside = draft.state.outside
-    if not outside.shared_slot or outside.slot != "granted":
-        return
-    busy = draft.state.attempt is not None or outside.asking is not None
-    if not busy and not any(isinstance(effect, Ask) for effect in draft.effects):
-        draft.want(ReleaseSlot())
+    if draft.state.attempt is None and draft.asking is None:
+        draft.end_turn()
+
+
+# --- keeping alive
+
+
+def keep_alive(draft: Draft, attempt: OpenAttempt) -> None:
+    """Let a battery's confirmed frames be repeated within their lease."""
+    if draft.rules.kind is AssetKind.BATTERY and attempt.setpoint not in {None, RELEASED}:
+        frames = tuple(frame for frame in attempt.payload.frames if frame.control)
+        draft.want(KeepAlive(frames, attempt.lease_until_us))
+
+
+def keep_no_more(draft: Draft) -> None:
+    """Let a battery's frames be repeated no more: what they said is not what should hold."""
+    if draft.rules.kind is AssetKind.BATTERY:
+        draft.want(KeepAlive((), None))

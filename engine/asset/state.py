@@ -230,4 +230,5 @@ class AssetState:
     given_up: tuple[GivenUp, ...] = ()
     alarms: tuple[str, ...] = ()
     reasserted_us: int | None = None
+    crashes: int = 0
     outside: Outside = Outside()
