@@ -55,7 +55,8 @@ def test_every_command_of_a_schedule_is_completed_at_a_second_a_slot(
     limits = [
         entry.payload["csChargingProfiles"]["chargingSchedule"]["chargingSchedulePeriod"][0]
         for entry in depot.charger("b").log.entries
-        if entry.action == "SetChargingProfile"
+        if entry.direction == "in"
+        and entry.action == "SetChargingProfile"
         and str(entry.message_id) in {a["id"] for one in planned(history) for a in one["attempts"]}
     ]
     assert 4_600.0 == limits[-1]["limit"]
