@@ -85,7 +85,7 @@ class SimBattery:
         self._seen_s: float | None = None
         self._alive_s = 0.0
         self._server: asyncio.Server | None = None
-        self._writers: set[asyncio.StreamWriter] = set()
+        self._writers: dict[asyncio.Task[None] | None, asyncio.StreamWriter] = {}
         self._happened = asyncio.Condition()
 
     # --- what a demo or a test does with it
@@ -149,26 +149,28 @@ class SimBattery:
             return
         server.close()
         self.hang_up()
+        serving = [task for task in self._writers if task is not None]
+        for task in serving:
+            task.cancel()
+        await asyncio.gather(*serving)
         await server.wait_closed()
 
     def hang_up(self) -> None:
         """Close all connections, as a device that restarts does."""
-        for writer in tuple(self._writers):
+        for writer in tuple(self._writers.values()):
             writer.transport.abort()
 
     # --- frames
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._writers.add(writer)
+        self._writers[asyncio.current_task()] = writer
         self.connections += 1
-        await self._notify()
-        try:
-            with contextlib.suppress(ConnectionError):
-                await self._frames(reader, writer)
-        finally:
-            self._writers.discard(writer)
-            writer.close()
+        # `stop` cancels; asyncio's streams complain of a handler that ends so.
+        with contextlib.suppress(ConnectionError, asyncio.CancelledError):
             await self._notify()
+            await self._frames(reader, writer)
+        del self._writers[asyncio.current_task()]
+        writer.close()
 
     async def _frames(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         framer = FramerSocket(DecodePDU(is_server=True))
@@ -180,12 +182,14 @@ class SimBattery:
                     used, request = framer.handleFrame(data, 0, 0)
                 except ModbusIOException:
                     writer.write(self._unknown(framer, data))
-                    used, request = len(data), None
+                    used, request = framer.decode(data)[0], None
                 data = data[used:]
                 if request is not None:
                     await self._answer(framer, request, writer)
                 if not used:
                     break
+            if len(data) > framer.MAX_SIZE:
+                return
 
     def _unknown(self, framer: FramerSocket, data: bytes) -> bytes:
         """Refuse a function code that this device has not."""
@@ -202,6 +206,7 @@ class SimBattery:
         self, framer: FramerSocket, request: ModbusPDU, writer: asyncio.StreamWriter
     ) -> None:
         self._log("in", request, _told(request))
+        await self._notify()
         quirks = self._quirks
         if "drop_connection" in quirks:
             writer.transport.abort()
