@@ -153,7 +153,7 @@ class AssetActor(PoolActor):
         self._arm(state, now)
 
     def _arm(self, state: AssetState, now: Instant) -> None:
-        """Be woken when time alone may change something; a time that is past waits for the sweep."""
+        """Be woken when time alone may change something; what is past waits for the sweep."""
         wake = next_wake(state)
         plan_us = wake.plan_us if wake.plan_us is None or wake.plan_us > now.plan_us else None
         device_us = (

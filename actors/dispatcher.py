@@ -167,7 +167,6 @@ class DispatcherActor(PoolActor):
 
     def _accept(self, submitted: Submitted) -> None:
         now = self._clocks.now()
-        intake = submitted.intake
         if submitted.schedule_id in self._digests:
             submitted.reply(_unchanged(submitted, submitted.schedule_id or "", now))
             return

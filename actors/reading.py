@@ -7,8 +7,8 @@ from typing import Final
 from actors.store import Store
 from engine.codec import Codec, Record
 from engine.errors import UnknownCommand
-from engine.history import CommandRecord, Filters, History, histories
 from engine.events import TOPICS
+from engine.history import CommandRecord, Filters, History, histories
 from engine.seals import TOPIC, LogSealed
 from engine.types import to_us
 

@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import attrs
 
@@ -11,7 +12,9 @@ from actors.journal import Committed, Journal, Refused
 from engine import events
 from engine.errors import EngineClosed
 from engine.site import SiteState, evolve_site
-from engine.types import Instant
+
+if TYPE_CHECKING:
+    from engine.types import Instant
 
 STREAM = "site"
 

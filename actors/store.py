@@ -130,7 +130,7 @@ class SqliteStore:
     def __init__(
         self, name: str, *, read_only: bool = False, lock: "FileLock | None" = None
     ) -> None:
-        """Open (and unless it is only read, create) the store; ``lock`` is given back at the end."""
+        """Open, and unless it is only read create, the store; ``lock`` ends with it."""
         self._lock = lock
         self._datastore = SQLiteDatastore(name, lock_timeout=_BUSY_S, originator_id_type="text")
         pool = _Pool(db_name=name, lock_timeout=_BUSY_S)

@@ -13,7 +13,6 @@ from actors.dispatcher import Receipt, Submitted
 from actors.handles import CommandHandle, Watch
 from actors.ids import Ids
 from actors.journal import Journal
-from actors.reading import Reader
 from actors.running import Running
 from actors.runtime import Runtime
 from actors.standing import PlanStart
@@ -90,7 +89,7 @@ class ActorSystem:
         """Take a schedule, whole or not at all; return once it is committed.
 
         Args:
-            schedule: a frame of slots × columns in kW with an aware index, or an object that has
+            schedule: a frame of slots by columns in kW with an aware index, or an object that has
                 one as ``.schedule``.
             timezone: the IANA zone of a naive index.
             asset_map: vehicle id, ``battery`` or battery id → asset id.
@@ -143,7 +142,7 @@ class ActorSystem:
 
     # --- commands and overrides
 
-    def send(
+    def send(  # noqa: PLR0913 - the contract's signature
         self,
         asset: str,
         type: str,

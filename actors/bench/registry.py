@@ -48,16 +48,12 @@ def _row(
 
 def _start(runs: int) -> Row:
     values = [engine.start_s(_ASSETS) for _ in range(runs)]
-    return _row(
-        "start", values, "s", (2.0, "2 s"), (2.0 / engine.median(values), 1.0)
-    )
+    return _row("start", values, "s", (2.0, "2 s"), (2.0 / engine.median(values), 1.0))
 
 
 def _submit(runs: int) -> Row:
     values = [engine.submit_s(_ASSETS) for _ in range(runs)]
-    return _row(
-        "submit", values, "s", (5.0, "5 s"), (5.0 / engine.median(values), 1.0)
-    )
+    return _row("submit", values, "s", (5.0, "5 s"), (5.0 / engine.median(values), 1.0))
 
 
 def _dispatch(runs: int) -> Row:

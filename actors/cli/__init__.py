@@ -77,7 +77,7 @@ def setpoint() -> None:
 
 def main() -> None:
     """Run the command; what is wrong is told in plain lines on stderr."""
-    from engine.errors import SetpointError, UsageError  # noqa: PLC0415 - after --help
+    from engine.errors import SetpointError, UsageError
 
     try:
         code = setpoint.main(standalone_mode=False)

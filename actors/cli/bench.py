@@ -15,7 +15,7 @@ def bench(names: tuple[str, ...], runs: int, *, full: bool, as_json: bool) -> No
 
     The ratio is higher for better; it is compared within one run on one machine.
     """
-    from actors.bench.registry import measured  # noqa: PLC0415 - numpy and pandas are slow
+    from actors.bench.registry import measured
 
     for row in measured(names, runs, full=full):
         if as_json:

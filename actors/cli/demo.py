@@ -1,5 +1,6 @@
 """The verb that shows it all: a simulated depot through one day, over real sockets."""
 
+import csv
 import os
 import random
 import secrets
@@ -31,7 +32,7 @@ from engine.history import History
 from engine.types import from_us, to_us
 
 if TYPE_CHECKING:
-    import pandas as pd
+    from engine.frames import DataFrame
 
 DAY: Final = datetime(2025, 6, 3, 6, 0, tzinfo=UTC)
 SLOTS: Final = 64
@@ -222,19 +223,24 @@ class _Day:
 
     # --- the plan
 
-    def schedule(self, first: int) -> "pd.DataFrame":
+    def schedule(self, first: int) -> "DataFrame":
         """Return a plan in kW from slot ``first`` on: cheap hours charge, dear ones discharge."""
-        import pandas as pd  # noqa: PLC0415 - slow to import
+        from engine.frames import load_file
 
         count = SLOTS - first
-        index = pd.date_range(DAY + first * SLOT, periods=count, freq="15min")
         columns: dict[str, list[float]] = {}
         for bay in range(1, len(_BAYS) + 1):
             columns[f"ev_bay_{bay}_kw"] = self._steps(count, (0.0, 4.6, 7.4, 11.0), 2)
         power = self._steps(count, (-30.0, -12.5, 0.0, 15.0, 42.0), 1)
         columns["battery_charge_kw"] = [max(0.0, each) for each in power]
         columns["battery_discharge_kw"] = [max(0.0, -each) for each in power]
-        return pd.DataFrame(columns, index=index)
+        path = self._folder / f"plan_{first}.csv"
+        with path.open("w", encoding="utf-8", newline="") as out:
+            writer = csv.writer(out)
+            writer.writerow(["timestamp", *columns])
+            for slot, powers in enumerate(zip(*columns.values(), strict=True)):
+                writer.writerow([(DAY + (first + slot) * SLOT).isoformat(), *powers])
+        return load_file(path)
 
     def _steps(self, count: int, levels: tuple[float, ...], least: int) -> list[float]:
         values: list[float] = []

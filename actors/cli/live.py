@@ -148,7 +148,7 @@ class LiveFeed(PlainFeed):
 
     def __init__(self, system: "ActorSystem") -> None:
         """Draw on the terminal until closed."""
-        from rich.live import Live  # noqa: PLC0415 - rich is slow to import
+        from rich.live import Live
 
         self._system = system
         self._lock = threading.Lock()
@@ -173,9 +173,9 @@ class LiveFeed(PlainFeed):
         self._live.update(self._drawn(), refresh=True)
 
     def _drawn(self) -> Any:  # noqa: ANN401 - a rich renderable
-        from rich.console import Group  # noqa: PLC0415 - rich is slow to import
-        from rich.table import Table  # noqa: PLC0415
-        from rich.text import Text  # noqa: PLC0415
+        from rich.console import Group
+        from rich.table import Table
+        from rich.text import Text
 
         now = self._system.clocks.now()
         done = self._counts["COMMAND_COMPLETED"]

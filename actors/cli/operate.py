@@ -33,7 +33,7 @@ def _ask(site: str, op: str, args: Mapping[str, object], *, wait_s: float = 0.0)
 @click.option("--operative/--inoperative", default=True, help="For CHANGE_AVAILABILITY.")
 @click.option("--wait", "wait_s", type=float, metavar="S", help="Wait so long for the end.")
 @_who
-def send(site: str, asset: str, type: str, **options: Any) -> None:  # noqa: ANN401, A002 - click's options, the contract's word
+def send(site: str, asset: str, type: str, **options: Any) -> None:  # noqa: ANN401 - click's options, the contract's word
     """Send one command by hand and print its id; with --wait, what became of it.
 
     A rate holds until the next planned change, one hour at most. Exit status 1 if the command

@@ -65,8 +65,8 @@ def _emit_table(rows: Sequence[Mapping[str, object]], columns: Sequence[str], ti
         for row in rows:
             click.echo("  ".join(f"{name}={text(row.get(name))}" for name in columns))
         return
-    from rich.console import Console  # noqa: PLC0415 - rich is slow to import
-    from rich.table import Table  # noqa: PLC0415
+    from rich.console import Console
+    from rich.table import Table
 
     table = Table(title=title, header_style="bold")
     for name in columns:
@@ -79,7 +79,7 @@ def _emit_table(rows: Sequence[Mapping[str, object]], columns: Sequence[str], ti
 def text(value: object) -> str:
     """Return a value as people read it."""
     if value is None:
-        return "–"
+        return "-"
     if isinstance(value, float):
         return f"{value:g}"
     if isinstance(value, list | tuple):

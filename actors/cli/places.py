@@ -6,11 +6,10 @@ from pathlib import Path
 
 from actors.adapters import option_types
 from actors.environment import read_site
-from actors.reading import Reader
+from actors.reading import VOCABULARY, Reader
 from actors.store import open_store
 from engine.codec import Codec
 from engine.config import Site
-from actors.reading import VOCABULARY
 
 
 def site_of(path: str) -> Site:

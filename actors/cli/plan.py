@@ -25,7 +25,7 @@ def plan(site: str, file: Path, start_at: str | None, form: str | None) -> None:
     Nothing is recorded, no socket is opened and no secret is needed. Without --start-at the
     whole file counts, also what is past.
     """
-    from engine.frames import load_file, read_schedule  # noqa: PLC0415 - pandas is slow to import
+    from engine.frames import load_file, read_schedule
 
     found = site_of(site)
     begin = moment(start_at)

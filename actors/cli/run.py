@@ -148,7 +148,7 @@ def submit_file(system: ActorSystem, path: Path, feed: Feed, *, force: bool) -> 
         ScheduleRefused: with all its problems.
         UsageError: a slot would last less than a second, and nobody insists.
     """
-    from engine.frames import load_file  # noqa: PLC0415 - pandas is slow to import
+    from engine.frames import load_file
 
     frame = load_file(path, system.site.timezone)
     starts = [

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import click
 
+from actors.adapters import register_profile
 from actors.cli.read import moment
 from actors.clock import wall_now
-from actors.adapters import register_profile
 from actors.sim.battery import SimBattery
 from actors.sim.charger import ChargerSetup, SimCharger
 from actors.sim.connector import Arrival

@@ -1,4 +1,4 @@
-"""The links of all assets on the one loop thread: what goes out, and what comes home as messages."""
+"""The links of all assets on one loop thread: what goes out, and what comes home as messages."""
 
 import asyncio
 import logging

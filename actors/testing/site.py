@@ -100,14 +100,16 @@ class TestSite:
         self, *arguments: str, timeout_s: float = 120.0
     ) -> "subprocess.CompletedProcess[str]":
         """Run a verb to its end."""
-        return subprocess.run(
+        return subprocess.run(  # noqa: S603 - our own command
             self.command(*arguments), capture_output=True, text=True, timeout=timeout_s, check=False
         )
 
     def started(self, *arguments: str) -> "subprocess.Popen[str]":
         """Start a verb in the background, its output in files of the folder."""
         with (self.folder / "out.txt").open("a") as out, (self.folder / "err.txt").open("a") as err:
-            return subprocess.Popen(self.command(*arguments), stdout=out, stderr=err, text=True)
+            return subprocess.Popen(  # noqa: S603 - our own command
+                self.command(*arguments), stdout=out, stderr=err, text=True
+            )
 
     def rows(self, verb: str, *arguments: str) -> list[dict[str, object]]:
         """Return what a read verb prints as JSON."""

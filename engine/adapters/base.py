@@ -35,8 +35,8 @@ class Payload:
     """The ordered frames of one attempt or question.
 
     ``applied_kw`` is what the command's value becomes on the device, rounded towards zero to its
-    step; null for commands without a power. The engine fills in the rest before it hands the payload
-    to a link: ``attempt_id`` names it on the wire (the n-th further frame is ``<attempt_id>.n``),
+    step; null for commands without a power. The engine fills in the rest before a link gets the
+    payload: ``attempt_id`` names it on the wire (the n-th further frame is ``<attempt_id>.n``),
     and after ``begin_by_us`` (device clock) the first byte may not leave any more: a link that
     has to wait longer raises NotSent.
     """

@@ -234,10 +234,11 @@ def _check_limit(own: Table, site: Site) -> None:
 
 
 def _warnings(site: Site, top: Table) -> list[str]:
-    found = []
-    for key in ("import_limit_kw", "export_limit_kw"):
-        if key in top.table("site"):
-            found.append(f"{key} is checked, but not yet enforced, by this version")
+    found = [
+        f"{key} is checked, but not yet enforced, by this version"
+        for key in ("import_limit_kw", "export_limit_kw")
+        if key in top.table("site")
+    ]
     uses_ocpp = any(one.rules.adapter == "ocpp" for one in site.assets)
     if uses_ocpp and site.ocpp is not None and site.ocpp.security_profile == 0:
         found.append("security_profile 0: charge points connect without a password")

@@ -94,7 +94,7 @@ class Table:
         value: str | None = self._typed(key, str, default, needed=needed)
         return value
 
-    def number(
+    def number(  # noqa: PLR0913 - the bounds, of which one or two are given
         self,
         key: str,
         default: float | None = None,

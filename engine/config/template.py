@@ -24,7 +24,7 @@ schedule_key = "bay_1"                  # the schedule's column ev_bay_1_kw
 adapter = "ocpp"
 charge_point = "CP-1"
 connector = 1
-password_env = "CP_1_KEY"               # or password_file, or password_hash (setpoint hash-password)
+password_env = "CP_1_KEY"               # or password_file, or password_hash
 max_kw = 22
 fallback_kw = 4.2                       # when the schedule ends, or this engine dies
 

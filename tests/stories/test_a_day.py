@@ -3,7 +3,7 @@
 import os
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -49,17 +49,19 @@ def test_every_command_of_a_schedule_is_completed_at_a_second_a_slot(
     history = depot.history()
     assert done.returncode == 0, done.stderr
     assert {"COMPLETED"} == {one["status"] for one in planned(history)}
-    assert 45 == len(planned(history))
+    assert len(planned(history)) == 45
     assert_logs_agree(depot, history)
     last = planned(history)[-1]
-    limits = [
-        entry.payload["csChargingProfiles"]["chargingSchedule"]["chargingSchedulePeriod"][0]
+    limits: list[Any] = [
+        cast("Any", entry.payload)["csChargingProfiles"]["chargingSchedule"][
+            "chargingSchedulePeriod"
+        ][0]
         for entry in depot.charger("b").log.entries
         if entry.direction == "in"
         and entry.action == "SetChargingProfile"
         and str(entry.message_id) in {a["id"] for one in planned(history) for a in one["attempts"]}
     ]
-    assert 4_600.0 == limits[-1]["limit"]
+    assert limits[-1]["limit"] == 4_600.0
     assert last["finished_at"] is not None
 
 

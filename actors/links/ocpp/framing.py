@@ -56,7 +56,7 @@ class Garbage:
     id: str | None = None
 
 
-def parse(text: str | bytes) -> Call | Result | Error | Garbage:
+def parse(text: str | bytes) -> Call | Result | Error | Garbage:  # noqa: PLR0911 - one return per kind
     """Return what a frame is; never raises."""
     try:
         frame = _decode(text)

@@ -5,7 +5,6 @@ from collections.abc import Callable
 import msgspec
 
 from actors.links.ocpp.csms import Csms
-from actors.links.ocpp.point import ChargePoint
 from actors.links.ocpp.session import Reply
 from engine.adapters.base import Answer, Disconnected, Frame, Observation, Payload
 from engine.adapters.ocpp16 import OcppOptions, judge
@@ -29,7 +28,7 @@ class OcppLink:
         self._own = own
         self._report = report
         self._device_us = device_us
-        self._point: ChargePoint = csms.point(own.charge_point)
+        self._point = csms.point(own.charge_point)
         self._questions = 0
 
     async def open(self) -> None:

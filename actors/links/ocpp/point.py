@@ -312,10 +312,11 @@ class ChargePoint:
             self._tell(connector, found)
         transaction = call.payload.get("transactionId")
         number = _whole(connector)
-        if isinstance(transaction, int) and transaction > 0 and number:
-            if self._transactions.get(number) != str(transaction):
-                self._transactions[number] = str(transaction)
-                self._tell(connector, TransactionChanged("found", str(transaction)))
+        if not isinstance(transaction, int) or transaction <= 0 or not number:
+            return
+        if self._transactions.get(number) != str(transaction):
+            self._transactions[number] = str(transaction)
+            self._tell(connector, TransactionChanged("found", str(transaction)))
 
     def on_data_transfer(self, session: Session, call: Call) -> None:
         """DataTransfer [4.3]: we know no vendor."""
