@@ -12,7 +12,7 @@ from actors.links.exchange import (
     request_of,
 )
 from actors.links.modbus import ModbusAdapter, ModbusConnection
-from actors.testing.battery_rig import QUIET, BatteryRig, run_battery
+from actors.testing.battery_rig import QUIET, BatteryRig, GuardClock, run_battery
 from engine.adapters.base import (
     Disconnected,
     Frame,
