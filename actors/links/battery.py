@@ -36,7 +36,7 @@ from engine.adapters.base import (
 )
 from engine.adapters.modbus import Device, ModbusOptions, ModbusSpelling
 from engine.adapters.readings import misfit, observations
-from engine.adapters.registers import KeepAlive, RegisterProfile, value_range
+from engine.adapters.registers import KeepAlive, value_range
 from engine.errors import LinkError, NotSent, OutcomeUnknown
 from engine.types import US_PER_S
 
@@ -94,7 +94,7 @@ class ModbusLink:
     ) -> None:
         """Begin without touching the network."""
         self._spelling, self._options = asset
-        self._profile: RegisterProfile = self._spelling.profile_of(self._options)
+        self._profile = self._spelling.profile_of(self._options)
         self._connection = connection
         self._report = report
         self._guards = guards
@@ -104,10 +104,10 @@ class ModbusLink:
         self._greeted = 0
         self._why = "not opened"
         self._kept: _Kept | None = None
-        self._poll_at = self._beat_at = math.inf
+        self._changed = asyncio.Event()
+        self._poll_at = math.inf
+        self._beat_at = 0.0
         self._beats = 0
-
-    # --- Link
 
     async def open(self) -> None:
         """Begin to connect, greet and poll; returns at once."""
@@ -126,14 +126,17 @@ class ModbusLink:
         with contextlib.suppress(asyncio.CancelledError):
             await task
         self.drop_keep()
+        self._online = False
         self._greeted = 0
+        self._changed.set()
         await self._connection.leave(self)
 
     async def send(self, payload: Payload, timeout_s: float) -> Answer:
         """Send the frames in order, each once, and return the device's answer.
 
-        The first frame that is refused ends it. A device that refuses the read-back only is taken
-        to have accepted; it gave no evidence.
+        A connection that was dropped for an answer gone wrong is waited for. The first frame that
+        is refused ends it. A device that refuses the read-back only is taken to have accepted; it
+        gave no evidence.
 
         Raises:
             NotSent: no byte of a control frame left.
@@ -142,6 +145,7 @@ class ModbusLink:
         deadline = _now() + timeout_s
         try:
             async with asyncio.timeout_at(deadline):
+                await self._made_anew()
                 await self._connection.lock.acquire()
         except TimeoutError:
             raise NotSent("the connection was busy") from None
@@ -151,6 +155,12 @@ class ModbusLink:
             return await self._send(payload, deadline)
         finally:
             self._connection.lock.release()
+
+    async def _made_anew(self) -> None:
+        """Wait while the connection is made anew and the device has not been given up."""
+        while self._online and not self._is_ready:
+            self._changed.clear()
+            await self._changed.wait()
 
     # --- keep-alive
 
@@ -163,19 +173,14 @@ class ModbusLink:
         if not frames or self._profile.keepalive is None:
             self.drop_keep()
             return
-        begins = self._kept is None
         self._kept = _Kept(tuple(one for one in frames if one.control), until_us)
-        if begins:
-            wait_s = _beat_s(self._profile.keepalive) if self._repeats else 0.0
-            self._beat_at = _now() + wait_s
+        if self._repeats:
+            self._beat_at = _now() + _beat_s(self._profile.keepalive)
         self._nudge.set()
 
     def drop_keep(self) -> None:
         """Let the device take itself back. The loop thread."""
         self._kept = None
-        self._beat_at = math.inf
-
-    # --- Hearer
 
     def up(self) -> None:
         """Take note of a new connection."""
@@ -187,11 +192,13 @@ class ModbusLink:
         self._why = reason
         self._nudge.set()
         if not dropped:
+            self._beat_at = 0.0  # it may have forgotten that it heard one
             self._offline(reason)
 
     def _offline(self, reason: str) -> None:
         self._greeted = 0
         self._why = reason
+        self._changed.set()
         if self._online:
             self._online = False
             self._report(Disconnected(reason))
@@ -220,7 +227,8 @@ class ModbusLink:
         period_s = min(self._profile.poll_s, self._guards.stale_s / _POLLS_PER_STALE)
         self._poll_at = _now() + period_s
         while self._is_ready:
-            await self._wait_until(min(self._poll_at, self._beat_at))
+            beat_at = math.inf if self._kept is None else self._beat_at
+            await self._wait_until(min(self._poll_at, beat_at))
             if self._beat_at <= _now():
                 await self._guarded(self._beat)
             if self._poll_at <= _now():
@@ -256,7 +264,7 @@ class ModbusLink:
             self._offline(misfits or answer.reason or "")
             return
         self._greeted = generation
-        self._beat_at = math.inf if self._kept is None else _now()
+        self._changed.set()
         self._tell(answer, greeting=not self._online)
 
     async def _poll(self) -> None:
@@ -347,8 +355,7 @@ class ModbusLink:
 
     @property
     def _repeats(self) -> bool:
-        keepalive = self._profile.keepalive
-        return keepalive is not None and keepalive.role == "setpoint"
+        return self._profile.keepalive is not None and self._profile.keepalive.role == "setpoint"
 
     async def _beat(self) -> None:
         """Write what keeps the device from taking itself back, within the lease."""
@@ -358,16 +365,16 @@ class ModbusLink:
         if kept.until_us is not None and self._guards.device_us() >= kept.until_us:
             self.drop_keep()
             return
+        self._beat_at = _now() + _AGAIN_S
         if not self._guards.may_keep():
-            self._beat_at = _now() + _AGAIN_S
             return
-        self._beat_at = _now() + _beat_s(keepalive)
         for frame in kept.frames if self._repeats else (self._heartbeat(keepalive),):
             reply = await self._exchange(frame, self._guards.reply_s, kept.until_us)
             if reply.exception is not None:
                 logger.warning("keep-alive refused: %s", reason_of(reply.exception, frame))
                 self._report(Unreadable(reply.raw))
                 return
+        self._beat_at = _now() + _beat_s(keepalive)
 
     def _heartbeat(self, keepalive: KeepAlive) -> Frame:
         device = Device(self._profile, self._options.unit)
