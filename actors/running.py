@@ -228,11 +228,14 @@ class Running:
 
 
 def _is_over(state: AssetState) -> bool:
-    """Return whether nothing is planned any more and no command is open."""
-    return (
-        not state.programme.parts
-        and state.outside.offered
-        and state.work is None
-        and state.attempt is None
-        and not state.orders
+    """Return whether nothing is planned any more and no command is open.
+
+    A fallback or release that waits for a device to come back has no end of its own; it is not
+    waited for.
+    """
+    work = state.work
+    waits = work is not None and not (
+        work.held == "offline" and work.decision.source in {"fallback", "release"}
     )
+    idle = state.outside.offered and state.attempt is None and not state.orders
+    return idle and not state.programme.parts and not waits

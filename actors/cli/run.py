@@ -162,7 +162,8 @@ def submit_file(system: ActorSystem, path: Path, feed: Feed, *, force: bool) -> 
 
 def _check_speed(system: ActorSystem, starts: list[int], *, force: bool) -> None:
     speed = system.clocks.plan.peek(0).speed
-    shortest = min((later - sooner for sooner, later in pairwise(starts)), default=None)
+    steps = (later - sooner for sooner, later in pairwise(starts))
+    shortest = min((step for step in steps if step > 0), default=None)
     if force or shortest is None or shortest / speed >= US_PER_S:
         return
     raise UsageError(

@@ -1,0 +1,116 @@
+"""What an operator does to a running engine, through its control socket."""
+
+import signal
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from actors.control import NotReachable, request
+from actors.testing.site import TestSite
+
+WHO = ("--by", "anna", "--reason", "a test")
+
+
+@pytest.fixture
+def engine(depot: TestSite) -> Iterator[TestSite]:
+    """Give a site whose engine runs, with every asset reported."""
+    process = depot.started("run", str(depot.file))
+    wait_until_ready(depot.folder / ".sit_test.sock")
+    yield depot
+    process.send_signal(signal.SIGINT)
+    assert process.wait(20) == 0, (depot.folder / "err.txt").read_text()
+
+
+def wait_until_ready(socket: Path) -> None:
+    """Wait until the engine answers and knows the state of every asset."""
+    tick = threading.Event()
+    for _ in range(400):
+        try:
+            states: list[dict[str, Any]] = request(str(socket), "state", {}, 5.0)
+        except NotReachable:
+            states = []
+        if states and all(one["state_known"] and one["connected"] for one in states):
+            return
+        tick.wait(0.05)
+    raise TimeoutError("the engine was not ready in time")
+
+
+@pytest.mark.timeout(60)
+def test_a_command_by_hand_goes_out_and_is_on_record(engine: TestSite) -> None:
+    """With --wait the verb tells what became of it; the history says who and why."""
+    done = engine.setpoint(
+        "send", str(engine.file), "ast_a", "SET_CHARGE_RATE", "--kw", "6", "--wait", "20", *WHO
+    )
+    row: dict[str, Any] = engine.history()[0]
+    assert done.returncode == 0, done.stderr
+    assert "COMPLETED" in done.stdout
+    assert ("operator", "anna") == (row["cause"]["kind"], row["cause"]["by"])
+    assert 6.0 == row["value_kw"]
+
+
+@pytest.mark.timeout(60)
+def test_pause_and_resume_hold_and_free_every_asset(engine: TestSite) -> None:
+    """stop-all pauses all of them; each pause ends only by resume."""
+    paused = engine.setpoint("stop-all", str(engine.file), *WHO)
+    state = {one["asset_id"]: one for one in engine.rows("state")}
+    resumed = engine.setpoint("resume", str(engine.file), *WHO)
+    again = engine.setpoint("resume", str(engine.file), "ast_a", *WHO)
+    assert paused.returncode == 0, paused.stderr
+    assert 3 == len(paused.stdout.splitlines())
+    assert {"override"} == {one["setpoint_source"] for one in state.values()}
+    assert resumed.returncode == 0, resumed.stderr
+    assert again.returncode == 2
+    assert "not paused" in again.stderr
+
+
+@pytest.mark.timeout(60)
+def test_what_an_asset_cannot_take_is_refused(engine: TestSite) -> None:
+    """Above its limit, a charger's discharge, an unknown asset: each with its own message."""
+    cases = [
+        (("ast_a", "SET_CHARGE_RATE", "--kw", "23"), "above"),
+        (("ast_a", "SET_DISCHARGE_RATE", "--kw", "3"), "cannot discharge"),
+        (("ast_z", "SET_CHARGE_RATE", "--kw", "3"), "ast_z"),
+        (("ast_a", "SET_CHARGE_RATE"), "needs a power"),
+        (("ast_a", "FLY"), "FLY"),
+    ]
+    for arguments, told in cases:
+        done = engine.setpoint("send", str(engine.file), *arguments, *WHO)
+        assert done.returncode in {1, 2}
+        assert told in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+@pytest.mark.timeout(60)
+def test_a_second_engine_is_kept_off_the_store(engine: TestSite) -> None:
+    """The lock on a side file ends with its process, and not before."""
+    done = engine.setpoint("run", str(engine.file))
+    assert done.returncode == 1
+    assert "another engine" in done.stderr
+
+
+@pytest.mark.timeout(60)
+def test_reading_goes_on_beside_a_running_engine(engine: TestSite) -> None:
+    """history, show, tail and backup read what is committed."""
+    engine.setpoint(
+        "send",
+        str(engine.file),
+        "ast_battery",
+        "SET_CHARGE_RATE",
+        "--kw",
+        "5",
+        "--wait",
+        "20",
+        *WHO,
+    )
+    row: dict[str, Any] = engine.history()[0]
+    shown = engine.setpoint("show", str(engine.file), row["id"])
+    told = engine.setpoint("tail", str(engine.file), "--since", "0")
+    copied = engine.setpoint("backup", str(engine.file), str(engine.folder / "copy.db"))
+    again = engine.setpoint("history", str(engine.folder / "copy.db"), "--csv")
+    assert "readback" in shown.stdout
+    assert "site.engine_started" in told.stdout
+    assert copied.returncode == 0, copied.stderr
+    assert row["id"] in again.stdout

@@ -1,0 +1,44 @@
+"""A device that says nothing delays nobody else."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from actors.testing.site import TestSite, simulated_site
+
+
+@pytest.mark.timeout(120)
+def test_a_silent_charger_and_a_dead_battery_delay_no_other_asset(
+    tmp_path: Path, schedule: Path
+) -> None:
+    """The healthy charger's commands are all COMPLETED in time."""
+    with simulated_site(
+        tmp_path, ("a", "b"), extra="[defaults]\ncommand_timeout_seconds = 2\n"
+    ) as site:
+        site.charger("b").fail("silent")
+        site.depot.do(site.battery.stop())
+        site.setpoint(
+            "run",
+            str(site.file),
+            "--schedule",
+            str(schedule),
+            "--start-at",
+            "2025-03-30T00:00:00+01:00",
+            "--speed",
+            "900",
+            "--until-done",
+        )
+        history: list[dict[str, Any]] = site.history()
+    healthy = [
+        one for one in history if one["asset_id"] == "ast_a" and one["cause"]["kind"] == "schedule"
+    ]
+    dead = [one for one in history if one["asset_id"] == "ast_battery"]
+    assert {"COMPLETED"} == {one["status"] for one in healthy}
+    assert all(_seconds(one) < 2.0 for one in healthy)
+    assert not any(one["attempts"] for one in dead)
+
+
+def _seconds(one: dict[str, Any]) -> float:
+    attempt = one["attempts"][0]
+    return float(attempt["answered_at"][17:26]) - float(attempt["sent_at"][17:26]) % 60
