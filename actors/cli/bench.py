@@ -2,6 +2,7 @@
 
 import click
 
+from actors.cli.collector import settle
 from actors.cli.output import json_line, text
 
 
@@ -16,6 +17,8 @@ def bench(names: tuple[str, ...], runs: int, *, full: bool, as_json: bool) -> No
     The ratio is higher for better; it is compared within one run on one machine.
     """
     from actors.bench.registry import measured
+
+    settle()
 
     for row in measured(names, runs, full=full):
         if as_json:

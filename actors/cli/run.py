@@ -13,6 +13,7 @@ from types import FrameType
 import attrs
 import click
 
+from actors.cli.collector import settle
 from actors.cli.live import Feed, feed_for
 from actors.cli.output import json_line
 from actors.cli.places import site_of
@@ -96,6 +97,7 @@ def run(site: str, **options: object) -> None:
     interrupts = Interrupts()
     with interrupts.caught():
         system = ActorSystem.open(found, start=wanted.start, take_over=bool(options["take_over"]))
+        settle()
         try:
             code = _attend(system, wanted, interrupts)
         finally:
