@@ -2,13 +2,13 @@
 
 import os
 import zoneinfo
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 
 import attrs
 
-from engine.config import Site, parse
+from engine.config import Check, Site, parse
 from engine.errors import Problem, SiteRefused
 
 
@@ -28,8 +28,18 @@ def read_text(path: Path) -> str:
         raise SiteRefused((problem,)) from None
 
 
-def read_site(path: str | PathLike[str], option_types: Mapping[str, type]) -> Site:
+def read_site(
+    path: str | PathLike[str], option_types: Mapping[str, type], *, checks: Sequence[Check] = ()
+) -> Site:
     """Return a site file's content, with every path in it made absolute.
+
+    Relative paths are relative to the file's folder. Reads the environment and the time zones, but
+    no password and no register profile.
+
+    Args:
+        path: the site file.
+        option_types: the attrs class of each adapter's own keys, by the adapter's name.
+        checks: further things that must hold between the assets.
 
     Raises:
         SiteRefused: with all its problems.
@@ -38,9 +48,10 @@ def read_site(path: str | PathLike[str], option_types: Mapping[str, type]) -> Si
     site = parse(
         read_text(file),
         file.name,
-        option_types,
+        option_types=option_types,
         environment=os.environ,
-        zones=zoneinfo.available_timezones(),
+        known_zones=zoneinfo.available_timezones(),
+        checks=checks,
     )
     folder = file.absolute().parent
     return attrs.evolve(
@@ -61,8 +72,6 @@ def _absolute_url(url: str, folder: Path) -> str:
 
 def _absolute_options(options: object, folder: Path) -> object:
     """Make the paths in an adapter's options absolute: those of files it is to read."""
-    if not attrs.has(type(options)):
-        return options
     changes: dict[str, str] = {}
     for name in ("profile", "password_file"):
         value = getattr(options, name, None)

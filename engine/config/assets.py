@@ -1,15 +1,16 @@
 """The [[asset]] entries of a site file."""
 
 import re
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, assert_never
 
 import attrs
-import cattrs
-from cattrs.errors import BaseValidationError, ForbiddenExtraKeysError
 
-from engine.config.model import AssetConfig, Defaults, OcppListen
-from engine.config.table import Table
+from engine.config.checks import Check
+from engine.config.defaults import NAMES, SECONDS, read_defaults
+from engine.config.model import AssetConfig, Defaults
+from engine.config.options import read_options, recordable
+from engine.config.table import Range, Table
 from engine.rules import AssetRules
 from engine.types import AssetId, AssetKind, to_w
 
@@ -25,62 +26,161 @@ _COMMON: Final = (
     "hold_max_s",
     "priority",
     "verify",
-    *(field.name for field in attrs.fields(Defaults)),
+    *NAMES,
 )
-_OF_KIND: Final = {
+_OF_KIND: Final[Mapping[AssetKind, tuple[str, ...]]] = {
     AssetKind.EV_CHARGER: ("max_kw", "start", "below_min"),
     AssetKind.BATTERY: ("max_charge_kw", "max_discharge_kw", "idle_w"),
 }
-_LATER: Final = ("composite", "measured", "auto")
+_ADAPTER: Final[Mapping[AssetKind, str]] = {
+    AssetKind.EV_CHARGER: "ocpp",
+    AssetKind.BATTERY: "modbus",
+}
+_VERIFY_LATER: Final = ("composite", "measured", "auto")
+_MOST_KW: Final = 1_000_000.0
 
 
-def read_assets(
-    top: Table, defaults: Defaults, ocpp: OcppListen | None, option_types: Mapping[str, type]
-) -> tuple[AssetConfig, ...]:
+@attrs.frozen
+class Surroundings:
+    """What an asset's entry is read with: what the file says elsewhere, and the adapters."""
+
+    defaults: Defaults
+    id_tag: str
+    option_types: Mapping[str, type]
+    checks: tuple[Check, ...]
+
+
+def read_assets(top: Table, around: Surroundings) -> tuple[AssetConfig, ...]:
     """Return the assets of a site file; what is wrong with them is a finding."""
     entries = top.raw("asset")
     if not isinstance(entries, list) or not entries:
-        top.refuse("asset", "missing", "a site needs an [[asset]]")
+        top.refuse("asset", "missing", "a site needs an asset, under the header [[asset]]")
         return ()
     tables = [Table(entry, ("asset", n), top.findings) for n, entry in enumerate(entries)]
-    tag = "SETPOINT" if ocpp is None else ocpp.setpoint_id_tag
-    assets = tuple(_asset(table, defaults, tag, option_types) for table in tables)
+    assets = tuple(_asset(table, around) for table in tables)
     _check_unique(tables, assets)
+    _check(tables, assets, around.checks)
     return assets
 
 
-def _asset(
-    table: Table, defaults: Defaults, tag: str, option_types: Mapping[str, type]
-) -> AssetConfig:
-    from engine.config.site import read_defaults  # noqa: PLC0415 - each reads the other's tables
-
-    asset_id = table.text("id", "ast_unnamed", needed=True) or ""
+def _asset(table: Table, around: Surroundings) -> AssetConfig:
+    asset_id = table.text("id", needed=True) or ""
     if _ASSET_ID.fullmatch(asset_id) is None:
-        table.refuse("id", "id", "an asset's id is ast_ and lower-case letters, digits or _")
-    if "kind" not in table:
-        table.refuse("kind", "missing", "this key is needed: ev_charger or battery")
-    kind = AssetKind(table.choice("kind", "ev_charger", [one.value for one in AssetKind]))
-    adapter = table.choice(
-        "adapter", "ocpp" if kind is AssetKind.EV_CHARGER else "modbus", list(option_types)
-    )
-    options = _options(table, kind, option_types.get(adapter))
-    own = read_defaults(table, defaults, only=False)
-    charge_w, discharge_w = _limits(table, kind)
+        table.refuse("id", "id", "must be ast_ and then lower-case letters, digits or _")
+    kind = _kind(table)
+    own = _of_kind(table, kind) | _policies(table) | _timing(read_defaults(table, around.defaults))
+    adapter = _adapter(table, kind, around.option_types)
+    options = _options(table, kind, around.option_types.get(adapter))
     rules = AssetRules(
         AssetId(asset_id),
-        kind,
+        kind or AssetKind.EV_CHARGER,
         adapter,
-        table.text("schedule_key", asset_id) or asset_id,
-        charge_w,
-        discharge_w,
-        fallback_w=_fallback(table, kind, charge_w, discharge_w),
-        priority=table.whole("priority", 1, least=1, most=1_000_000),
-        id_tag=tag,
-        options=_recordable(options),
-        **_policies(table, kind),
-        **_timing(own),
+        table.text("schedule_key") or asset_id,
+        priority=table.whole("priority", Range(least=1, most=1_000_000)) or 1,
+        id_tag=around.id_tag,
+        options=recordable(options),
+        **own,
     )
     return AssetConfig(rules, options)
+
+
+def _kind(table: Table) -> AssetKind | None:
+    """Return an asset's kind; without one, what depends on it is not looked at."""
+    if "kind" not in table:
+        table.refuse("kind", "missing", "this key is needed: battery or ev_charger")
+    kind = table.choice("kind", [one.value for one in AssetKind], "")
+    return AssetKind(kind) if kind else None
+
+
+def _adapter(table: Table, kind: AssetKind | None, option_types: Mapping[str, type]) -> str:
+    """Return an asset's adapter; those built in serve one kind each."""
+    adapter = table.choice("adapter", option_types, _ADAPTER[kind] if kind else "")
+    if kind is None or table.refused("adapter"):
+        return adapter
+    if adapter not in option_types:
+        table.refuse("adapter", "choice", f"must be one of {', '.join(sorted(option_types))}")
+    serves = next((one for one, name in _ADAPTER.items() if name == adapter), kind)
+    if serves is not kind:
+        table.refuse("adapter", "kind", f"{adapter!r} is for the kind {serves.value}")
+    return adapter
+
+
+def _options(table: Table, kind: AssetKind | None, options_type: type | None) -> object:
+    if options_type is None or table.refused("adapter"):
+        return None
+    own = _OF_KIND[kind] if kind else [key for keys in _OF_KIND.values() for key in keys]
+    elsewhere = {
+        key: f"{key!r} is for the kind {other.value}"
+        for other, keys in _OF_KIND.items()
+        for key in keys
+    }
+    return read_options(table, (*_COMMON, *own), options_type, elsewhere)
+
+
+# --- what becomes rules
+
+
+def _of_kind(table: Table, kind: AssetKind | None) -> dict[str, Any]:
+    match kind:
+        case AssetKind.EV_CHARGER:
+            return _charger(table)
+        case AssetKind.BATTERY:
+            return _battery(table)
+        case None:
+            return {"max_charge_w": 0}
+        case _:
+            assert_never(kind)
+
+
+def _charger(table: Table) -> dict[str, Any]:
+    max_kw = table.number("max_kw", Range(above=0, most=_MOST_KW), needed=True)
+    return {
+        "max_charge_w": to_w(max_kw or 0.0),
+        "fallback_w": _fallback_w(table, 0.0, max_kw),
+        "start": table.choice("start", ("charger", "engine"), "charger"),
+        "below_min": table.choice("below_min", ("off", "minimum"), "off"),
+        "verify": table.choice("verify", ("ack",), "ack", _VERIFY_LATER),
+    }
+
+
+def _battery(table: Table) -> dict[str, Any]:
+    within = Range(least=0, most=_MOST_KW)
+    charge_kw = table.number("max_charge_kw", within, needed=True)
+    discharge_kw = table.number("max_discharge_kw", within, needed=True)
+    idle_w = table.whole("idle_w", Range(least=0, most=1_000_000))
+    return {
+        "max_charge_w": to_w(charge_kw or 0.0),
+        "max_discharge_w": to_w(discharge_kw or 0.0),
+        "fallback_w": _fallback_w(
+            table, None if discharge_kw is None else -discharge_kw, charge_kw
+        ),
+        "idle_w": 100 if idle_w is None else idle_w,
+        "verify": table.choice("verify", ("readback", "ack"), "readback", _VERIFY_LATER),
+    }
+
+
+def _fallback_w(table: Table, least_kw: float | None, most_kw: float | None) -> int | None:
+    """Return the fallback; a limit that is itself refused is null and bounds nothing."""
+    within = Range(
+        least=-_MOST_KW if least_kw is None else least_kw,
+        most=_MOST_KW if most_kw is None else most_kw,
+    )
+    value = table.number("fallback_kw", within)
+    return None if value is None else to_w(value)
+
+
+def _policies(table: Table) -> dict[str, Any]:
+    on_end = table.choice("on_schedule_end", ("fallback", "release", "hold"), "fallback")
+    hold_max_s = table.number("hold_max_s", SECONDS)
+    if on_end == "hold" and "hold_max_s" not in table:
+        table.refuse("on_schedule_end", "hold", 'on_schedule_end = "hold" needs hold_max_s')
+    if on_end != "hold" and "hold_max_s" in table and not table.refused("on_schedule_end"):
+        table.refuse("hold_max_s", "hold", 'hold_max_s is only for on_schedule_end = "hold"')
+    return {
+        "on_schedule_end": on_end,
+        "hold_max_s": hold_max_s,
+        "on_stop": table.choice("on_stop", ("release", "hold", "fallback"), "release"),
+    }
 
 
 def _timing(own: Defaults) -> dict[str, Any]:
@@ -97,139 +197,31 @@ def _timing(own: Defaults) -> dict[str, Any]:
     }
 
 
-def _limits(table: Table, kind: AssetKind) -> tuple[int, int]:
-    if kind is AssetKind.EV_CHARGER:
-        return to_w(table.number("max_kw", 1.0, above=0, most=1e6, needed=True) or 1.0), 0
-    charge = table.number("max_charge_kw", 1.0, least=0, most=1e6, needed=True)
-    discharge = table.number("max_discharge_kw", 1.0, least=0, most=1e6, needed=True)
-    return to_w(charge or 0.0), to_w(discharge or 0.0)
-
-
-def _fallback(table: Table, kind: AssetKind, charge_w: int, discharge_w: int) -> int | None:
-    least = 0.0 if kind is AssetKind.EV_CHARGER else -discharge_w / 1_000
-    value = table.number("fallback_kw", least=least, most=charge_w / 1_000)
-    return None if value is None else to_w(value)
-
-
-def _policies(table: Table, kind: AssetKind) -> dict[str, Any]:
-    charger = kind is AssetKind.EV_CHARGER
-    on_end = table.choice("on_schedule_end", "fallback", ("fallback", "release", "hold"))
-    hold_max_s = table.number("hold_max_s", above=0)
-    if on_end == "hold" and "hold_max_s" not in table:
-        table.refuse("on_schedule_end", "hold", 'on_schedule_end = "hold" needs hold_max_s')
-    if on_end != "hold" and "hold_max_s" in table:
-        table.refuse("hold_max_s", "hold", 'hold_max_s is only for on_schedule_end = "hold"')
-    return {
-        "on_schedule_end": on_end,
-        "hold_max_s": hold_max_s,
-        "on_stop": table.choice("on_stop", "release", ("release", "hold", "fallback")),
-        "verify": table.choice(
-            "verify",
-            "ack" if charger else "readback",
-            ("ack",) if charger else ("ack", "readback"),
-            _LATER,
-        ),
-        "start": table.choice("start", "charger", ("charger", "engine")) if charger else "charger",
-        "below_min": table.choice("below_min", "off", ("off", "minimum")) if charger else "off",
-        "idle_w": 100 if charger else table.whole("idle_w", 100, least=0, most=1_000_000),
-    }
-
-
-# --- the adapter's own keys
-
-
-def _options(table: Table, kind: AssetKind, options_type: Any) -> object:  # noqa: ANN401 - an attrs class
-    common = (*_COMMON, *_OF_KIND[kind])
-    if options_type is None:
-        return None
-    declared: tuple[attrs.Attribute[Any], ...] = attrs.fields(options_type)
-    fields = {field.name: field for field in declared if field.init}
-    table.known((*common, *fields))
-    given = {name: table.raw(name) for name in fields if name in table}
-    if "below_min" in fields:
-        given["below_min"] = table.choice("below_min", "off", ("off", "minimum"))
-    for name, field in fields.items():
-        if field.default is attrs.NOTHING and name not in given:
-            table.refuse(name, "missing", "this key is needed")
-            return None
-    return _structured(table, given, options_type)
-
-
-def _structured(table: Table, given: Mapping[str, Any], options_type: Any) -> object:  # noqa: ANN401 - an attrs class
-    for name, value in given.items():
-        field = getattr(attrs.fields(options_type), name)
-        if not _fits(value, field.type):
-            table.refuse(name, "type", f"this is {_type_name(field.type)}")
-            return None
-    try:
-        return cattrs.Converter(forbid_extra_keys=True).structure(given, options_type)
-    except (BaseValidationError, ForbiddenExtraKeysError, ValueError, TypeError) as error:
-        _refuse_each(table, error, given)
-        return None
-
-
-def _fits(value: object, kind: Any) -> bool:  # noqa: ANN401 - an annotation
-    names = str(kind)
-    if isinstance(value, bool):
-        return "bool" in names
-    if isinstance(value, int):
-        return "int" in names or "float" in names
-    if isinstance(value, float):
-        return "float" in names
-    return "str" in names if isinstance(value, str) else True
-
-
-def _type_name(kind: Any) -> str:  # noqa: ANN401 - an annotation
-    names = str(kind)
-    for part, name in (("int", "a whole number"), ("float", "a number"), ("bool", "true or false")):
-        if part in names:
-            return name
-    return "a text"
-
-
-def _refuse_each(table: Table, error: BaseException, given: Mapping[str, Any]) -> None:
-    """Turn what a class of options objects to into problems of its keys."""
-    inner = getattr(error, "exceptions", None)
-    for one in inner or (error,):
-        notes = [str(note) for note in getattr(one, "__notes__", ())]
-        text = " ".join([str(one), *notes])
-        key = next((name for name in given if re.search(rf"\b{name}\b", text)), "adapter")
-        table.refuse(key, "options", str(one))
-
-
-def _recordable(options: object) -> dict[str, object]:
-    """Return the options that may stand in an event: no address and no secret."""
-    if not attrs.has(type(options)):
-        return {}
-    found: dict[str, object] = {}
-    kind: Any = type(options)
-    for field in attrs.fields(kind):
-        value = getattr(options, field.name)
-        hidden = field.metadata.get("secret") or field.metadata.get("address")
-        if not hidden and isinstance(value, str | int | float | bool | None):
-            found[field.name] = value
-    return found
+# --- the assets beside each other
 
 
 def _check_unique(tables: list[Table], assets: tuple[AssetConfig, ...]) -> None:
     ids: dict[str, int] = {}
-    keys: dict[tuple[AssetKind, str], int] = {}
-    places: dict[object, int] = {}
+    keys: dict[tuple[AssetKind, str], AssetId] = {}
     for number, (table, asset) in enumerate(zip(tables, assets, strict=True)):
         rules = asset.rules
         if ids.setdefault(rules.asset_id, number) != number:
-            table.refuse("id", "duplicate", f"another asset is called {rules.asset_id}")
-        if keys.setdefault((rules.kind, rules.schedule_key), number) != number:
-            table.refuse("schedule_key", "duplicate", "another asset has this schedule_key")
-        place = _place(asset.options)
-        if place is not None and places.setdefault(place, number) != number:
-            key = "connector" if hasattr(asset.options, "connector") else "unit"
-            table.refuse(key, "duplicate", "another asset is this very device")
+            table.refuse("id", "duplicate", "another asset has this id")
+        if table.refused("kind") or ("schedule_key" not in table and table.refused("id")):
+            continue
+        key = (rules.kind, rules.schedule_key)
+        if key in keys:
+            table.refuse("schedule_key", "duplicate", f"{keys[key]} has this schedule_key")
+        keys.setdefault(key, rules.asset_id)
 
 
-def _place(options: object) -> object:
-    if hasattr(options, "charge_point"):
-        return (options.charge_point, getattr(options, "connector", 1))
-    if hasattr(options, "host"):
-        return (options.host, getattr(options, "port", 0), getattr(options, "unit", 0))
-    return None
+def _check(tables: list[Table], assets: tuple[AssetConfig, ...], checks: Iterable[Check]) -> None:
+    """Ask of the assets whose id and options are sound whether they go together."""
+    sound = {
+        asset.rules.asset_id: (table, asset)
+        for table, asset in zip(tables, assets, strict=True)
+        if asset.options is not None and not table.refused("id")
+    }
+    for check in checks:
+        for asset_id, key, message in check(tuple(asset for _, asset in sound.values())):
+            sound[AssetId(asset_id)][0].refuse(key, "conflict", message, secret=True)

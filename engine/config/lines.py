@@ -1,6 +1,11 @@
-"""On which line of a TOML text a key stands; asked only when something is wrong with it."""
+"""On which line of a TOML text a key stands; asked only when something is wrong with it.
 
-from collections.abc import Mapping
+tomlkit keeps no line numbers and moves an ``[[asset]]`` that stands behind another table, so the
+text is read again here, statement by statement.
+"""
+
+import tomllib
+from collections.abc import Iterator, Mapping
 from typing import TypeAlias
 
 Path: TypeAlias = tuple[str | int, ...]
@@ -8,17 +13,17 @@ Path: TypeAlias = tuple[str | int, ...]
 
 
 class Lines:
-    """Finds lines by following the text's tables; 1-based."""
+    """The lines of a text's keys and tables, counted from 1."""
 
     def __init__(self, text: str) -> None:
-        """Look at a text later, if at all."""
+        """Look at a valid TOML text later, if at all."""
         self._text = text
         self._found: dict[Path, int] | None = None
 
     def of(self, path: Path) -> int | None:
         """Return the line of a key, or of the nearest table above it."""
         if self._found is None:
-            self._found = _lines(self._text)
+            self._found = _found(self._text)
         while path:
             line = self._found.get(path)
             if line is not None:
@@ -27,61 +32,57 @@ class Lines:
         return None
 
 
-def _lines(text: str) -> dict[Path, int]:
-    """Return the line of every key and table, as tomlkit reads the text."""
-    import tomlkit  # noqa: PLC0415 - only when something is wrong
-
-    document = tomlkit.parse(text)
-    return dict(_walk(document, (), _Cursor(text.splitlines())))
-
-
-class _Cursor:
-    """Goes down a text, from one key to the next that is asked for."""
-
-    def __init__(self, lines: list[str]) -> None:
-        self.lines = lines
-        self.at = 0
-
-    def find(self, key: str, *, header: bool) -> int | None:
-        """Return the line of the next header or key of this name, and go on behind it."""
-        for index in range(self.at, len(self.lines)):
-            line = self.lines[index].strip()
-            if header and line.startswith("[") and key in line:
-                self.at = index + 1
-                return index + 1
-            if not header and _key_of(line) == key:
-                self.at = index + 1
-                return index + 1
-        return None
-
-
-def _key_of(line: str) -> str:
-    return line.split("=", 1)[0].strip().strip("\"'") if "=" in line else ""
-
-
-def _walk(values: Mapping[str, object], path: Path, cursor: _Cursor) -> "list[tuple[Path, int]]":
-    found: list[tuple[Path, int]] = []
-    for key, value in values.items():
-        place = (*path, key)
-        if isinstance(value, Mapping) and not _is_inline(value):
-            found += _entered(key, place, value, cursor)
-        elif isinstance(value, list) and value and isinstance(value[0], Mapping):
-            for number, one in enumerate(value):
-                found += _entered(key, (*place, number), one, cursor)
+def _found(text: str) -> dict[Path, int]:
+    """Return the line of each key and table; of a table in several places, the first."""
+    found: dict[Path, int] = {}
+    lengths: dict[Path, int] = {}
+    here: Path = ()
+    for line, statement, keys in _statements(text):
+        if statement.startswith("["):
+            path = here = _entered(keys, lengths, is_array=statement.startswith("[["))
         else:
-            line = cursor.find(key, header=False)
-            if line is not None:
-                found.append((place, line))
+            path = (*here, *keys)
+        for length in range(1, len(path) + 1):
+            found.setdefault(path[:length], line)
     return found
 
 
-def _is_inline(value: object) -> bool:
-    return type(value).__name__ == "InlineTable"
+def _statements(text: str) -> Iterator[tuple[int, str, Path]]:
+    """Give each header and each key with its value: the line it begins on, its text, its keys.
+
+    The beginning of a statement is TOML by itself only when the statement is complete.
+    """
+    begun, pending = 1, ""
+    for number, line in enumerate(text.split("\n"), 1):
+        pending += line + "\n"
+        try:
+            content = tomllib.loads(pending)
+        except tomllib.TOMLDecodeError:
+            continue
+        if content:
+            yield begun, pending.lstrip(), _keys(content)
+        begun, pending = number + 1, ""
 
 
-def _entered(
-    key: str, place: Path, value: Mapping[str, object], cursor: _Cursor
-) -> "list[tuple[Path, int]]":
-    line = cursor.find(key, header=True)
-    own = [] if line is None else [(place, line)]
-    return own + _walk(value, place, cursor)
+def _keys(content: object) -> Path:
+    """Return the keys of a single statement, from the outside in."""
+    if isinstance(content, list) and content:
+        return _keys(content[0])
+    if isinstance(content, Mapping) and content:
+        key, inner = next(iter(content.items()))
+        return (key, *_keys(inner))
+    return ()
+
+
+def _entered(keys: Path, lengths: dict[Path, int], *, is_array: bool) -> Path:
+    """Return the path of a header; of an array of tables, that of its next table."""
+    path: Path = ()
+    for key in keys[:-1]:
+        path = (*path, key)
+        if path in lengths:
+            path = (*path, lengths[path] - 1)
+    path = (*path, *keys[-1:])
+    if not is_array:
+        return path
+    lengths[path] = lengths.get(path, 0) + 1
+    return (*path, lengths[path] - 1)

@@ -7,7 +7,11 @@ from engine.rules import AssetRules
 
 @attrs.frozen
 class Defaults:
-    """What holds for every asset that does not say otherwise. Seconds, but for the counts."""
+    """What holds for every asset that does not say otherwise.
+
+    All are seconds but ``max_retries`` and ``retry_backoff_factor``, which count. Only
+    ``departure_grace_s`` is plan time, the others device time.
+    """
 
     dispatch_interval_seconds: float = 5.0
     command_timeout_seconds: float = 30.0
@@ -22,7 +26,12 @@ class Defaults:
 
 @attrs.frozen
 class OcppListen:
-    """Where and how charge points connect; ``id_tags`` null takes any."""
+    """Where and how charge points connect.
+
+    ``port`` 0 is any free one. ``security_profile`` 0 is none, 1 Basic authentication (OCPP
+    security whitepaper). ``versions`` are those offered, ``id_tags`` null takes any,
+    ``setpoint_id_tag`` is that of our own remote starts. ``heartbeat_seconds`` is device time.
+    """
 
     host: str = "127.0.0.1"
     port: int = 9000
@@ -43,7 +52,11 @@ class AssetConfig:
 
 @attrs.frozen
 class Site:
-    """Everything that one site file describes. ``warnings`` are one line each."""
+    """Everything that one site file describes.
+
+    Limits and base load are whole watts, null where the file has none. ``timezone`` is an IANA
+    name, for people; ``ocpp`` null where nothing listens. ``warnings`` are one line each.
+    """
 
     id: str
     timezone: str

@@ -2,30 +2,36 @@
 
 import re
 import tomllib
-from collections.abc import Container, Mapping
-from typing import Any, Final
+from collections.abc import Container, Mapping, Sequence
+from typing import Final
 
 import attrs
 
-from engine.config.assets import read_assets
+from engine.config.assets import Surroundings, read_assets
+from engine.config.checks import CHECKS, Check, passwords_of
+from engine.config.defaults import NAMES, read_defaults
 from engine.config.lines import Lines
 from engine.config.model import AssetConfig, Defaults, OcppListen, Site
-from engine.config.table import Findings, Table
+from engine.config.ocpp import ocpp_warnings, read_ocpp
+from engine.config.table import Findings, Range, Table
 from engine.errors import Problem, SiteRefused
-from engine.types import to_w
+from engine.types import AssetKind, to_kw, to_w
 
 _VARIABLE: Final = re.compile(r"\$\{([^}]*)\}")
 _SITE_ID: Final = re.compile(r"sit_[a-z0-9_]+")
-_SCHEMES: Final = ("sqlite:///", "memory:")
+_SITE_KEYS: Final = ("id", "timezone", "import_limit_kw", "export_limit_kw", "base_load_kw")
+_POWER: Final = Range(least=0, most=1_000_000_000)
+_AT_LINE: Final = re.compile(r"at line (\d+)")
 
 
-def parse(
+def parse(  # noqa: PLR0913 - what a file may name outside of itself, all optional but the first
     text: str,
     name: str,
-    option_types: Mapping[str, type],
     *,
+    option_types: Mapping[str, type],
     environment: Mapping[str, str] | None = None,
-    zones: Container[str] | None = None,
+    known_zones: Container[str] | None = None,
+    checks: Sequence[Check] = (),
 ) -> Site:
     """Return what a site file says.
 
@@ -34,225 +40,166 @@ def parse(
         name: the file's name, for messages.
         option_types: the attrs class of each adapter's own keys, by the adapter's name.
         environment: what ``${VAR}`` in the store's URL stands for.
-        zones: the time zones that there are; null takes any name.
+        known_zones: the time zones that there are; null takes any name.
+        checks: further things that must hold between the assets.
 
     Raises:
         SiteRefused: with every problem, its line and its key.
     """
     findings = Findings(name, Lines(text))
-    try:
-        top = Table(tomllib.loads(text), (), findings)
-    except tomllib.TOMLDecodeError as error:
-        raise SiteRefused((_syntax(error, name),)) from None
+    top = Table(_document(text, name), (), findings)
     top.known(("site", "store", "control", "defaults", "ocpp", "asset"))
-    site = _site(top, option_types, environment or {}, zones)
+    ocpp = read_ocpp(top.table("ocpp"))
+    around = Surroundings(
+        _defaults(top.table("defaults")),
+        ocpp.setpoint_id_tag,
+        option_types,
+        (*CHECKS, *checks),
+    )
+    own = top.table("site")
+    site = attrs.evolve(
+        _site(own, known_zones),
+        store_url=_store_url(top, environment or {}),
+        control_socket=_control_socket(top.table("control")),
+        defaults=around.defaults,
+        assets=read_assets(top, around),
+    )
+    uses_ocpp = any(one.rules.adapter == "ocpp" for one in site.assets)
+    site = attrs.evolve(site, ocpp=ocpp if uses_ocpp or "ocpp" in top else None)
+    _check_limit(top, site)
     problems = findings.all()
     if problems:
         raise SiteRefused(problems)
-    return site
-
-
-def _syntax(error: tomllib.TOMLDecodeError, name: str) -> Problem:
-    found = re.search(r"line (\d+)", str(error))
-    return Problem("toml", str(error), file=name, line=int(found[1]) if found else None)
-
-
-def _site(
-    top: Table,
-    option_types: Mapping[str, type],
-    environment: Mapping[str, str],
-    zones: Container[str] | None,
-) -> Site:
-    own = top.table("site")
-    own.known(("id", "timezone", "import_limit_kw", "export_limit_kw", "base_load_kw"))
-    site_id = own.text("id", "sit_unnamed", needed=True) or ""
-    if _SITE_ID.fullmatch(site_id) is None:
-        own.refuse("id", "id", "a site's id is sit_ and lower-case letters, digits or _")
-    zone = own.text("timezone", "UTC") or "UTC"
-    if zones is not None and zone not in zones:
-        own.refuse("timezone", "timezone", f"no time zone is called {zone!r}")
-    defaults = read_defaults(top.table("defaults"), Defaults())
-    ocpp = _ocpp(top)
-    assets = read_assets(top, defaults, ocpp, option_types)
-    control = top.table("control")
-    control.known(("socket",))
-    site = Site(
-        site_id,
-        zone,
-        _store_url(top.table("store"), site_id, environment),
-        assets,
-        defaults,
-        ocpp,
-        control.text("socket"),
-        _watts(own, "import_limit_kw"),
-        _watts(own, "export_limit_kw"),
-        _watts(own, "base_load_kw"),
-    )
-    _check_limit(own, site)
     return attrs.evolve(site, warnings=tuple(_warnings(site, top)))
 
 
-def _watts(table: Table, key: str) -> int | None:
-    value = table.number(key, least=0)
+def _document(text: str, name: str) -> dict[str, object]:
+    """Return the content of a TOML text.
+
+    Raises:
+        SiteRefused: it is none.
+    """
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        found = _AT_LINE.search(str(error))
+        line = int(found[1]) if found else text.rstrip().count("\n") + 1
+        problem = Problem("toml", str(error), file=name, line=line)
+    except ValueError:
+        # Python's int() refuses to read thousands of digits (CVE-2020-10735).
+        problem = Problem("toml", "a number has too many digits", file=name)
+    except RecursionError:
+        problem = Problem("toml", "nested too deeply", file=name)
+    raise SiteRefused((problem,))
+
+
+def _site(own: Table, known_zones: Container[str] | None) -> Site:
+    own.known(_SITE_KEYS)
+    site_id = own.text("id", needed=True) or ""
+    if _SITE_ID.fullmatch(site_id) is None:
+        own.refuse("id", "id", "must be sit_ and then lower-case letters, digits or _")
+    zone = own.text("timezone") or "UTC"
+    if known_zones is not None and zone not in known_zones:
+        own.refuse("timezone", "timezone", f"no time zone is called {zone!r}")
+    return Site(
+        id=site_id,
+        timezone=zone,
+        store_url="",
+        assets=(),
+        import_limit_w=_watts(own, "import_limit_kw"),
+        export_limit_w=_watts(own, "export_limit_kw"),
+        base_load_w=_watts(own, "base_load_kw"),
+    )
+
+
+def _watts(own: Table, key: str) -> int | None:
+    value = own.number(key, _POWER)
     return None if value is None else to_w(value)
 
 
-def read_defaults(table: Table, base: Defaults, *, only: bool = True) -> Defaults:
-    """Return the settings that assets share, from a table that may have others (``only``)."""
-    names = [field.name for field in attrs.fields(Defaults)]
-    if only:
-        table.known(names)
-    changes: dict[str, Any] = {}
-    for name in names:
-        if name not in table:
-            continue
-        if name == "max_retries":
-            changes[name] = table.whole(name, base.max_retries, least=0, most=100)
-        elif name == "retry_backoff_factor":
-            changes[name] = table.number(name, base.retry_backoff_factor, least=1)
-        elif name in {"departure_grace_s", "settle_s"}:
-            changes[name] = table.number(name, getattr(base, name), least=0)
-        else:
-            changes[name] = table.number(name, getattr(base, name), above=0)
-    return attrs.evolve(base, **changes)
+def _defaults(table: Table) -> Defaults:
+    table.known(NAMES)
+    return read_defaults(table, Defaults())
 
 
-# --- the store
+def _control_socket(table: Table) -> str | None:
+    table.known(("socket",))
+    return table.text("socket")
 
 
-def _store_url(table: Table, site_id: str, environment: Mapping[str, str]) -> str:
+def _store_url(top: Table, environment: Mapping[str, str]) -> str:
+    """Return the store's URL; its value is never shown, since it may hold a password."""
+    table = top.table("store")
     table.known(("url",))
-    url = table.text("url", f"sqlite:///{site_id}.db") or ""
-    for variable in _VARIABLE.findall(url):
-        if variable not in environment:
-            table.refuse("url", "environment", f"the environment has no {variable!r}")
-            return url
+    url = table.text("url") or f"sqlite:///{top.table('site').raw('id')}.db"
+    missing = [name for name in _VARIABLE.findall(url) if name not in environment]
+    if missing:
+        message = f"the environment has no {', '.join(missing)}"
+        table.refuse("url", "environment", message, secret=True)
+        return url
     url = _VARIABLE.sub(lambda found: environment[found[1]], url)
-    if url.startswith("postgresql:"):
-        table.findings.add((*table.path, "url"), "not_yet", "PostgreSQL is not in this version")
-    elif not url.startswith(_SCHEMES):
-        table.findings.add((*table.path, "url"), "url", "this begins with sqlite:///")
+    if url.startswith(("postgresql:", "postgres:")):
+        table.refuse("url", "not_yet", "PostgreSQL comes in a later version", secret=True)
+    elif not url.startswith(("sqlite:///", "memory:")):
+        table.refuse("url", "url", "must begin with sqlite:///", secret=True)
     elif url == "sqlite:///":
-        table.refuse("url", "url", "a file's path comes behind sqlite:///")
+        table.refuse("url", "url", "a file's path comes behind sqlite:///", secret=True)
     return url
-
-
-# --- OCPP
-
-
-def _ocpp(top: Table) -> OcppListen:
-    table = top.table("ocpp")
-    table.known(
-        (
-            "listen",
-            "security_profile",
-            "versions",
-            "id_tags",
-            "setpoint_id_tag",
-            "heartbeat_seconds",
-            "tls",
-        )
-    )
-    host, port = _listen(table)
-    profile = table.whole("security_profile", 1, least=0, most=3)
-    if profile >= 2:  # noqa: PLR2004 - OCPP's own numbers: 2 and 3 are those with TLS
-        table.refuse("security_profile", "not_yet", f"profile {profile} is not in this version")
-    if "tls" in table:
-        table.refuse("tls", "not_yet", "TLS is not in this version")
-    tag = table.text("setpoint_id_tag", "SETPOINT") or ""
-    if not 1 <= len(tag) <= 20:  # noqa: PLR2004 - OCPP 1.6, 7.28 IdToken: CiString20
-        table.refuse("setpoint_id_tag", "range", "an id tag has 1 to 20 characters")
-    return OcppListen(
-        host,
-        port,
-        profile,
-        _versions(table),
-        _id_tags(table),
-        tag,
-        table.whole("heartbeat_seconds", 30, least=1, most=86_400),
-    )
-
-
-def _listen(table: Table) -> tuple[str, int]:
-    listen = table.text("listen", "127.0.0.1:9000") or ""
-    host, _, port = listen.rpartition(":")
-    host = host.removeprefix("[").removesuffix("]")
-    if not host or not port.isascii() or not port.isdigit() or int(port) > 65_535:  # noqa: PLR2004 - the highest port
-        table.refuse("listen", "address", "this is host:port, such as 127.0.0.1:9000")
-        return "127.0.0.1", 9000
-    return host, int(port)
-
-
-def _versions(table: Table) -> tuple[str, ...]:
-    versions = table.raw("versions")
-    if versions is None:
-        return ("1.6",)
-    if not isinstance(versions, list) or not versions:
-        table.refuse("versions", "type", 'this is a list, such as ["1.6"]')
-        return ("1.6",)
-    for version in versions:
-        if version not in {"1.6", "2.0.1"}:
-            table.refuse("versions", "choice", f"{version!r} is no version: 1.6 or 2.0.1")
-    if "1.6" not in versions:
-        table.refuse("versions", "not_yet", "2.0.1 is not in this version: add 1.6")
-    return ("1.6",)
-
-
-def _id_tags(table: Table) -> tuple[str, ...] | None:
-    tags = table.raw("id_tags")
-    if tags is None or tags == "any":
-        return None
-    if isinstance(tags, list) and all(isinstance(tag, str) for tag in tags):
-        return tuple(tags)
-    table.refuse("id_tags", "type", 'this is "any" or a list of texts')
-    return None
 
 
 # --- the site as a whole
 
 
-def _check_limit(own: Table, site: Site) -> None:
+def _check_limit(top: Table, site: Site) -> None:
+    """Refuse an import limit that the site's fallbacks would break (specification 2.10)."""
     if site.import_limit_w is None:
         return
-    chargers = [one.rules for one in site.assets if one.rules.kind == "ev_charger"]
-    without = [rules.asset_id for rules in chargers if rules.fallback_w is None]
+    own = top.table("site")
+    without = [
+        one.rules.asset_id
+        for number, one in enumerate(site.assets)
+        if one.rules.kind is AssetKind.EV_CHARGER
+        and one.rules.fallback_w is None
+        and ("asset", number, "fallback_kw") not in top.findings
+        and ("asset", number, "kind") not in top.findings
+    ]
     if without:
-        own.refuse(
-            "import_limit_kw",
-            "fallback",
-            f"with an import limit every charger needs fallback_kw: {', '.join(without)}",
-        )
-        return
+        message = f"with an import limit each charger needs fallback_kw: {', '.join(without)}"
+        own.refuse("import_limit_kw", "fallback", message)
     total_w = sum(max(one.rules.fallback_w or 0, 0) for one in site.assets)
     total_w += site.base_load_w or 0
     if total_w > site.import_limit_w:
-        own.refuse(
-            "import_limit_kw",
-            "fallback",
-            f"the fallbacks and the base load come to {total_w / 1_000:g} kW",
-        )
+        message = f"the fallbacks and the base load come to {to_kw(total_w):g} kW"
+        own.refuse("import_limit_kw", "fallback", message)
 
 
 def _warnings(site: Site, top: Table) -> list[str]:
     found = [
-        f"{key} is checked, but not yet enforced, by this version"
+        f"site.{key} is checked, but not enforced by this version"
         for key in ("import_limit_kw", "export_limit_kw")
         if key in top.table("site")
     ]
-    uses_ocpp = any(one.rules.adapter == "ocpp" for one in site.assets)
-    if uses_ocpp and site.ocpp is not None and site.ocpp.security_profile == 0:
-        found.append("security_profile 0: charge points connect without a password")
-    versions = top.table("ocpp").raw("versions")
-    if isinstance(versions, list) and "2.0.1" in versions:
-        found.append("OCPP 2.0.1 is not in this version: 1.6 alone is offered")
-    found += _plain_passwords(site.assets)
+    if site.ocpp is not None:
+        found += ocpp_warnings(top.table("ocpp"), site.ocpp)
+        found += _without_password(site.assets, site.ocpp)
+    found += [
+        f"{one.rules.asset_id}: the password stands in the site file; "
+        "better password_env, password_file or password_hash"
+        for one in site.assets
+        if "password" in passwords_of(one)
+    ]
     return found
 
 
-def _plain_passwords(assets: tuple[AssetConfig, ...]) -> list[str]:
+def _without_password(assets: tuple[AssetConfig, ...], ocpp: OcppListen) -> list[str]:
+    """Return the charge points that cannot log in."""
+    if ocpp.security_profile == 0:
+        return []
+    points = [one for one in assets if getattr(one.options, "charge_point", None) is not None]
+    names = dict.fromkeys(str(getattr(one.options, "charge_point", "")) for one in points)
+    able = {getattr(one.options, "charge_point", "") for one in points if passwords_of(one)}
     return [
-        f"{one.rules.asset_id}: the password stands in the site file; better password_env, "
-        "password_file or password_hash"
-        for one in assets
-        if getattr(one.options, "password", None) is not None
+        f"{name}: no password is given, so security profile {ocpp.security_profile} keeps it out"
+        for name in names
+        if name not in able
     ]

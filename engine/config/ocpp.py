@@ -1,0 +1,104 @@
+"""The [ocpp] table of a site file: where charge points connect."""
+
+from typing import Final
+
+from engine.config.model import OcppListen
+from engine.config.table import Range, Table
+
+_KEYS: Final = (
+    "listen",
+    "security_profile",
+    "versions",
+    "id_tags",
+    "setpoint_id_tag",
+    "heartbeat_seconds",
+    "tls",
+)
+_PORT: Final = Range(least=0, most=65_535)
+_PORT_DIGITS: Final = 5
+_FIRST_TLS_PROFILE: Final = 2
+_LONGEST_TAG: Final = 20
+"""OCPP 1.6, 7.28 IdToken: CiString20Type."""
+
+
+def read_ocpp(table: Table) -> OcppListen:
+    """Return where charge points connect; what is wrong with it is a finding."""
+    table.known(_KEYS)
+    own = OcppListen()
+    host, port = _listen(table, own)
+    if "tls" in table:
+        table.refuse("tls", "not_yet", "TLS is not in this version")
+    tag = table.text("setpoint_id_tag") or own.setpoint_id_tag
+    if len(tag) > _LONGEST_TAG:
+        table.refuse("setpoint_id_tag", "range", "an id tag has 1 to 20 characters")
+    _check_versions(table)
+    return OcppListen(
+        host,
+        port,
+        _profile(table, own),
+        own.versions,
+        _id_tags(table),
+        tag,
+        table.whole("heartbeat_seconds", Range(least=1, most=86_400)) or own.heartbeat_seconds,
+    )
+
+
+def ocpp_warnings(table: Table, listen: OcppListen) -> list[str]:
+    """Return what is taken, but not as it may have been meant."""
+    found = []
+    if listen.security_profile == 0:
+        found.append("ocpp.security_profile 0: charge points connect without a password")
+    versions = table.raw("versions")
+    if isinstance(versions, list) and "2.0.1" in versions:
+        found.append("ocpp.versions: 2.0.1 is not in this version; 1.6 alone is offered")
+    return found
+
+
+def _listen(table: Table, own: OcppListen) -> tuple[str, int]:
+    listen = table.text("listen")
+    if listen is None:
+        return own.host, own.port
+    host, _, port = listen.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    is_number = port.isascii() and port.isdigit() and len(port) <= _PORT_DIGITS
+    if not host or not is_number or int(port) not in _PORT:
+        table.refuse("listen", "address", "must be host:port, such as 127.0.0.1:9000")
+        return own.host, own.port
+    return host, int(port)
+
+
+def _profile(table: Table, own: OcppListen) -> int:
+    profile = table.whole("security_profile", Range(least=0, most=3))
+    if profile is None:
+        return own.security_profile
+    if profile >= _FIRST_TLS_PROFILE:
+        table.refuse("security_profile", "not_yet", f"profile {profile} is not in this version")
+    return profile
+
+
+def _check_versions(table: Table) -> None:
+    if "versions" not in table:
+        return
+    versions = table.raw("versions")
+    if not isinstance(versions, list) or not versions:
+        table.refuse("versions", "type", 'must be a list, such as ["1.6"]')
+        return
+    for version in versions:
+        if version not in ("1.6", "2.0.1"):
+            table.refuse("versions", "choice", f"{version!r} is no version: 1.6 or 2.0.1")
+    if "1.6" not in versions:
+        table.refuse("versions", "not_yet", "2.0.1 alone is not in this version: add 1.6")
+
+
+def _id_tags(table: Table) -> tuple[str, ...] | None:
+    if "id_tags" not in table or table.raw("id_tags") == "any":
+        return None
+    tags = table.raw("id_tags")
+    if isinstance(tags, list) and all(_is_tag(tag) for tag in tags):
+        return tuple(tags)
+    table.refuse("id_tags", "type", 'must be "any" or a list of texts of 1 to 20 characters')
+    return None
+
+
+def _is_tag(tag: object) -> bool:
+    return isinstance(tag, str) and 1 <= len(tag) <= _LONGEST_TAG
