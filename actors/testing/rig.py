@@ -91,6 +91,7 @@ class Rig:
 
     def __init__(self, rules: AssetRules, adapter: FakeSpelling | None = None) -> None:
         """Configure the asset; nothing is connected yet."""
+        self.rules = rules
         self.now = Instant(self.START_US, self.START_US)
         self.adapter = adapter or FakeSpelling()
         self.events: list[events.AssetEvent] = []
@@ -131,8 +132,10 @@ class Rig:
             state = evolve(state, event, at)
         return state
 
-    def connect(self, state: str = "AVAILABLE") -> None:
-        """Let the device come online and report a state."""
+    def connect(self, state: str | None = None) -> None:
+        """Let the device come online and report a state, at first that of doing nothing."""
+        if state is None:
+            state = "IDLE" if self.rules.kind is AssetKind.BATTERY else "AVAILABLE"
         self.observe(base.Connected(booted=True), base.StateReported(state, state))
 
     def observe(self, *seen: base.Observation) -> list[events.AssetEvent]:

@@ -1,7 +1,7 @@
 """One asset as a state machine over its own history: decide, evolve, next_wake."""
 
 from engine.asset.deadlines import Wake, next_wake
-from engine.asset.decide import decide
+from engine.asset.decide import decide, decided
 from engine.asset.evolve import evolve
 from engine.asset.outside import noted, performed, settled
 from engine.asset.state import AssetState, Outside
@@ -11,6 +11,7 @@ __all__ = [
     "Outside",
     "Wake",
     "decide",
+    "decided",
     "evolve",
     "next_wake",
     "noted",

@@ -1,17 +1,18 @@
 """What an answer makes of an attempt and of the commands that it served."""
 
 from engine import events
-from engine.adapters.base import Answer, SetpointRead
+from engine.adapters.base import Answer, Observation, SetpointRead
 from engine.asset.attempts import NOT_KNOWN
+from engine.asset.clearing import differs, no_answer, settle, still_open
 from engine.asset.draft import Draft
 from engine.asset.messages import AttemptAnswered, QuestionAnswered
 from engine.asset.reports import observe_all
-from engine.asset.sending import keep_alive, keep_no_more, no_answer
+from engine.asset.sending import keep_alive, keep_no_more
 from engine.asset.spelling import Spelled, spell_step
 from engine.asset.state import OpenAttempt, Order, Work
 from engine.commands import CommandStatus, CommandType
 from engine.errors import Untranslatable
-from engine.events import RELEASED, Setpoint
+from engine.events import RELEASED, AttemptEnded, Setpoint
 from engine.retry import backoff_us
 from engine.types import US_PER_S, AssetKind, to_w
 
@@ -21,13 +22,14 @@ _TRANSACTIONAL = frozenset({CommandType.START_CHARGING, CommandType.STOP_CHARGIN
 def attempt_answered(draft: Draft, message: AttemptAnswered) -> None:
     """Record the outcome of an attempt; an answer to one that is over changes nothing."""
     attempt = draft.state.attempt
+    answer = message.answer
+    raw = message.raw if answer is None else answer.raw
     if attempt is None or attempt.attempt_id != message.attempt_id:
-        raw = message.answer.raw if message.answer is not None else message.raw
         draft.note(events.LateAnswered(message.attempt_id, raw or message.outcome))
         return
     draft.end_turn()
-    if message.answer is not None and message.outcome == "accepted":
-        _accepted(draft, attempt, message.answer)
+    if message.outcome == "accepted":
+        _accepted(draft, attempt, answer or Answer(raw or ""))
     elif message.outcome == "not_sent":
         _not_sent(draft, attempt, message)
     elif message.outcome == "rejected":
@@ -38,12 +40,12 @@ def attempt_answered(draft: Draft, message: AttemptAnswered) -> None:
 
 def _accepted(draft: Draft, attempt: OpenAttempt, answer: Answer) -> None:
     seen = Spelled(draft.state, draft.now).interpret(answer)
-    reads = [one for one in seen if isinstance(one, SetpointRead)]
+    reads = told(seen)
     status = CommandStatus.COMPLETED
     evidence: str | None = "ack"
     reason: str | None = None
     found: Setpoint | None = None
-    if draft.rules.verify == "readback" and _verifiable(attempt):
+    if draft.rules.verify == "readback" and attempt.setpoint not in {None, RELEASED}:
         if not reads:
             status, evidence = CommandStatus.ACKNOWLEDGED, None
         elif matches(reads[-1], attempt.setpoint):
@@ -52,23 +54,27 @@ def _accepted(draft: Draft, attempt: OpenAttempt, answer: Answer) -> None:
             found = found_setpoint(reads[-1])
             status, evidence = CommandStatus.FAILED, "readback"
             reason = f"clamped: found {_text(reads[-1])}"
-    draft.note(
-        events.AttemptEnded(attempt.attempt_id, "accepted", status, answer.raw, reason, evidence)
-    )
+    attempt_id = attempt.attempt_id
+    settle(draft, AttemptEnded(attempt_id, "accepted", status, answer.raw, reason, evidence))
     if found is None:
         keep_alive(draft, attempt)
     else:
         draft.note(events.DeviceChanged(found))
-        _block_rest(draft, attempt)
     observe_all(draft, tuple(one for one in seen if not isinstance(one, SetpointRead)))
 
 
-def _verifiable(attempt: OpenAttempt) -> bool:
-    return attempt.setpoint is not None and attempt.setpoint != RELEASED
+def told(seen: tuple[Observation, ...]) -> list[SetpointRead]:
+    """Return the observations that say what a device holds, on one channel at least."""
+    return [
+        one
+        for one in seen
+        if isinstance(one, SetpointRead)
+        and (one.charge_kw is not None or one.discharge_kw is not None)
+    ]
 
 
 def matches(read: SetpointRead, wanted: Setpoint | None) -> bool:
-    """Return whether a device holds a setpoint, within its step; channels not told count."""
+    """Return whether a device holds a setpoint, within its step, on the channels that it tells."""
     if wanted is None:
         return False
     pairs = ((read.charge_kw, wanted.charge_w), (read.discharge_kw, wanted.discharge_w))
@@ -95,15 +101,16 @@ def _not_sent(draft: Draft, attempt: OpenAttempt, message: AttemptAnswered) -> N
     order = _order(draft, attempt)
     unsent = order.unsent if order is not None else work.unsent if work is not None else 0
     again_us = draft.now.device_us + US_PER_S if unsent else None
-    draft.note(
-        events.AttemptEnded(
+    settle(
+        draft,
+        AttemptEnded(
             attempt.attempt_id,
             "not_sent",
             CommandStatus.PENDING,
             message.raw,
             message.reason,
             retry_at_us=again_us,
-        )
+        ),
     )
 
 
@@ -115,18 +122,17 @@ def _rejected(draft: Draft, attempt: OpenAttempt, message: AttemptAnswered) -> N
     status = CommandStatus.FAILED if form is None else CommandStatus.PENDING
     answer = message.answer
     reason = message.reason or (answer.reason if answer is not None else None) or "rejected"
-    draft.note(
-        events.AttemptEnded(
+    settle(
+        draft,
+        AttemptEnded(
             attempt.attempt_id,
             "rejected",
             status,
             message.raw if answer is None else answer.raw,
             reason,
             next_form=form,
-        )
+        ),
     )
-    if form is None:
-        _block_rest(draft, attempt)
 
 
 def _next_form(draft: Draft, attempt: OpenAttempt) -> int | None:
@@ -154,18 +160,17 @@ def _failed(draft: Draft, attempt: OpenAttempt, message: AttemptAnswered) -> Non
     if again_us is None and not _reconcilable(attempt, unknown=unknown):
         status = CommandStatus.TIMED_OUT if unknown else CommandStatus.FAILED
     answer = message.answer
-    draft.note(
-        events.AttemptEnded(
+    settle(
+        draft,
+        AttemptEnded(
             attempt.attempt_id,
             message.outcome,
             status,
             message.raw if answer is None else answer.raw,
             message.reason,
             retry_at_us=again_us,
-        )
+        ),
     )
-    if status is not CommandStatus.PENDING:
-        _block_rest(draft, attempt)
 
 
 def _is_final(attempt: OpenAttempt, *, unknown: bool) -> bool:
@@ -187,58 +192,42 @@ def _order(draft: Draft, attempt: OpenAttempt) -> Order | None:
     return None
 
 
-def _block_rest(draft: Draft, attempt: OpenAttempt) -> None:
-    """The second half of a pair does not go when the first failed."""
-    before = draft.before.work
-    if attempt.setpoint is None:
-        return
-    if before is None or len(before.steps) < 2:  # noqa: PLR2004 - a pair has two halves
-        return
-    rest = tuple(i for step in before.steps[1:] for i in step.command_ids)
-    draft.note(events.CommandCancelled(rest, "blocked"))
-
-
 def question_answered(draft: Draft, message: QuestionAnswered) -> None:
     """Record what the device said that it holds, after an attempt of unknown outcome."""
-    draft.end_turn()
     state = draft.state
+    answer = message.answer
+    draft.end_turn()
+    if answer is None and not state.device.connected:
+        return  # it is asked again when it is back
     reads: list[SetpointRead] = []
-    if message.answer is not None and message.answer.outcome == "accepted":
-        seen = Spelled(state, draft.now).interpret(message.answer)
-        reads = [one for one in seen if isinstance(one, SetpointRead)]
-    attempt = state.unknown
+    if answer is not None and answer.outcome == "accepted":
+        reads = told(Spelled(state, draft.now).interpret(answer))
+    attempt, work = state.unknown, state.work
     if attempt is not None and attempt.attempt_id == message.attempt_id:
         _reconcile(draft, attempt, reads)
-    elif state.work is not None and state.work.verifying == message.attempt_id:
-        _verify(draft, state.work, reads)
+    elif work is not None and work.verifying == message.attempt_id:
+        _verify(draft, work, reads)
 
 
 def _reconcile(draft: Draft, attempt: OpenAttempt, reads: list[SetpointRead]) -> None:
-    if not reads or attempt.setpoint == RELEASED:
+    if not reads or attempt.setpoint in {None, RELEASED}:
         no_answer(draft, attempt.attempt_id)
         return
     if matches(reads[-1], attempt.setpoint):
+        is_battery = draft.rules.kind is AssetKind.BATTERY
         draft.note(
             events.AttemptReconciled(
                 attempt.attempt_id,
-                attempt.command_ids,
+                still_open(draft, attempt),
                 "holds",
                 CommandStatus.COMPLETED,
-                evidence="readback" if _is_battery(draft) else "composite",
+                evidence="readback" if is_battery else "composite",
             )
         )
         keep_alive(draft, attempt)
         return
-    draft.note(
-        events.AttemptReconciled(
-            attempt.attempt_id,
-            attempt.command_ids,
-            "differs",
-            CommandStatus.PENDING,
-            reason=_text(reads[-1]),
-        ),
-        events.DeviceChanged(found_setpoint(reads[-1])),
-    )
+    differs(draft, attempt, _text(reads[-1]))
+    draft.note(events.DeviceChanged(found_setpoint(reads[-1])))
 
 
 def _verify(draft: Draft, work: Work, reads: list[SetpointRead]) -> None:
@@ -249,16 +238,13 @@ def _verify(draft: Draft, work: Work, reads: list[SetpointRead]) -> None:
         draft.note(events.CommandVerified(step.command_ids, CommandStatus.COMPLETED, "readback"))
     else:
         keep_no_more(draft)
-        draft.note(
+        settle(
+            draft,
             events.CommandVerified(
                 step.command_ids,
                 CommandStatus.FAILED,
                 "readback",
                 f"clamped: found {_text(reads[-1])}",
                 found_setpoint(reads[-1]),
-            )
+            ),
         )
-
-
-def _is_battery(draft: Draft) -> bool:
-    return draft.rules.kind is AssetKind.BATTERY

@@ -23,7 +23,6 @@ SETS_SETPOINT = frozenset(
 )
 NOT_KNOWN = frozenset({"timed_out", "link_lost", "unknown"})
 DECREASE_FAILED = "decrease_failed"
-_FAR_US = 253_402_300_799 * US_PER_S
 
 
 def created(state: AssetState, event: events.CommandCreated) -> AssetState:
@@ -73,89 +72,90 @@ def _tried(order: Order) -> Order:
     return replace(order, tries=order.tries + 1, retry_at_us=None, held=None)
 
 
+# --- outcomes
+
+
 def ended(state: AssetState, event: events.AttemptEnded, at: Instant) -> AssetState:
     """Return the state after an attempt's outcome."""
     attempt = state.attempt
-    state = replace(state, attempt=None)
     if attempt is None:
         return state
     if attempt.setpoint is None:
         waits = event.status is CommandStatus.PENDING and event.outcome in NOT_KNOWN
-        return replace(
-            state,
-            orders=_order_after(state.orders, attempt, event),
-            unknown=attempt if waits else state.unknown,
-        )
-    if event.outcome in NOT_KNOWN:
-        state = replace(state, holding=UNKNOWN_HOLDING)
+        orders = _order_after(state.orders, attempt, event)
+        unknown = attempt if waits else state.unknown
+        return replace(state, attempt=None, orders=orders, unknown=unknown)
     match event.status:
         case CommandStatus.COMPLETED:
-            return _completed(_confirmed(state, attempt))
+            return _completed(state, attempt=None, **_confirmed(attempt))
         case CommandStatus.ACKNOWLEDGED:
-            state = _confirmed(state, attempt)
-            return _with_work(state, verifying=attempt.attempt_id)
+            work = _with_work(state.work, verifying=attempt.attempt_id)
+            return replace(state, attempt=None, work=work, **_confirmed(attempt))
         case CommandStatus.PENDING:
             return _pending(state, attempt, event)
         case _:
-            return _gave_up(state, at)
+            holding = UNKNOWN_HOLDING if event.outcome in NOT_KNOWN else state.holding
+            return _gave_up(replace(state, attempt=None, holding=holding), at)
 
 
 def _pending(state: AssetState, attempt: OpenAttempt, event: events.AttemptEnded) -> AssetState:
     work = state.work
-    if work is None:
-        return state
+    retry_us = event.retry_at_us
     if event.outcome == "not_sent":
-        return _with_work(
-            state, tries=work.tries - 1, unsent=work.unsent + 1, retry_at_us=event.retry_at_us
-        )
-    form = work.form if event.next_form is None else event.next_form
-    unknown = attempt if event.outcome in NOT_KNOWN else None
-    return replace(
-        _with_work(
-            state,
-            retry_at_us=event.retry_at_us,
-            form=form,
-            unsent=0,
-            unknown_attempt=None if unknown is None else unknown.attempt_id,
-        ),
-        unknown=unknown,
-    )
+        tries, unsent = (0, 0) if work is None else (work.tries - 1, work.unsent + 1)
+        work = _with_work(work, tries=tries, unsent=unsent, retry_at_us=retry_us)
+        return replace(state, attempt=None, work=work)
+    if event.outcome in NOT_KNOWN:
+        doubt = attempt.attempt_id
+        work = _with_work(work, retry_at_us=retry_us, unsent=0, unknown_attempt=doubt)
+        return replace(state, attempt=None, work=work, unknown=attempt, holding=UNKNOWN_HOLDING)
+    form = attempt.form if event.next_form is None else event.next_form
+    work = _with_work(work, retry_at_us=retry_us, unsent=0, form=form)
+    return replace(state, attempt=None, work=work)
 
 
-def _confirmed(state: AssetState, attempt: OpenAttempt) -> AssetState:
+def _confirmed(attempt: OpenAttempt) -> dict[str, Any]:
+    """Return what an accepted setpoint says: what the device holds, in which form it took it.
+
+    It says nothing of a device that has forgotten its setpoints since the attempt began.
+    """
     setpoint = attempt.setpoint
-    if setpoint is None:
-        return state
+    if setpoint is None or attempt.forgotten:
+        return {}
+    if setpoint == events.RELEASED:
+        return {"holding": Holding(None, None, released=True)}
     holding = Holding(
-        setpoint.charge_w,
-        setpoint.discharge_w,
-        released=setpoint == events.RELEASED,
-        lease_until_us=attempt.lease_until_us,
+        setpoint.charge_w, setpoint.discharge_w, lease_until_us=attempt.lease_until_us
     )
-    return replace(state, holding=holding)
+    return {"holding": holding, "form": attempt.form}
 
 
-def _completed(state: AssetState) -> AssetState:
+def _completed(state: AssetState, **changes: Any) -> AssetState:  # noqa: ANN401 - the fields of AssetState, checked by attrs
+    """Return the state with the first step done."""
     work = state.work
-    alarms = tuple(alarm for alarm in state.alarms if alarm != DECREASE_FAILED)
-    if work is None or len(work.steps) <= 1:
-        return replace(state, work=None, alarms=alarms)
-    return replace(state, work=Work(work.decision, work.steps[1:]), alarms=alarms)
+    if work is not None:
+        changes["work"] = Work(work.decision, work.steps[1:]) if len(work.steps) > 1 else None
+    if state.alarms:
+        changes["alarms"] = tuple(one for one in state.alarms if one != DECREASE_FAILED)
+    return replace(state, **changes)
 
 
 def _gave_up(state: AssetState, at: Instant) -> AssetState:
-    work = state.work
-    rules = state.rules
+    work, rules = state.work, state.rules
     if work is None or rules is None:
-        return replace(state, work=None)
+        return state
     target = work.decision.target
     again_at_us = at.device_us + round(rules.reassert_s * US_PER_S)
-    blocked = len(work.steps) > 1
     alarms = state.alarms
     if _is_decrease(state.holding, target) and DECREASE_FAILED not in alarms:
         alarms = (*alarms, DECREASE_FAILED)
-    given_up = (*state.given_up, GivenUp(target, again_at_us, blocked))
-    return replace(state, work=None, given_up=given_up, alarms=alarms)
+    given_up = waiting(state.given_up, GivenUp(target, again_at_us, len(work.steps) > 1))
+    return replace(state, work=None, given_up=given_up, alarms=alarms, form=0)
+
+
+def waiting(given_up: tuple[GivenUp, ...], one: GivenUp) -> tuple[GivenUp, ...]:
+    """Return what is given up with one more; it takes the place of what was said of its target."""
+    return (*(other for other in given_up if other.target != one.target), one)
 
 
 def _is_decrease(holding: Holding, target: events.Setpoint) -> bool:
@@ -172,9 +172,9 @@ def _order_after(
 ) -> tuple[Order, ...]:
     command_id = attempt.command_ids[0]
     if event.status is not CommandStatus.PENDING:
-        return tuple(order for order in orders if order.command_id != command_id)
+        return _without(orders, attempt.command_ids)
 
-    def waiting(order: Order) -> Order:
+    def after(order: Order) -> Order:
         if event.outcome == "not_sent":
             return replace(
                 order,
@@ -182,54 +182,50 @@ def _order_after(
                 unsent=order.unsent + 1,
                 retry_at_us=event.retry_at_us,
             )
-        form = order.form if event.next_form is None else event.next_form
-        return replace(order, retry_at_us=event.retry_at_us, form=form, unsent=0)
+        return replace(order, retry_at_us=event.retry_at_us, unsent=0)
 
-    return _with_order(orders, command_id, waiting)
+    return _with_order(orders, command_id, after)
+
+
+# --- what is found out later
 
 
 def reconciled(state: AssetState, event: events.AttemptReconciled, at: Instant) -> AssetState:
     """Return the state after an attempt of unknown outcome was cleared up."""
     attempt = state.unknown
-    state = replace(state, unknown=None)
     if attempt is None:
         return state
+    state = replace(state, unknown=None)
     if attempt.setpoint is None:
-        if event.status is CommandStatus.PENDING:
-            return state
-        return cancelled(state, events.CommandCancelled(event.command_ids, "reconciled"))
+        over = () if event.status is CommandStatus.PENDING else event.command_ids
+        return replace(state, orders=_without(state.orders, over))
     if event.status is CommandStatus.COMPLETED:
-        state = _confirmed(state, attempt)
-        return _completed(state) if _serves(state.work, event.command_ids) else state
-    if event.status is CommandStatus.PENDING:
-        return _in_doubt(state, event) if _serves(state.work, event.command_ids) else state
-    return _gave_up(state, at) if _serves(state.work, event.command_ids) else state
-
-
-def _in_doubt(state: AssetState, event: events.AttemptReconciled) -> AssetState:
-    """Return the state with a command that goes again, no sooner than was said before."""
-    work = state.work
-    if work is None:
+        state = replace(state, **_confirmed(attempt))
+    if not _serves(state.work, event.command_ids):
         return state
-    doubt = None if event.finding == "differs" else event.attempt_id
-    return _with_work(
-        state, retry_at_us=event.retry_at_us or work.retry_at_us, unknown_attempt=doubt
-    )
+    match event.status:
+        case CommandStatus.COMPLETED:
+            return _completed(state)
+        case CommandStatus.PENDING:
+            doubt = None if event.finding == "differs" else event.attempt_id
+            return replace(state, work=_with_work(state.work, unknown_attempt=doubt))
+        case _:
+            return _gave_up(state, at)
 
 
 def verified(state: AssetState, event: events.CommandVerified, at: Instant) -> AssetState:
     """Return the state after commands ended by evidence gathered beside the wire."""
-    work = state.work
     if event.found is not None:
         holding = Holding(event.found.charge_w, event.found.discharge_w)
         state = replace(state, holding=holding)
+    work = state.work
     if work is None or not _serves(work, event.command_ids):
         return state
     if event.status is not CommandStatus.COMPLETED:
         return _gave_up(state, at)
     if set(work.open_ids) <= set(event.command_ids):
-        return replace(state, work=None)
-    return _completed(state)
+        work = replace(work, steps=work.steps[-1:])
+    return _completed(replace(state, work=work))
 
 
 def held(state: AssetState, event: events.CommandHeld) -> AssetState:
@@ -237,15 +233,16 @@ def held(state: AssetState, event: events.CommandHeld) -> AssetState:
     orders = state.orders
     for command_id in event.command_ids:
         orders = _with_order(orders, command_id, lambda one: replace(one, held=event.reason))
-    if _serves(state.work, event.command_ids):
-        state = _with_work(state, held=event.reason)
-    return replace(state, orders=orders)
+    work = state.work
+    if _serves(work, event.command_ids):
+        work = _with_work(work, held=event.reason)
+    return replace(state, orders=orders, work=work)
 
 
 def cancelled(state: AssetState, event: events.CommandCancelled) -> AssetState:
     """Return the state without the commands that are over."""
     gone = set(event.command_ids)
-    orders = tuple(order for order in state.orders if order.command_id not in gone)
+    orders = _without(state.orders, event.command_ids)
     work = state.work
     if work is not None and gone & set(work.open_ids):
         steps = tuple(step for step in work.steps if not gone.issuperset(step.command_ids))
@@ -256,25 +253,35 @@ def cancelled(state: AssetState, event: events.CommandCancelled) -> AssetState:
 
 
 def _not_again(state: AssetState) -> AssetState:
+    """Return the state with the desired setpoint given up until something happens."""
     if state.desired is None:
         return state
-    never = GivenUp(state.desired.target, _FAR_US)
-    return replace(state, given_up=(*state.given_up, never))
+    never = GivenUp(state.desired.target, None)
+    return replace(state, given_up=waiting(state.given_up, never))
 
 
 def recovered(state: AssetState) -> AssetState:
-    """Return the state after a restart: no link yet, and an open attempt's outcome unknown."""
+    """Return the state after a restart: no link yet, and an open attempt's outcome unknown.
+
+    Nobody keeps a lease alive that was given before.
+    """
     device = replace(state.device, connected=False, state_known=False)
-    state = replace(state, device=device)
-    if state.attempt is None:
-        return state
-    if state.attempt.setpoint is not None:
-        state = _with_work(state, unknown_attempt=state.attempt.attempt_id)
-    return replace(state, attempt=None, unknown=state.attempt, holding=UNKNOWN_HOLDING)
+    holding = replace(state.holding, lease_until_us=None)
+    attempt, work = state.attempt, state.work
+    if attempt is None:
+        return replace(state, device=device, holding=holding)
+    if attempt.setpoint is not None:
+        holding = UNKNOWN_HOLDING
+        work = _with_work(work, unknown_attempt=attempt.attempt_id)
+    return replace(state, device=device, holding=holding, attempt=None, unknown=attempt, work=work)
 
 
 def _serves(work: Work | None, command_ids: tuple[str, ...]) -> bool:
     return work is not None and bool(set(work.open_ids) & set(command_ids))
+
+
+def _without(orders: tuple[Order, ...], command_ids: tuple[str, ...]) -> tuple[Order, ...]:
+    return tuple(order for order in orders if order.command_id not in command_ids)
 
 
 def _with_order(
@@ -283,7 +290,5 @@ def _with_order(
     return tuple(change(one) if one.command_id == command_id else one for one in orders)
 
 
-def _with_work(state: AssetState, **changes: Any) -> AssetState:  # noqa: ANN401 - the fields of Work, checked by attrs
-    if state.work is None:
-        return state
-    return replace(state, work=replace(state.work, **changes))
+def _with_work(work: Work | None, **changes: Any) -> Work | None:  # noqa: ANN401 - the fields of Work, checked by attrs
+    return None if work is None else replace(work, **changes)

@@ -5,52 +5,70 @@ from collections.abc import Iterator
 import attrs
 
 from engine import events
-from engine.asset.desire import horizon, running_part
+from engine.asset.decisions import ends_of_work
+from engine.asset.desire import hold_end_us, horizon, running_part
 from engine.asset.draft import Draft
-from engine.asset.programme import due_range
-from engine.asset.state import AssetState, Part, Work
-from engine.commands import CommandStatus
-from engine.types import US_PER_S, AssetKind, Channel
+from engine.asset.holding import renewal_us
+from engine.asset.programme import changes_until, first_open, has_commands, next_change_us
+from engine.asset.reported import PLUGGED
+from engine.asset.state import Absence, AssetState, Override, Part, Programme
+from engine.asset.view import open_commands
+from engine.commands import CommandStatus, CommandType
+from engine.rules import AssetRules
+from engine.types import US_PER_S, Instant
 
 _BOOT_GUARD_US = 60 * US_PER_S
 _GUARD_S = 5.0
+_NEVER = Instant(0, 0)
+_FOR_EVER_US = 253_402_300_799 * US_PER_S
+_CANCELLED_AS = {"replaced": "override", "cleared": "operator", "resumed": "operator"}
+_OF_A_VISIT = frozenset({CommandType.START_CHARGING, CommandType.STOP_CHARGING})
 
 
 def end_what_is_over(draft: Draft) -> None:
     """Record everything that has come to its end by now."""
-    _end_override(draft)
-    _end_visit(draft)
-    _come_back(draft)
-    _end_plan(draft)
-    _end_orders(draft)
+    state = draft.state
+    if state.override is not None:
+        _end_override(draft, state.override)
+    if state.device.left_at_us is not None:
+        _end_visit(draft)
+    if state.programme.absence is not None:
+        _come_back(draft, state.programme.absence)
+    if state.programme.parts and state.outside.offered:
+        _end_parts(draft)
+        _end_plan(draft)
+    if state.orders:
+        _end_orders(draft)
 
 
 # --- overrides
 
 
-def _end_override(draft: Draft) -> None:
-    override = draft.state.override
-    if override is None or override.until_us is None:
+def _end_override(draft: Draft, override: Override) -> None:
+    if override.until_us is not None and draft.now.plan_us >= override.until_us:
+        over(draft, override, "next_change" if override.ends == "next_change" else "expired")
+
+
+def over(draft: Draft, override: Override, reason: str, by: str | None = None) -> None:
+    """Record the end of an override, and of its command if that was never taken up."""
+    draft.note(events.OverrideEnded(override.override_id, reason, by))
+    why = _CANCELLED_AS.get(reason, "expired")
+    state = draft.state
+    if not override.used:
+        draft.note(events.CommandCancelled((override.command_id,), why, by=by))
         return
-    if draft.now.plan_us >= override.until_us:
-        reason = "next_change" if override.ends == "next_change" else "expired"
-        draft.note(events.OverrideEnded(override.override_id, reason))
+    work = state.work if state.attempt is None else None
+    if work is not None and work.decision.source == "override":
+        draft.note(*ends_of_work(work, why, by))
 
 
 # --- early departure
 
 
 def departure_due_us(state: AssetState) -> int | None:
-    """Return when a vehicle that left counts as gone (plan clock), null if nothing hangs on it."""
+    """Return when a vehicle that left counts as gone (plan clock), null if none has left."""
     device, rules = state.device, state.rules
-    if device.left_at_us is None or rules is None or rules.kind is not AssetKind.EV_CHARGER:
-        return None
-    matters = (
-        bool(state.programme.parts)
-        or bool(state.orders)
-        or (state.override is not None and state.override.ends == "unplugged")
-    )
-    if not matters:
+    if device.left_at_us is None or rules is None or not device.connected:
         return None
     grace_us = device.left_at_us + round(rules.departure_grace_s * US_PER_S)
     return max(grace_us, (device.connected_at_us or 0) + _BOOT_GUARD_US)
@@ -58,115 +76,131 @@ def departure_due_us(state: AssetState) -> int | None:
 
 def _end_visit(draft: Draft) -> None:
     due_us = departure_due_us(draft.state)
-    if due_us is None or draft.now.plan_us < due_us or not draft.state.device.connected:
+    if due_us is None or draft.now.plan_us < due_us:
         return
-    state = draft.state
-    override = state.override
+    override = draft.state.override
     if override is not None and override.ends == "unplugged":
-        draft.note(events.OverrideEnded(override.override_id, "unplugged"))
-    gone = tuple(
-        order.command_id for order in state.orders if not _on_wire(state, order.command_id)
-    )
-    work = state.work
-    if work is not None and state.attempt is None and work.decision.source == "schedule":
-        gone += work.open_ids
-    if gone:
-        draft.note(events.CommandCancelled(gone, "early_departure"))
+        over(draft, override, "unplugged")
+    _drop_visit(draft)
+    state = draft.state
     part = running_part(state, draft.now)
     if part is None:
         draft.note(events.DepartureDetected(events.NO_SCHEDULE, 0))
         return
-    first = max(_first_untaken(state, part), part.plan.index_at(draft.now.plan_us))
-    until = _next_zero(part, first)
-    if until > first:
+    first = first_open(state.programme, part)
+    until = _next_zero(part, max(first, part.plan.index_at(draft.now.plan_us)))
+    if has_commands(part, first, until):
         draft.note(events.PlanCut(part.ref.schedule_id, first, until, "early_departure"))
     draft.note(events.DepartureDetected(part.ref.schedule_id, until))
 
 
-def _on_wire(state: AssetState, command_id: str) -> bool:
-    return state.attempt is not None and command_id in state.attempt.command_ids
+def _drop_visit(draft: Draft) -> None:
+    """End the commands that were for this vehicle; what is on the wire finishes."""
+    state = draft.state
+    gone = tuple(
+        order.command_id
+        for order in state.orders
+        if order.type in _OF_A_VISIT and not _may_be_out(state, order.command_id)
+    )
+    if gone:
+        draft.note(events.CommandCancelled(gone, "early_departure"))
+    work = state.work
+    if work is not None and state.attempt is None and work.decision.source == "schedule":
+        draft.note(*ends_of_work(work, "early_departure"))
 
 
-def _first_untaken(state: AssetState, part: Part) -> int:
-    return state.programme.taken if part is state.programme.parts[0] else 0
+def _may_be_out(state: AssetState, command_id: str) -> bool:
+    """Return whether a command is on the wire, or may have been."""
+    return any(
+        one is not None and command_id in one.command_ids for one in (state.attempt, state.unknown)
+    )
 
 
 def _next_zero(part: Part, first: int) -> int:
     """Return one past the next planned 0 kW, or the number of changes when none comes."""
-    for index in range(first, len(part.plan)):
-        change = part.plan.change(index)
-        if change.channel is Channel.CHARGE and change.watts == 0:
+    last = changes_until(part, _FOR_EVER_US)
+    for index in range(first, last):
+        if part.plan.change(index).watts == 0:
             return index + 1
-    return len(part.plan)
+    return last
 
 
-def _come_back(draft: Draft) -> None:
-    absence = draft.state.programme.absence
-    if absence is None or absence.back or draft.state.device.state != "PREPARING":
-        return
-    draft.note(events.DepartureEnded(absence.schedule_id))
+def _come_back(draft: Draft, absence: Absence) -> None:
+    if not absence.back and draft.state.device.state in PLUGGED:
+        draft.note(events.DepartureEnded(absence.schedule_id))
 
 
 # --- the horizon
 
 
+def _end_parts(draft: Draft) -> None:
+    """Changes that were not taken up before a later plan began are over: it rules now."""
+    state = draft.state
+    for part in state.programme.parts:
+        if part.until_us is None or draft.now.plan_us < part.until_us:
+            return
+        reason = "expired" if state.outside.fresh else "superseded"
+        draft.note(*_cut_open(draft.state.programme, part, reason))
+
+
+def _cut_open(programme: Programme, part: Part, reason: str) -> Iterator[events.PlanCut]:
+    first = first_open(programme, part)
+    last = changes_until(part, _FOR_EVER_US)
+    if has_commands(part, first, last):
+        yield events.PlanCut(part.ref.schedule_id, first, last, reason)
+
+
 def _end_plan(draft: Draft) -> None:
+    """At the horizon everything that is still open of the plan is over, but what is on the wire."""
     state = draft.state
     end_us = horizon(state)
-    programme = state.programme
-    if not programme.parts or not state.outside.offered or end_us is None:
+    if end_us is None or draft.now.plan_us < end_us:
         return
-    if draft.now.plan_us < end_us:
-        return
-    draft.note(*_ran_out(draft))
-    draft.note(
-        events.ScheduleExhausted(
-            programme.parts[-1].ref.schedule_id,
-            max(programme.sequence, state.outside.sequence),
-            end_us,
-        )
-    )
-
-
-def _ran_out(draft: Draft) -> Iterator[events.AssetEvent]:
-    """Yield the ends of what is still open of the plan; what is on the wire finishes."""
-    state = draft.state
     work = state.work
     if work is not None and state.attempt is None and work.decision.source == "schedule":
-        yield from _work_ran_out(work)
-    absence = state.programme.absence
+        draft.note(*ends_of_work(work, "expired"))
+    programme = state.programme
+    for part in programme.parts:
+        draft.note(*_cut_open(draft.state.programme, part, "expired"))
+    sequence = max(programme.sequence, state.outside.sequence)
+    last = programme.parts[-1].ref.schedule_id
+    draft.note(events.ScheduleExhausted(last, sequence, end_us))
+
+
+def retire(draft: Draft) -> None:
+    """End everything that is open: the asset is not in the site file any more."""
+    state = draft.state
+    if state.override is not None:
+        over(draft, state.override, "cleared")
+    lost = () if state.attempt is None else state.attempt.command_ids
+    if state.unknown is not None:
+        lost = state.unknown.command_ids
+    ids = tuple(one for one in open_commands(draft.state) if one in lost)
+    if ids:
+        draft.note(events.CommandCancelled(ids, "unknown", CommandStatus.TIMED_OUT))
+    work = draft.state.work
+    if work is not None:
+        draft.note(*ends_of_work(work, "operator"))
+    if draft.state.orders:
+        ids = tuple(order.command_id for order in draft.state.orders)
+        draft.note(events.CommandCancelled(ids, "operator"))
     for part in state.programme.parts:
-        first, last = due_range(state.programme, part, part.until_us or draft.now.plan_us)
-        if absence is not None and absence.schedule_id == part.ref.schedule_id:
-            first = max(first, absence.until)
-        if any(index not in part.skipped for index in range(first, last)):
-            yield events.PlanCut(part.ref.schedule_id, first, last, "expired")
-
-
-def _work_ran_out(work: Work) -> Iterator[events.AssetEvent]:
-    open_ids = work.open_ids
-    if work.unknown_attempt is not None:
-        lost = work.steps[0].command_ids
-        yield events.CommandCancelled(lost, "unknown", CommandStatus.TIMED_OUT)
-        open_ids = open_ids[len(lost) :]
-    if open_ids and work.verifying is None:
-        yield events.CommandCancelled(open_ids, "expired")
+        draft.note(*_cut_open(draft.state.programme, part, "operator"))
 
 
 # --- orders
 
 
 def _end_orders(draft: Draft) -> None:
-    state = draft.state
-    for order in state.orders:
+    for order in draft.state.orders:
         if order.expires_us is None or draft.now.device_us < order.expires_us:
             continue
-        if _on_wire(state, order.command_id):
-            continue
-        lost = state.unknown is not None and order.command_id in state.unknown.command_ids
-        status = CommandStatus.TIMED_OUT if lost else CommandStatus.CANCELLED
-        reason = "unknown" if lost else "expired"
-        draft.note(events.CommandCancelled((order.command_id,), reason, status))
+        state = draft.state
+        ids = (order.command_id,)
+        if not _may_be_out(state, order.command_id):
+            draft.note(events.CommandCancelled(ids, "expired"))
+        elif state.attempt is None:
+            draft.note(events.CommandCancelled(ids, "unknown", CommandStatus.TIMED_OUT))
 
 
 # --- when to look again
@@ -181,44 +215,40 @@ class Wake:
 
 
 def next_wake(state: AssetState) -> Wake:
-    """Return when time alone may next change what should be done, on each clock."""
+    """Return when time alone may next change what should be done, on each clock.
+
+    A time that had come when the asset was last told something has been looked at.
+    """
     if state.rules is None:
         return Wake(None, None)
+    told = state.outside.told or _NEVER
     return Wake(
-        min((us for us in _plan_times(state) if us is not None), default=None),
-        min((us for us in _device_times(state) if us is not None), default=None),
+        _first_after(told.plan_us, _plan_times(state, state.rules, told)),
+        _first_after(told.device_us, _device_times(state, state.rules)),
     )
 
 
-def _plan_times(state: AssetState) -> Iterator[int | None]:
-    programme, rules = state.programme, state.rules
+def _first_after(moment_us: int, times: Iterator[int | None]) -> int | None:
+    return min((us for us in times if us is not None and us > moment_us), default=None)
+
+
+def _plan_times(state: AssetState, rules: AssetRules, told: Instant) -> Iterator[int | None]:
     yield departure_due_us(state)
     if state.override is not None:
         yield state.override.until_us
-    if not state.outside.offered:
-        return
     end_us = horizon(state)
-    if programme.exhausted:
-        held = state.desired is not None and state.desired.source == "hold"
-        if held and rules is not None and rules.hold_max_s is not None and end_us is not None:
-            yield end_us + round(rules.hold_max_s * US_PER_S)
+    if not state.outside.offered or end_us is None:
         return
-    for place, part in enumerate(programme.parts):
-        taken = programme.taken if place == 0 else 0
-        if taken < len(part.plan):
-            due_us = part.plan.change(taken).due_us
-            yield due_us if part.until_us is None or due_us < part.until_us else None
-        yield part.from_us if place else None
-    if programme.parts:
-        yield end_us
+    yield end_us
+    if state.programme.parts:
+        yield next_change_us(state.programme, told.plan_us)
+    elif rules.hold_max_s is not None:
+        yield hold_end_us(end_us, rules.hold_max_s)
 
 
-def _device_times(state: AssetState) -> Iterator[int | None]:
-    rules = state.rules
-    if rules is None:
-        return
-    if state.attempt is not None:
-        yield attempt_guard_us(state)
+def _device_times(state: AssetState, rules: AssetRules) -> Iterator[int | None]:
+    yield attempt_guard_us(state)
+    yield state.outside.asking_until_us
     if state.work is not None:
         yield state.work.retry_at_us
     for order in state.orders:
@@ -226,9 +256,10 @@ def _device_times(state: AssetState) -> Iterator[int | None]:
         yield order.expires_us
     for one in state.given_up:
         yield one.again_at_us
-    lease_until_us = state.holding.lease_until_us
-    if lease_until_us is not None and state.work is None and state.device.connected:
-        yield lease_until_us - round(rules.failsafe_after_s * US_PER_S / 2)
+    renew_us = renewal_us(state)
+    if renew_us is not None:
+        yield renew_us
+        yield renew_us + round(rules.failsafe_after_s * US_PER_S / 2)
 
 
 def attempt_guard_us(state: AssetState) -> int | None:
@@ -236,6 +267,9 @@ def attempt_guard_us(state: AssetState) -> int | None:
     attempt, rules = state.attempt, state.rules
     if attempt is None or rules is None:
         return None
-    frames = max(1, len(attempt.payload.frames))
-    wait_s = rules.command_timeout_s * frames + _GUARD_S
-    return attempt.started_us + round(wait_s * US_PER_S)
+    return attempt.started_us + answer_wait_us(rules, len(attempt.payload.frames))
+
+
+def answer_wait_us(rules: AssetRules, frames: int) -> int:
+    """Return how long a link may take for so many frames before it counts as silent."""
+    return round((rules.command_timeout_s * max(1, frames) + _GUARD_S) * US_PER_S)

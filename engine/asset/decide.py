@@ -5,9 +5,9 @@ from typing import assert_never
 from engine import events
 from engine.asset import messages
 from engine.asset.answers import attempt_answered, question_answered
-from engine.asset.deadlines import attempt_guard_us, end_what_is_over
+from engine.asset.deadlines import attempt_guard_us, end_what_is_over, retire
 from engine.asset.draft import Draft
-from engine.asset.effects import Effect
+from engine.asset.effects import Effect, OfferTaken, Respond, Stopped
 from engine.asset.offers import plan_offered
 from engine.asset.reports import observe
 from engine.asset.requests import (
@@ -18,6 +18,7 @@ from engine.asset.requests import (
 )
 from engine.asset.sending import advance, settle_slot
 from engine.asset.state import AssetState
+from engine.errors import CommandRefused
 from engine.types import Instant
 
 
@@ -29,22 +30,56 @@ def decide(
     Total and pure: the same state, message and instant always give the same. What a message says
     beside the fold (``engine.asset.outside.noted``) is in ``state`` already.
     """
+    draft = decided(state, message, now)
+    return tuple(draft.events), tuple(draft.effects)
+
+
+def decided(state: AssetState, message: messages.Message, now: Instant) -> Draft:
+    """Return what `decide` returns as a draft: its state is the one after the events.
+
+    An actor takes that state over at the commit instead of evolving once more.
+    """
     draft = Draft(state, now)
-    if state.rules is not None or isinstance(message, messages.Configured):
+    if state.rules is None and not isinstance(message, messages.Configured):
+        _not_configured(draft, message)
+    else:
         _hear(draft, message)
         if draft.state.rules is not None:
-            _guard_attempt(draft, message)
+            _guard_attempt(draft)
             end_what_is_over(draft)
             advance(draft)
-        settle_slot(draft)
-    return tuple(draft.events), tuple(draft.effects)
+    settle_slot(draft)
+    return draft
+
+
+def _not_configured(draft: Draft, message: messages.Message) -> None:
+    """An asset that is not in the site file takes nothing; who asks is told so."""
+    match message:
+        case (
+            messages.CommandRequested()
+            | messages.OverrideRequested()
+            | messages.OverrideCleared()
+            | messages.CancelRequested()
+        ):
+            error = CommandRefused(f"{draft.state.asset_id} is not configured")
+            draft.want(Respond(message.reply, error))
+        case messages.PlanOffered():
+            sequence = message.ref.sequence
+            draft.want(OfferTaken(sequence, changed=False, rejected="not configured"))
+        case messages.Stopping():
+            draft.want(Stopped())
+        case _:
+            return
 
 
 def _hear(draft: Draft, message: messages.Message) -> None:  # noqa: C901, PLR0912 - one case per message, each only hands on
     match message:
-        case messages.Woke() | messages.SlotGranted() | messages.NothingOffered():
-            return
-        case messages.Stopping():
+        case (
+            messages.Woke()
+            | messages.SlotGranted()
+            | messages.NothingOffered()
+            | messages.Stopping()
+        ):
             return
         case messages.AttemptAnswered():
             attempt_answered(draft, message)
@@ -75,13 +110,15 @@ def _hear(draft: Draft, message: messages.Message) -> None:  # noqa: C901, PLR09
 def _configured(draft: Draft, message: messages.Configured) -> None:
     if message.rules is None:
         if draft.state.rules is not None:
+            retire(draft)
             draft.note(events.AssetRetired())
     elif message.rules != draft.state.rules:
         draft.note(events.AssetConfigured(message.rules))
 
 
 def _recovered(draft: Draft, message: messages.Recovered) -> None:
-    if draft.state.device.connected or draft.state.attempt is not None:
+    device = draft.state.device
+    if device.connected or device.state_known or draft.state.attempt is not None:
         draft.note(events.AssetRecovered(message.epoch))
 
 
@@ -97,13 +134,10 @@ def _crashed(draft: Draft, message: messages.Crashed) -> None:
     )
 
 
-def _guard_attempt(draft: Draft, message: messages.Message) -> None:
+def _guard_attempt(draft: Draft) -> None:
     """A link that never answers does not hold its asset for ever."""
-    guard_us = attempt_guard_us(draft.state)
-    attempt = draft.state.attempt
+    attempt, guard_us = draft.state.attempt, attempt_guard_us(draft.state)
     if attempt is None or guard_us is None or draft.now.device_us < guard_us:
-        return
-    if isinstance(message, messages.AttemptAnswered):
         return
     silence = messages.AttemptAnswered(
         attempt.attempt_id, None, "timed_out", reason="the link gave no outcome"

@@ -2,9 +2,8 @@
 
 import attrs
 
-from engine import events
 from engine.asset.programme import part_at, values_at
-from engine.asset.state import AssetState, Part
+from engine.asset.state import AssetState, GivenUp, Part
 from engine.commands import CauseKind
 from engine.events import RELEASED, Setpoint
 from engine.rules import AssetRules
@@ -82,13 +81,14 @@ def _planned(state: AssetState, rules: AssetRules, now: Instant) -> Desire | Non
         and part.plan.index_at(now.plan_us) <= absence.until
     ):
         return fallback(rules)
-    if any(one.blocked and one.target == pair for one in state.given_up) and _waits(state, now):
+    if any(one.blocked and one.target == pair and waits(one, now) for one in state.given_up):
         return fallback(rules)
     return Desire(pair, "schedule", CauseKind.REASSERT)
 
 
-def _waits(state: AssetState, now: Instant) -> bool:
-    return any(one.blocked and one.again_at_us > now.device_us for one in state.given_up)
+def waits(given_up: GivenUp, now: Instant) -> bool:
+    """Return whether a setpoint that failed is not to be tried again yet."""
+    return given_up.again_at_us is None or now.device_us < given_up.again_at_us
 
 
 def _after_end(state: AssetState, rules: AssetRules, now: Instant) -> Desire | None:
@@ -96,13 +96,17 @@ def _after_end(state: AssetState, rules: AssetRules, now: Instant) -> Desire | N
         return None
     if rules.on_schedule_end == "release":
         return Desire(RELEASED, "release", CauseKind.RELEASE)
-    end_us = horizon(state) or 0
     if rules.on_schedule_end == "hold" and rules.hold_max_s is not None:
-        until_us = end_us + round(rules.hold_max_s * US_PER_S)
+        until_us = hold_end_us(horizon(state) or 0, rules.hold_max_s)
         held = state.desired
         if now.plan_us < until_us and held.source in {"schedule", "hold"}:
             return Desire(held.target, "hold", CauseKind.REASSERT)
     return fallback(rules)
+
+
+def hold_end_us(horizon_us: int, hold_max_s: float) -> int:
+    """Return until when the last setpoint is held after a horizon (plan clock)."""
+    return horizon_us + round(hold_max_s * US_PER_S)
 
 
 def _on_stop(state: AssetState, rules: AssetRules) -> Desire | None:
@@ -113,11 +117,19 @@ def _on_stop(state: AssetState, rules: AssetRules) -> Desire | None:
     return Desire(RELEASED, "release", CauseKind.RELEASE)
 
 
+def is_given_up(state: AssetState, want: Desire, now: Instant) -> bool:
+    """Return whether what should hold has failed and is not to be tried again yet."""
+    return any(one.target == want.target and waits(one, now) for one in state.given_up)
+
+
 def is_zero(target: Setpoint) -> bool:
     """Return whether a setpoint asks for no power (a release does not)."""
     return target != RELEASED and not target.charge_w and not target.discharge_w
 
 
-def decision_differs(desired: events.Decision | None, want: Desire) -> bool:
-    """Return whether what should hold is not what was decided last."""
-    return desired is None or desired.target != want.target or desired.source != want.source
+def decision_differs(state: AssetState, want: Desire) -> bool:
+    """Return whether this is not what was decided last, or a person asks for it anew."""
+    desired, override = state.desired, state.override
+    if desired is None or desired.target != want.target or desired.source != want.source:
+        return True
+    return want.source == "override" and override is not None and not override.used

@@ -20,11 +20,15 @@ class Send:
 
 @attrs.frozen
 class Ask:
-    """Ask the device what it holds, after the attempt named."""
+    """Ask the device what it holds, after the attempt named.
+
+    Without an answer by ``until_us`` (device clock) it is asked again.
+    """
 
     attempt_id: str
     payload: Payload
     timeout_s: float
+    until_us: int | None = None
 
 
 @attrs.frozen

@@ -4,7 +4,7 @@ from typing import assert_never
 
 from engine import events
 from engine.asset import attempts, programme, reported
-from engine.asset.state import AssetState, Override
+from engine.asset.state import AssetState, Override, Programme
 from engine.types import Instant
 from engine.values import replace
 
@@ -47,16 +47,18 @@ def evolve(state: AssetState, event: events.AssetEvent, at: Instant) -> AssetSta
         case events.DeviceChanged():
             return reported.device_changed(state, event, at)
         case events.StatusNotUnderstood():
-            return state
+            return reported.status_not_understood(state, event)
         case events.MessageNotUnderstood():
             return reported.not_understood(state, at)
         case events.ScheduleExhausted():
-            return programme.ended(state)
+            return programme.ended(state, event)
         case events.DepartureDetected():
             return programme.departed(state, event)
         case events.DepartureEnded():
             return programme.returned(state)
-        case events.PlanCut() | events.PlanRejected() | events.LateAnswered():
+        case events.PlanCut():
+            return programme.cut(state, event)
+        case events.PlanRejected() | events.LateAnswered():
             return state
         case events.OverrideSet():
             return _override_set(state, event)
@@ -65,7 +67,7 @@ def evolve(state: AssetState, event: events.AssetEvent, at: Instant) -> AssetSta
         case events.AssetConfigured():
             return _configured(state, event)
         case events.AssetRetired():
-            return replace(state, rules=None, work=None, orders=(), override=None)
+            return _retired(state)
         case events.AssetRecovered():
             return attempts.recovered(state)
         case events.ActorCrashed():
@@ -96,10 +98,24 @@ def _configured(state: AssetState, event: events.AssetConfigured) -> AssetState:
     return replace(state, rules=event.rules, device=device)
 
 
+def _retired(state: AssetState) -> AssetState:
+    """Return the state without rules; what was planned is not taken again should it come back."""
+    programme = Programme(sequence=state.programme.sequence)
+    device = replace(state.device, connected=False, state_known=False, left_at_us=None)
+    return replace(
+        AssetState(state.asset_id, state.version),
+        programme=programme,
+        device=device,
+        desired=state.desired,
+        crashes=state.crashes,
+        outside=state.outside,
+    )
+
+
 def _crashed(state: AssetState, event: events.ActorCrashed) -> AssetState:
     state = replace(state, crashes=event.count)
     if not event.gave_up:
         return state
     device = replace(state.device, own_state="FAULTED", state_known=True)
-    alarms = (*(a for a in state.alarms if a != "actor_gave_up"), "actor_gave_up")
+    alarms = (*(alarm for alarm in state.alarms if alarm != reported.GAVE_UP), reported.GAVE_UP)
     return replace(state, device=device, alarms=alarms)

@@ -1,7 +1,7 @@
 """Which commands an asset cannot take now, and what it is known to hold."""
 
 from engine.asset.desire import is_zero
-from engine.asset.state import AssetState, Holding
+from engine.asset.state import UNKNOWN_HOLDING, AssetState, Holding
 from engine.commands import CommandType
 from engine.events import RELEASED, Setpoint
 from engine.types import US_PER_S, Instant
@@ -18,8 +18,16 @@ def is_stale(state: AssetState, now: Instant) -> bool:
     return now.device_us - seen_us > rules.stale_s * US_PER_S
 
 
+def known_holding(state: AssetState, now: Instant) -> Holding:
+    """Return what the device is known to hold: nothing any more when the lease has run out."""
+    lease_until_us = state.holding.lease_until_us
+    if lease_until_us is not None and now.device_us >= lease_until_us:
+        return UNKNOWN_HOLDING
+    return state.holding
+
+
 def holds(holding: Holding, target: Setpoint) -> bool:
-    """Return whether the device is known to hold a setpoint."""
+    """Return whether a device that holds this holds a setpoint."""
     if target == RELEASED:
         return holding.released
     return (
@@ -27,6 +35,24 @@ def holds(holding: Holding, target: Setpoint) -> bool:
         and holding.charge_w == target.charge_w
         and holding.discharge_w == target.discharge_w
     )
+
+
+def is_kept(state: AssetState, target: Setpoint, now: Instant) -> bool:
+    """Return whether the device is known to hold a setpoint, with a lease that lasts for now."""
+    if not holds(state.holding, target):
+        return False
+    if target == RELEASED:
+        return True
+    renew_us = renewal_us(state)
+    return renew_us is not None and now.device_us < renew_us
+
+
+def renewal_us(state: AssetState) -> int | None:
+    """Return when half of the lease will be over (device clock), null where there is none."""
+    lease_until_us, rules = state.holding.lease_until_us, state.rules
+    if lease_until_us is None or rules is None:
+        return None
+    return lease_until_us - round(rules.failsafe_after_s * US_PER_S / 2)
 
 
 def is_increase(holding: Holding, target: Setpoint) -> bool:
@@ -51,7 +77,7 @@ def hold_reason(
     raises = setpoint is not None and setpoint != RELEASED and not is_zero(setpoint)
     if (starts or raises) and state.device.state in _CANNOT:
         return state.device.state.lower()
-    increases = setpoint is not None and is_increase(state.holding, setpoint)
+    increases = setpoint is not None and is_increase(known_holding(state, now), setpoint)
     if (starts or increases) and is_stale(state, now):
         return "stale"
     return None

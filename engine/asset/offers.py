@@ -1,6 +1,8 @@
 """How an asset takes the plan that the dispatcher offers it."""
 
 from engine import events
+from engine.asset.decisions import due_changes
+from engine.asset.desire import running_part
 from engine.asset.draft import Draft
 from engine.asset.effects import OfferTaken
 from engine.asset.messages import PlanOffered
@@ -8,7 +10,7 @@ from engine.asset.programme import part_at, values_at
 from engine.asset.state import AssetState, Part
 from engine.events import RELEASED, Setpoint
 from engine.plans import same_over
-from engine.types import Channel
+from engine.types import Channel, Instant
 
 
 def plan_offered(draft: Draft, message: PlanOffered) -> None:
@@ -19,28 +21,34 @@ def plan_offered(draft: Draft, message: PlanOffered) -> None:
         older = sequence < max(state.outside.sequence, state.programme.sequence)
         draft.want(OfferTaken(sequence, changed=False, rejected="older" if older else None))
         return
-    from_us = max(message.start_us, draft.now.plan_us)
-    if unchanged(state, message, from_us):
+    if unchanged(state, message, draft.now):
         draft.want(OfferTaken(sequence, changed=False))
         return
     draft.note(
         events.PlanReplaced(
             message.ref,
             message.plan,
-            from_us,
+            max(message.start_us, draft.now.plan_us),
             message.horizon_us,
-            skipped_changes(state, message, from_us),
+            skipped_changes(state, message, draft.now),
         )
     )
     draft.want(OfferTaken(sequence, changed=True))
 
 
-def unchanged(state: AssetState, message: PlanOffered, from_us: int) -> bool:
-    """Return whether the plans in force say the same over the whole new horizon."""
+def unchanged(state: AssetState, message: PlanOffered, now: Instant) -> bool:
+    """Return whether the plans in force say the same over the whole new horizon.
+
+    Of a horizon that has passed while the engine was down the last plan is looked at.
+    """
     programme = state.programme
-    if programme.exhausted or from_us >= message.horizon_us:
+    if not programme.parts:
         return False
-    moment_us = from_us
+    if now.plan_us >= message.horizon_us:
+        last = programme.parts[-1]
+        start_us = max(message.start_us, last.from_us)
+        return same_over(last.plan, message.plan, start_us, message.horizon_us)
+    moment_us = max(message.start_us, now.plan_us)
     while moment_us < message.horizon_us:
         part = part_at(programme, moment_us)
         if part is None:
@@ -56,24 +64,30 @@ def _end_us(part: Part, horizon_us: int) -> int:
     return horizon_us if part.until_us is None else min(part.until_us, horizon_us)
 
 
-def skipped_changes(state: AssetState, message: PlanOffered, from_us: int) -> tuple[int, ...]:
+def skipped_changes(state: AssetState, message: PlanOffered, now: Instant) -> tuple[int, ...]:
     """Return the first slot's changes that the asset's setpoint equals already."""
-    before = _setpoint_before(state, from_us)
+    before = _setpoint_before(state, message.start_us, now)
     if before is None or not len(message.plan):
         return ()
     first_due_us = message.plan.change(0).due_us
     skipped = []
-    for index in range(min(len(message.plan), len(message.plan.columns))):
+    for index in range(min(len(message.plan), len(Channel))):
         change = message.plan.change(index)
         if change.due_us == first_due_us and change.watts == _value(before, change.channel):
             skipped.append(index)
     return tuple(skipped)
 
 
-def _setpoint_before(state: AssetState, from_us: int) -> Setpoint | None:
-    if not state.programme.exhausted:
-        part = part_at(state.programme, from_us)
-        planned = None if part is None else values_at(part.plan, from_us)
+def _setpoint_before(state: AssetState, start_us: int, now: Instant) -> Setpoint | None:
+    """Return what the asset should hold right before a plan begins, as far as it is planned."""
+    if start_us > now.plan_us:
+        part = part_at(state.programme, start_us - 1)
+        planned = None if part is None else values_at(part.plan, start_us - 1)
+        if planned is not None:
+            return planned
+    elif due_changes(state, now) is None:
+        part = running_part(state, now)
+        planned = None if part is None else values_at(part.plan, now.plan_us)
         if planned is not None:
             return planned
     desired = state.desired

@@ -1,8 +1,10 @@
 """What is known beside the fold: how messages and carried-out effects change it."""
 
+from typing import Any
+
 from engine.adapters import base
 from engine.asset import messages
-from engine.asset.effects import Ask, Effect, ReleaseSlot, RequestSlot
+from engine.asset.effects import Ask, Effect, ReleaseSlot, RequestSlot, Stopped
 from engine.asset.state import AssetState, Outside
 from engine.events import Setpoint
 from engine.types import Instant, to_us, to_w
@@ -11,86 +13,99 @@ from engine.values import replace
 
 def noted(state: AssetState, message: messages.Message, now: Instant) -> AssetState:
     """Return the state with what a message says beside the fold; run before ``decide``."""
-    outside = _noted(state.outside, message, now)
-    return state if outside is state.outside else replace(state, outside=outside)
-
-
-def _noted(outside: Outside, message: messages.Message, now: Instant) -> Outside:  # noqa: C901, PLR0911 - one case per message
+    outside = state.outside
     match message:
-        case messages.AttemptAnswered(answer=answer):
-            seen_us = outside.last_seen_us if answer is None else now.device_us
-            return replace(outside, last_seen_us=seen_us)
         case messages.Observed(observation=seen):
-            return _observed(outside, seen, now)
-        case messages.SlotGranted():
-            return replace(outside, slot="granted")
-        case messages.QuestionAnswered():
-            return replace(outside, asking=None)
-        case messages.PlanOffered() if message.ref.sequence >= outside.sequence:
-            return replace(
-                outside,
-                horizon_us=message.horizon_us,
-                sequence=message.ref.sequence,
-                offered=True,
-            )
-        case messages.NothingOffered():
-            return replace(outside, offered=True)
-        case messages.Stopping():
-            return replace(outside, stopping=True)
-        case messages.Recovered(epoch=epoch):
-            return replace(outside, epoch=epoch)
+            changes = _observed(outside, seen, now)
+        case messages.AttemptAnswered(answer=answer):
+            changes = {} if answer is None else {"last_seen_us": now.device_us}
+        case messages.PlanOffered(ref=ref):
+            newest = max(outside.sequence, state.programme.sequence)
+            changes = _offered(message) if ref.sequence >= newest else {}
         case _:
-            return outside
+            changes = _noted(message)
+    asked_until_us = outside.asking_until_us
+    if asked_until_us is not None and now.device_us >= asked_until_us:
+        changes = {**_NOT_ASKING, **changes}
+    return replace(state, outside=replace(outside, told=now, **changes))
 
 
-def _observed(outside: Outside, seen: base.Observation, now: Instant) -> Outside:
+_NOT_ASKING: dict[str, Any] = {"asking": None, "asking_until_us": None}
+
+
+def _noted(message: messages.Message) -> dict[str, Any]:
+    match message:
+        case messages.SlotGranted():
+            return {"slot": "granted"}
+        case messages.QuestionAnswered():
+            return _NOT_ASKING
+        case messages.NothingOffered():
+            return {"offered": True}
+        case messages.Stopping():
+            return {"stopping": True}
+        case messages.Recovered(epoch=epoch):
+            return {"epoch": epoch}
+        case _:
+            return {}
+
+
+def _offered(message: messages.PlanOffered) -> dict[str, Any]:
+    return {
+        "horizon_us": message.horizon_us,
+        "sequence": message.ref.sequence,
+        "offered": True,
+    }
+
+
+def _observed(outside: Outside, seen: base.Observation, now: Instant) -> dict[str, Any]:
     match seen:
         case base.Disconnected():
-            return replace(outside, read=None, asking=None)
+            return {"read": None}
+        case base.LateAnswer():
+            return {}
         case base.PowerMeasured():
-            return _measured(outside, seen, now)
+            return {**_measured(outside, seen, now), "last_seen_us": now.device_us}
         case base.SetpointRead(charge_kw=charge_kw, discharge_kw=discharge_kw):
             if charge_kw is None or discharge_kw is None:
-                return replace(outside, last_seen_us=now.device_us)
+                return {"last_seen_us": now.device_us}
             read = Setpoint(to_w(charge_kw), to_w(discharge_kw))
-            return replace(outside, read=read, last_seen_us=now.device_us)
-        case base.LateAnswer():
-            return outside
+            return {"read": read, "last_seen_us": now.device_us}
         case _:
-            return replace(outside, last_seen_us=now.device_us)
+            return {"last_seen_us": now.device_us}
 
 
-def _measured(outside: Outside, seen: base.PowerMeasured, now: Instant) -> Outside:
+def _measured(outside: Outside, seen: base.PowerMeasured, now: Instant) -> dict[str, Any]:
+    """Return the newest power, by the device's own time where it tells one."""
+    changes: dict[str, Any] = {}
+    if seen.soc_pct is not None:
+        changes["soc_pct"] = seen.soc_pct
     measured_us = now.device_us if seen.measured_at is None else to_us(seen.measured_at)
-    power_w = outside.measured_w if seen.power_kw is None else to_w(seen.power_kw)
-    power_us = outside.measured_at_us if seen.power_kw is None else measured_us
-    if outside.measured_at_us is not None and measured_us < outside.measured_at_us:
-        power_w, power_us = outside.measured_w, outside.measured_at_us
-    soc_pct = outside.soc_pct if seen.soc_pct is None else seen.soc_pct
-    return replace(
-        outside,
-        measured_w=power_w,
-        measured_at_us=power_us,
-        soc_pct=soc_pct,
-        last_seen_us=now.device_us,
-    )
+    is_newer = outside.measured_at_us is None or measured_us >= outside.measured_at_us
+    if seen.power_kw is not None and is_newer:
+        changes["measured_w"] = to_w(seen.power_kw)
+        changes["measured_at_us"] = measured_us
+    return changes
 
 
 def performed(state: AssetState, effect: Effect) -> AssetState:
     """Return the state after an effect was carried out."""
     match effect:
-        case Ask(attempt_id=attempt_id):
-            return replace(state, outside=replace(state.outside, asking=attempt_id))
+        case Ask(attempt_id=about, until_us=until_us):
+            asking = replace(state.outside, asking=about, asking_until_us=until_us)
+            return replace(state, outside=asking)
         case RequestSlot():
             return replace(state, outside=replace(state.outside, slot="waiting"))
         case ReleaseSlot():
             return replace(state, outside=replace(state.outside, slot="idle"))
+        case Stopped():
+            return replace(state, outside=replace(state.outside, stopped=True))
         case _:
             return state
 
 
 def settled(state: AssetState) -> AssetState:
-    """Return the state after the first decision since the start."""
-    if not state.outside.fresh or not state.outside.offered:
+    """Return the state after a decision: the first since the start is over, unless it waits."""
+    outside = state.outside
+    if not outside.fresh or not outside.offered or outside.slot == "waiting":
         return state
-    return replace(state, outside=replace(state.outside, fresh=False))
+    return replace(state, outside=replace(outside, fresh=False))

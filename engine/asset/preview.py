@@ -4,8 +4,8 @@ import attrs
 
 from engine.asset.messages import PlanOffered
 from engine.asset.offers import skipped_changes, unchanged
-from engine.asset.programme import due_range
-from engine.asset.state import AssetState
+from engine.asset.programme import changes_until, first_open
+from engine.asset.state import AssetState, Part, Programme
 from engine.types import Instant
 
 
@@ -20,14 +20,17 @@ class Preview:
 
 def preview(state: AssetState, offer: PlanOffered, now: Instant) -> Preview:
     """Return what an offer would do to an asset as it is known now."""
-    from_us = max(offer.start_us, now.plan_us)
-    if unchanged(state, offer, from_us):
+    if unchanged(state, offer, now):
         return Preview(changed=False)
-    commands = len(offer.plan) - len(skipped_changes(state, offer, from_us))
-    cancelled = 0
-    for part in state.programme.parts:
-        first, _ = due_range(state.programme, part, now.plan_us)
-        first = max(first, part.plan.index_at(from_us - 1))
-        last = len(part.plan) if part.until_us is None else part.plan.index_at(part.until_us - 1)
-        cancelled += sum(index not in part.skipped for index in range(first, last))
+    commands = len(offer.plan) - len(skipped_changes(state, offer, now))
+    cancelled = sum(_replaced(state.programme, part, offer, now) for part in state.programme.parts)
     return Preview(changed=True, commands=commands, cancelled=cancelled)
+
+
+def _replaced(programme: Programme, part: Part, offer: PlanOffered, now: Instant) -> int:
+    """Return how many open commands of a part an offer replaces: all, when it rules at once."""
+    first = first_open(programme, part)
+    if offer.start_us > now.plan_us:
+        first = max(first, part.plan.index_at(offer.start_us - 1))
+    last = len(part.plan) if part.until_us is None else changes_until(part, part.until_us)
+    return sum(index not in part.skipped for index in range(first, last))

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from engine import events
 from engine.asset.state import Absence, AssetState, GivenUp, Part, Programme, Work
 from engine.plans import Plan, PlannedChange
-from engine.types import Channel, Instant
+from engine.types import Channel, Instant, ScheduleId
 from engine.values import replace
 
 # --- evolve
@@ -41,7 +41,7 @@ def decided(state: AssetState, decision: events.Decision) -> AssetState:
         override = replace(override, used=True)
     programme = state.programme
     if decision.taken is not None:
-        programme = _taken(programme, decision.taken)
+        programme = _taken(programme, decision.taken.schedule_id, decision.taken.count)
     device = state.device
     if device.start_tried and (state.desired is None or state.desired.target != decision.target):
         device = replace(device, start_tried=False)
@@ -64,21 +64,38 @@ def _still_given_up(
     return ()
 
 
-def _taken(programme: Programme, taken: events.Taken) -> Programme:
-    parts = programme.parts
-    while parts and parts[0].ref.schedule_id != taken.schedule_id:
-        parts = parts[1:]
+def _taken(programme: Programme, schedule_id: ScheduleId, count: int) -> Programme:
+    """Return the programme with a part's first changes taken up; parts before it are over."""
+    place = next(
+        (n for n, part in enumerate(programme.parts) if part.ref.schedule_id == schedule_id), None
+    )
+    if place is None:
+        return programme
     absence = programme.absence
-    if absence is not None and (
-        absence.schedule_id != taken.schedule_id or taken.count > absence.until
-    ):
+    if absence is not None and _is_past(absence, schedule_id, count):
         absence = None
-    return replace(programme, parts=parts, taken=taken.count, absence=absence)
+    return replace(programme, parts=programme.parts[place:], taken=count, absence=absence)
 
 
-def ended(state: AssetState) -> AssetState:
+def _is_past(absence: Absence, schedule_id: ScheduleId, count: int) -> bool:
+    if absence.schedule_id != schedule_id:
+        return True
+    return count >= absence.until if absence.back else count > absence.until
+
+
+def cut(state: AssetState, event: events.PlanCut) -> AssetState:
+    """Return the state with changes passed over; what a departure cut may be taken up again."""
+    programme = state.programme
+    if event.reason == "early_departure":
+        return state
+    return replace(state, programme=_taken(programme, event.schedule_id, event.last))
+
+
+def ended(state: AssetState, event: events.ScheduleExhausted) -> AssetState:
     """Return the state after the horizon: nothing is planned any more."""
-    programme = replace(state.programme, parts=(), taken=0, exhausted=True, absence=None)
+    programme = Programme(
+        sequence=event.sequence, horizon_us=state.programme.horizon_us, exhausted=True
+    )
     return replace(state, programme=programme)
 
 
@@ -121,17 +138,43 @@ def values_at(plan: Plan, plan_us: int) -> events.Setpoint | None:
     return events.Setpoint(charge_w or 0, discharge_w or 0)
 
 
-def due_range(programme: Programme, part: Part, plan_us: int) -> tuple[int, int]:
-    """Return which changes of a part have fallen due untaken: first and one past the last."""
-    first = programme.taken if part is programme.parts[0] else 0
-    return first, max(first, part.plan.index_at(plan_us))
+def first_open(programme: Programme, part: Part) -> int:
+    """Return the number of a part's first change that was neither taken up nor cut."""
+    first = first_untaken(programme, part)
+    absence = programme.absence
+    if absence is None or absence.schedule_id != part.ref.schedule_id:
+        return first
+    return max(first, absence.until)
 
 
-def commands_in(part: Part, first: int, last: int) -> Iterator[PlannedChange]:
-    """Yield the changes of a range that are commands."""
-    for index in range(first, last):
-        if index not in part.skipped:
-            yield part.plan.change(index)
+def first_untaken(programme: Programme, part: Part) -> int:
+    """Return the number of a part's first change that was not taken up, though it may be cut."""
+    return programme.taken if part is programme.parts[0] else 0
+
+
+def has_commands(part: Part, first: int, last: int) -> bool:
+    """Return whether a range of changes has any that is a command."""
+    return any(index not in part.skipped for index in range(first, last))
+
+
+def changes_until(part: Part, plan_us: int) -> int:
+    """Return how many changes of a part are due by a moment, and still within the part."""
+    if part.until_us is not None:
+        plan_us = min(plan_us, part.until_us - 1)
+    return part.plan.index_at(plan_us)
+
+
+def next_change_us(programme: Programme, after_us: int) -> int | None:
+    """Return when the first planned command after a moment is due; null where there is none."""
+    for part in programme.parts:
+        index = part.plan.index_at(max(after_us, part.from_us - 1))
+        while index in part.skipped:
+            index += 1
+        if index < len(part.plan):
+            due_us = part.plan.change(index).due_us
+            if part.until_us is None or due_us < part.until_us:
+                return due_us
+    return None
 
 
 def newest(part: Part, first: int, last: int) -> dict[Channel, PlannedChange]:

@@ -1,6 +1,8 @@
 """How a device's reports change what is known of it."""
 
 from engine import events
+from engine.asset.attempts import waiting
+from engine.asset.holding import holds
 from engine.asset.state import (
     UNKNOWN_HOLDING,
     AssetState,
@@ -12,22 +14,32 @@ from engine.asset.state import (
 from engine.types import US_PER_S, AssetKind, Instant
 from engine.values import replace
 
+GAVE_UP = "actor_gave_up"
 PLUGGED = frozenset({"PREPARING", "CHARGING", "SUSPENDED", "FINISHING"})
 
 
 def state_changed(state: AssetState, event: events.StateChanged, at: Instant) -> AssetState:
     """Return the state with the device's new state; a vehicle that left is timed from here."""
     before = state.device
-    device = replace(
-        before,
-        own_state=event.target,
-        overlay=event.overlay,
-        state_known=True,
-        detail=event.detail,
-        start_tried=False,
-    )
-    device = _watch_departure(before, device, at)
-    return replace(state, device=device, given_up=())
+    if event.overlay != before.overlay:
+        device = replace(before, overlay=event.overlay, start_tried=False)
+    else:
+        device = replace(
+            before,
+            own_state=event.target,
+            state_known=True,
+            detail=event.detail,
+            start_tried=False,
+            odd_status=None,
+        )
+        device = _watch_departure(before, device, at)
+    alarms = tuple(alarm for alarm in state.alarms if alarm != GAVE_UP)
+    return replace(state, device=device, given_up=(), alarms=alarms)
+
+
+def status_not_understood(state: AssetState, event: events.StatusNotUnderstood) -> AssetState:
+    """Return the state with the odd status, so that it is recorded once."""
+    return replace(state, device=replace(state.device, odd_status=event.raw))
 
 
 def _watch_departure(before: Device, device: Device, at: Instant) -> Device:
@@ -47,8 +59,17 @@ def connection_changed(
     device = replace(state.device, connected=True, connected_at_us=at.plan_us, start_tried=False)
     if event.booted and device.transaction is not None:
         device = replace(device, transaction=None, last_transaction=device.transaction)
-    holding = state.holding if event.kept else UNKNOWN_HOLDING
-    return replace(state, device=device, holding=holding, given_up=())
+    if not event.kept:
+        state = _forgotten(state)
+    return replace(state, device=device, given_up=(), reasserted_us=None)
+
+
+def _forgotten(state: AssetState) -> AssetState:
+    """Return the state with nothing known of what the device holds, now or by an open attempt."""
+    attempt = state.attempt
+    if attempt is not None:
+        attempt = replace(attempt, forgotten=True)
+    return replace(state, holding=UNKNOWN_HOLDING, attempt=attempt)
 
 
 def transaction_started(state: AssetState, event: events.TransactionStarted) -> AssetState:
@@ -58,16 +79,21 @@ def transaction_started(state: AssetState, event: events.TransactionStarted) -> 
         device = replace(state.device, last_transaction=transaction)
         return replace(state, device=device)
     device = replace(state.device, transaction=transaction)
-    return replace(state, device=device, holding=UNKNOWN_HOLDING, given_up=())
+    return replace(_forgotten(state), device=device, given_up=())
 
 
 def transaction_ended(state: AssetState, event: events.TransactionEnded) -> AssetState:
     """Return the state without its transaction; the end of another one is history."""
-    running = state.device.transaction
-    if running is None or running.transaction_id != event.transaction_id:
-        return state
-    device = replace(state.device, transaction=None, last_transaction=running)
-    return replace(state, device=device, holding=UNKNOWN_HOLDING, given_up=())
+    device = state.device
+    running, last = device.transaction, device.last_transaction
+    if running is not None and running.transaction_id == event.transaction_id:
+        device = replace(device, transaction=None, last_transaction=replace(running, ended=True))
+        return replace(_forgotten(state), device=device, given_up=())
+    if last is not None and last.transaction_id == event.transaction_id:
+        last = replace(last, ended=True)
+    elif running is None:
+        last = Transaction(event.transaction_id, "", ended=True)
+    return replace(state, device=replace(device, last_transaction=last))
 
 
 def capabilities_learned(state: AssetState, event: events.CapabilitiesLearned) -> AssetState:
@@ -86,14 +112,15 @@ def device_changed(state: AssetState, event: events.DeviceChanged, at: Instant) 
     is_charger = state.rules is not None and state.rules.kind is AssetKind.EV_CHARGER
     discharge_w = 0 if is_charger else found.discharge_w
     holding = Holding(found.charge_w, discharge_w, lease_until_us=state.holding.lease_until_us)
-    state = replace(state, holding=holding)
-    if state.work is not None or state.desired is None or state.rules is None:
-        return state
-    again_at_us = (state.reasserted_us or 0) + round(state.rules.reassert_s * US_PER_S)
+    desired, rules = state.desired, state.rules
+    quiet = state.work is None and desired is not None and not holds(holding, desired.target)
+    if not quiet or desired is None or rules is None:
+        return replace(state, holding=holding)
+    again_at_us = (state.reasserted_us or 0) + round(rules.reassert_s * US_PER_S)
     if at.device_us < again_at_us:
-        waiting = GivenUp(state.desired.target, again_at_us)
-        return replace(state, given_up=(*state.given_up, waiting))
-    return replace(state, reasserted_us=at.device_us)
+        given_up = waiting(state.given_up, GivenUp(desired.target, again_at_us))
+        return replace(state, holding=holding, given_up=given_up)
+    return replace(state, holding=holding, reasserted_us=at.device_us)
 
 
 def not_understood(state: AssetState, at: Instant) -> AssetState:

@@ -6,12 +6,14 @@ from engine import events
 from engine.adapters import base
 from engine.asset.draft import Draft
 from engine.asset.effects import Respond
+from engine.asset.holding import holds
 from engine.asset.ids import transaction_id
-from engine.asset.state import AssetState, Holding, Transaction
+from engine.asset.sending import keep_no_more
 from engine.events import Setpoint
 from engine.machines import table_of
-from engine.types import US_PER_S, AssetKind, to_w
+from engine.types import US_PER_S, to_w
 
+_OVERLAYS = frozenset({"FAULTED", "UNAVAILABLE"})
 _RAW_LIMIT = 500
 _UNREAD_EVERY_US = 60 * US_PER_S
 
@@ -52,16 +54,18 @@ def _connected(draft: Draft, seen: base.Connected) -> None:
     if device.connected and not seen.booted:
         return
     read = draft.state.outside.read
-    kept = not seen.booted and read is not None and _equal(draft.state.holding, read)
+    kept = not seen.booted and read is not None and holds(draft.state.holding, read)
     draft.note(
         events.ConnectionChanged(True, seen.booted, kept, detail=dict(seen.detail))  # noqa: FBT003 - the event's own word
     )
     if read is not None and not kept:
-        draft.note(events.DeviceChanged(read))
+        _changed(draft, read)
 
 
-def _equal(holding: Holding, read: Setpoint) -> bool:
-    return holding.charge_w == read.charge_w and holding.discharge_w == read.discharge_w
+def _changed(draft: Draft, found: Setpoint) -> None:
+    """Somebody else has set the device: what we set is not repeated against it."""
+    keep_no_more(draft)
+    draft.note(events.DeviceChanged(found))
 
 
 def _disconnected(draft: Draft, seen: base.Disconnected) -> None:
@@ -71,35 +75,38 @@ def _disconnected(draft: Draft, seen: base.Disconnected) -> None:
 
 def _state(draft: Draft, seen: base.StateReported) -> None:
     device = draft.state.device
-    if seen.state is None:
-        if device.detail.get("raw") != seen.raw:
+    known = table_of(draft.rules.kind).states
+    if seen.state is None or seen.state not in known:
+        if device.odd_status != seen.raw[:_RAW_LIMIT]:
             draft.note(events.StatusNotUnderstood(seen.raw[:_RAW_LIMIT]))
-        return
-    detail = dict(seen.detail)
-    if seen.whole_device:
-        overlay = seen.state if seen.state in {"FAULTED", "UNAVAILABLE"} else None
-        if overlay != device.overlay:
-            target = device.own_state
-            draft.note(events.StateChanged(device.state, target, "sync", seen.raw, detail, overlay))
-        return
-    if device.state_known and device.own_state == seen.state and device.detail == detail:
-        return
-    draft.note(
-        events.StateChanged(
-            device.own_state,
-            seen.state,
-            _trigger(draft.state, seen.state),
-            seen.raw,
-            detail,
-            device.overlay,
+    elif seen.whole_device:
+        _whole_device(draft, seen, seen.state)
+    elif not (
+        device.state_known and device.own_state == seen.state and device.detail == seen.detail
+    ):
+        trigger = _trigger(draft, device.own_state, seen.state)
+        detail = dict(seen.detail)
+        draft.note(
+            events.StateChanged(
+                device.own_state, seen.state, trigger, seen.raw, detail, device.overlay
+            )
         )
-    )
 
 
-def _trigger(state: AssetState, target: str) -> str:
-    source = state.device.own_state
-    kind = AssetKind.EV_CHARGER if state.rules is None else state.rules.kind
-    return table_of(kind).trigger_for(source, target) or "sync"
+def _whole_device(draft: Draft, seen: base.StateReported, state: str) -> None:
+    """Connector 0 overlays all connectors while it is faulted or unavailable."""
+    device = draft.state.device
+    overlay = state if state in _OVERLAYS else None
+    if overlay != device.overlay:
+        trigger = _trigger(draft, device.state, overlay or device.own_state)
+        detail = dict(seen.detail)
+        draft.note(
+            events.StateChanged(device.state, device.own_state, trigger, seen.raw, detail, overlay)
+        )
+
+
+def _trigger(draft: Draft, source: str, target: str) -> str:
+    return table_of(draft.rules.kind).trigger_for(source, target) or "sync"
 
 
 def _setpoint(draft: Draft, seen: base.SetpointRead) -> None:
@@ -117,18 +124,18 @@ def _setpoint(draft: Draft, seen: base.SetpointRead) -> None:
         return
     charge_w = holding.charge_w if seen.charge_kw is None else to_w(seen.charge_kw)
     discharge_w = holding.discharge_w if seen.discharge_kw is None else to_w(seen.discharge_kw)
-    draft.note(events.DeviceChanged(Setpoint(charge_w, discharge_w)))
+    _changed(draft, Setpoint(charge_w, discharge_w))
 
 
 def _transaction(draft: Draft, seen: base.TransactionChanged) -> None:
     if seen.kind == "started":
         _transaction_started(draft, seen)
+    elif seen.transaction_id is None:
+        _tell(draft, seen, "")
     elif seen.kind == "found":
-        _transaction_found(draft, seen)
-    elif seen.transaction_id is not None:
-        draft.note(
-            events.TransactionEnded(seen.transaction_id, seen.meter_wh, seen.reason, seen.offline)
-        )
+        _transaction_found(draft, seen, seen.transaction_id)
+    else:
+        _transaction_ended(draft, seen, seen.transaction_id)
 
 
 def _transaction_started(draft: Draft, seen: base.TransactionChanged) -> None:
@@ -136,7 +143,7 @@ def _transaction_started(draft: Draft, seen: base.TransactionChanged) -> None:
     device = draft.state.device
     for known in (device.transaction, device.last_transaction):
         if known is not None and seen.key and known.key == seen.key:
-            _tell(draft, seen, known)
+            _tell(draft, seen, known.transaction_id)
             return
     own_id = seen.transaction_id
     if own_id is None:
@@ -148,26 +155,33 @@ def _transaction_started(draft: Draft, seen: base.TransactionChanged) -> None:
             own_id, seen.key, seen.id_tag, seen.meter_wh, offline=seen.offline
         )
     )
-    _tell(draft, seen, Transaction(own_id, seen.key))
+    _tell(draft, seen, own_id)
 
 
-def _tell(draft: Draft, seen: base.TransactionChanged, transaction: Transaction) -> None:
+def _transaction_found(draft: Draft, seen: base.TransactionChanged, found_id: str) -> None:
+    """Adopt a transaction that runs, unless it is known, or to be over: then the report is late."""
+    device = draft.state.device
+    running, last = device.transaction, device.last_transaction
+    is_known = running is not None and running.transaction_id == found_id
+    is_over = last is not None and last.ended and last.transaction_id == found_id
+    if not (is_known or is_over or seen.offline):
+        draft.note(
+            events.TransactionStarted(found_id, seen.key, seen.id_tag, seen.meter_wh, adopted=True)
+        )
+    _tell(draft, seen, found_id)
+
+
+def _transaction_ended(draft: Draft, seen: base.TransactionChanged, ended_id: str) -> None:
+    last = draft.state.device.last_transaction
+    if last is None or not last.ended or last.transaction_id != ended_id:
+        draft.note(events.TransactionEnded(ended_id, seen.meter_wh, seen.reason, seen.offline))
+    _tell(draft, seen, ended_id)
+
+
+def _tell(draft: Draft, seen: base.TransactionChanged, own_id: str) -> None:
     reply = seen.reply
     if reply is not None:
-        draft.want(Respond(lambda value: reply(str(value)), transaction.transaction_id))
-
-
-def _transaction_found(draft: Draft, seen: base.TransactionChanged) -> None:
-    device = draft.state.device
-    if seen.transaction_id is None or seen.offline:
-        return
-    if device.transaction is not None and device.transaction.transaction_id == seen.transaction_id:
-        return
-    draft.note(
-        events.TransactionStarted(
-            seen.transaction_id, seen.key, seen.id_tag, seen.meter_wh, adopted=True
-        )
-    )
+        draft.want(Respond(lambda value: reply(str(value)), own_id))
 
 
 def _capabilities(draft: Draft, seen: base.CapabilitiesLearned) -> None:

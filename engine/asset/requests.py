@@ -1,7 +1,8 @@
 """What people ask of an asset: setpoints by hand, single commands, and taking either back."""
 
 from engine import events
-from engine.asset.desire import running_part
+from engine.asset.attempts import SETS_SETPOINT
+from engine.asset.deadlines import over
 from engine.asset.draft import Draft
 from engine.asset.effects import Respond
 from engine.asset.ids import command_id, override_id
@@ -12,26 +13,27 @@ from engine.asset.messages import (
     OverrideRequested,
     Reply,
 )
+from engine.asset.orders import ORDER_LIFE_US
+from engine.asset.programme import next_change_us
+from engine.asset.state import AssetState
+from engine.asset.view import open_commands
 from engine.commands import Cause, CauseKind, CommandStatus, CommandType
 from engine.errors import CommandRefused, UnknownCommand
-from engine.events import RELEASED, Setpoint
+from engine.events import RELEASED
 from engine.types import US_PER_S, AssetKind, CommandId
 
-_ORDER_LIFE_US = 300 * US_PER_S
 _BY_HAND_US = 3_600 * US_PER_S
 
 
 def override_requested(draft: Draft, message: OverrideRequested) -> None:
     """Set an override; the one before it ends."""
-    problem = _problem(draft, message.target)
+    problem = _problem(draft, message)
     if problem is not None:
         _refuse(draft, message.reply, problem)
         return
     state = draft.state
-    before = state.override
-    if before is not None:
-        draft.note(events.OverrideEnded(before.override_id, "replaced", message.by))
-    state = draft.state
+    if state.override is not None:
+        over(draft, state.override, "replaced", message.by)
     epoch = state.outside.epoch
     own_command = command_id(state.asset_id, epoch, draft.next_version)
     cause = Cause(CauseKind(message.cause_kind), by=message.by, reason=message.reason)
@@ -64,17 +66,16 @@ def _until_us(draft: Draft, message: OverrideRequested) -> int | None:
     if message.ends != "next_change":
         return message.until_us
     latest_us = draft.now.plan_us + _BY_HAND_US
-    part = running_part(draft.state, draft.now)
-    following = None if part is None else part.plan.next_due_us(draft.now.plan_us)
-    return latest_us if following is None else min(following, latest_us)
+    following_us = next_change_us(draft.state.programme, draft.now.plan_us)
+    return latest_us if following_us is None else min(following_us, latest_us)
 
 
-def _problem(draft: Draft, target: Setpoint) -> str | None:
+def _problem(draft: Draft, message: OverrideRequested) -> str | None:
     rules = draft.rules
-    if target == RELEASED:
-        return None
+    target = message.target
     charge_w, discharge_w = target.charge_w or 0, target.discharge_w or 0
-    if discharge_w and rules.kind is AssetKind.EV_CHARGER:
+    discharges = discharge_w or message.command_type is CommandType.SET_DISCHARGE_RATE
+    if discharges and rules.kind is AssetKind.EV_CHARGER:
         return f"{rules.asset_id} is a charger: it cannot discharge"
     if charge_w > rules.max_charge_w:
         return f"{charge_w / 1_000} kW is above {rules.asset_id}'s {rules.max_charge_w / 1_000} kW"
@@ -95,14 +96,16 @@ def override_cleared(draft: Draft, message: OverrideCleared) -> None:
         what = "is not paused" if message.only == "resume" else "has no override"
         _refuse(draft, message.reply, f"{draft.state.asset_id} {what}")
         return
-    reason = "resumed" if override.ends == "resume" else "cleared"
-    draft.note(events.OverrideEnded(override.override_id, reason, message.by))
+    over(draft, override, "resumed" if override.ends == "resume" else "cleared", message.by)
     draft.want(Respond(message.reply, override.override_id))
 
 
 def command_requested(draft: Draft, message: CommandRequested) -> None:
     """Create a command that sets no setpoint."""
     state = draft.state
+    if message.type in SETS_SETPOINT:
+        _refuse(draft, message.reply, f"{message.type} sets a setpoint: it is an override")
+        return
     if draft.rules.kind is AssetKind.BATTERY and message.type is CommandType.START_CHARGING:
         _refuse(draft, message.reply, f"{state.asset_id} is a battery: set a charge rate instead")
         return
@@ -118,7 +121,7 @@ def command_requested(draft: Draft, message: CommandRequested) -> None:
             None,
             cause,
             draft.now.plan_us,
-            draft.now.device_us + _ORDER_LIFE_US,
+            draft.now.device_us + ORDER_LIFE_US,
             message.priority,
             arguments,
         )
@@ -127,20 +130,29 @@ def command_requested(draft: Draft, message: CommandRequested) -> None:
 
 
 def cancel_requested(draft: Draft, message: CancelRequested) -> None:
-    """Cancel a command that has not gone on the wire."""
+    """Cancel a command that has not gone on the wire, and the pair that it is half of."""
     state = draft.state
-    open_ids = {order.command_id for order in state.orders}
-    if state.work is not None:
-        open_ids |= set(state.work.open_ids)
-    if message.command_id not in open_ids:
+    if message.command_id not in open_commands(state):
         error = UnknownCommand(f"{message.command_id} is not open on {state.asset_id}")
         draft.want(Respond(message.reply, error))
         return
-    if state.attempt is not None and message.command_id in state.attempt.command_ids:
-        _refuse(draft, message.reply, f"{message.command_id} is on the wire")
+    problem = _why_not_cancelled(state, message.command_id)
+    if problem is not None:
+        _refuse(draft, message.reply, f"{message.command_id} {problem}")
         return
     ids: tuple[CommandId, ...] = (message.command_id,)
     if state.work is not None and message.command_id in state.work.open_ids:
         ids = state.work.open_ids
     draft.note(events.CommandCancelled(ids, "operator", CommandStatus.CANCELLED, by=message.by))
     draft.want(Respond(message.reply, message.command_id))
+
+
+def _why_not_cancelled(state: AssetState, command_id: CommandId) -> str | None:
+    work = state.work
+    if state.attempt is not None and command_id in state.attempt.command_ids:
+        return "is on the wire"
+    if state.unknown is not None and command_id in state.unknown.command_ids:
+        return "may have been carried out: its outcome is not known yet"
+    if work is not None and work.verifying is not None and command_id in work.open_ids:
+        return "was accepted already"
+    return None

@@ -2,297 +2,132 @@
 
 from engine import events
 from engine.adapters.base import Payload
-from engine.asset.decisions import Due, Proposal, due_changes, propose, wanted
-from engine.asset.desire import Desire, decision_differs, is_zero
+from engine.asset.clearing import ask, clear_up, settle
+from engine.asset.decisions import Due, due_changes, passed_over, propose
+from engine.asset.desire import Desire, decision_differs, desire, is_given_up
 from engine.asset.draft import Draft
-from engine.asset.effects import Ask, KeepAlive, Send, Stopped
-from engine.asset.holding import hold_reason, holds
-from engine.asset.ids import attempt_id, command_id
-from engine.asset.spelling import Spelled, spell_order, spell_step
-from engine.asset.state import AssetState, OpenAttempt, Order, Work
-from engine.commands import Cause, CauseKind, CommandStatus, CommandType
+from engine.asset.effects import KeepAlive, Send, Stopped
+from engine.asset.holding import hold_reason, holds, is_kept, known_holding
+from engine.asset.ids import attempt_id
+from engine.asset.orders import pursue_order, start_by_engine
+from engine.asset.spelling import Spelled, spell_step
+from engine.asset.state import OpenAttempt, Work
+from engine.commands import CauseKind, CommandStatus
 from engine.errors import Untranslatable
 from engine.events import RELEASED, Decision, Step
-from engine.types import US_PER_S, AssetKind, CommandId
-
-_UNREPEATABLE = frozenset({CommandType.START_CHARGING, CommandType.STOP_CHARGING, CommandType.CALL})
+from engine.types import US_PER_S, AssetKind
 
 
 def advance(draft: Draft) -> None:
     """Do the next thing that this asset needs: clear up, ask, send, hold or nothing."""
     if draft.state.attempt is None:
-        _clear_up(draft)
-        _start_by_engine(draft)
-        if not _pursue_order(draft):
+        clear_up(draft)
+        start_by_engine(draft)
+        if not pursue_order(draft):
             _pursue_setpoint(draft)
-
-
-# --- attempts of unknown outcome
-
-
-def _clear_up(draft: Draft) -> None:
-    """Reconcile an attempt whose outcome is not known, before anything new is sent."""
-    state = draft.state
-    attempt = state.unknown
-    if attempt is None:
-        return
-    if attempt.setpoint is None:
-        _clear_up_order(draft, attempt)
-    elif state.device.connected and draft.asking is None:
-        ask(draft, attempt.attempt_id)
-
-
-def ask(draft: Draft, about: str) -> None:
-    """Ask the device what it holds, or, where it cannot tell, go on without knowing."""
-    state = draft.state
-    spelled = Spelled(state, draft.now)
-    questions = spelled.questions()
-    if not questions:
-        no_answer(draft, about)
-    elif draft.slot == "granted":
-        draft.asking = about
-        draft.want(Ask(about, questions[0], draft.rules.command_timeout_s))
-    else:
-        draft.queue()
-
-
-def no_answer(draft: Draft, about: str) -> None:
-    """Record that the device could not say what it holds: absolute setpoints may go again."""
-    state = draft.state
-    attempt = state.unknown
-    if attempt is not None and attempt.attempt_id == about:
-        draft.note(
-            events.AttemptReconciled(about, attempt.command_ids, "no_answer", CommandStatus.PENDING)
-        )
-    elif state.work is not None and state.work.verifying == about:
-        ids = state.work.steps[0].command_ids
-        draft.note(events.CommandVerified(ids, CommandStatus.COMPLETED, "ack", "no evidence"))
-
-
-def _clear_up_order(draft: Draft, attempt: OpenAttempt) -> None:
-    """START and STOP are never repeated blindly: is there a transaction?"""
-    device = draft.state.device
-    if not (device.connected and device.state_known):
-        return
-    running = device.transaction is not None
-    done = (attempt.type is CommandType.START_CHARGING and running) or (
-        attempt.type is CommandType.STOP_CHARGING and not running
-    )
-    finding, evidence = ("holds", "transaction") if done else ("no_answer", None)
-    status = CommandStatus.COMPLETED if done else CommandStatus.PENDING
-    if not done and attempt.type in _UNREPEATABLE:
-        status = CommandStatus.TIMED_OUT
-    reason = "unknown" if status is CommandStatus.TIMED_OUT else None
-    draft.note(
-        events.AttemptReconciled(
-            attempt.attempt_id, attempt.command_ids, finding, status, reason, evidence
-        )
-    )
-
-
-# --- orders
-
-
-def _start_by_engine(draft: Draft) -> None:
-    """With ``start = "engine"``: START once per vehicle when the setpoint is above zero."""
-    state = draft.state
-    device = state.device
-    if (
-        draft.rules.start != "engine"
-        or draft.rules.kind is not AssetKind.EV_CHARGER
-        or device.state != "PREPARING"
-        or device.start_tried
-        or device.transaction is not None
-        or not device.connected
-    ):
-        return
-    want = wanted(draft)
-    if want is None or want.target == RELEASED or is_zero(want.target):
-        return
-    made = command_id(state.asset_id, state.outside.epoch, draft.next_version)
-    draft.note(
-        events.CommandCreated(
-            made,
-            CommandType.START_CHARGING,
-            None,
-            Cause(CauseKind.PLUG_IN),
-            draft.now.plan_us,
-            draft.now.device_us + 300 * US_PER_S,
-            arguments={"id_tag": draft.rules.id_tag},
-        )
-    )
-
-
-def _pursue_order(draft: Draft) -> bool:
-    """Send the first order that may go; return whether one is (about to be) on the wire."""
-    for order in draft.state.orders:
-        if draft.state.unknown is not None:
-            return False
-        if order.retry_at_us is not None and order.retry_at_us > draft.now.device_us:
-            continue
-        reason = hold_reason(draft.state, order.type, None, draft.now)
-        if reason is not None:
-            if order.held != reason:
-                draft.note(events.CommandHeld((order.command_id,), reason))
-            continue
-        if draft.slot != "granted":
-            draft.queue()
-            return True
-        if _send_order(draft, order):
-            return True
-    return False
-
-
-def _send_order(draft: Draft, order: Order) -> bool:
-    state = draft.state
-    own_id = attempt_id(state.asset_id, state.outside.epoch, draft.next_version)
-    try:
-        payload = spell_order(Spelled(state, draft.now), order, own_id)
-    except Untranslatable as error:
-        _refuse(draft, (order.command_id,), str(error))
-        return False
-    draft.note(
-        events.AttemptStarted(
-            own_id,
-            order.tries + 1,
-            order.form,
-            (order.command_id,),
-            order.type,
-            None,
-            None,
-            None,
-            payload,
-            None,
-        )
-    )
-    draft.want(Send(own_id, payload, draft.rules.command_timeout_s, None))
-    return True
-
-
-def _refuse(draft: Draft, command_ids: tuple[CommandId, ...], reason: str) -> None:
-    """End commands that this adapter cannot spell: nothing was sent, nothing is tried again."""
-    why = f"unsupported: {reason}"
-    work = draft.state.work
-    if work is not None and set(work.open_ids) & set(command_ids):
-        rest = tuple(i for step in work.steps[1:] for i in step.command_ids)
-        draft.note(events.CommandVerified(command_ids, CommandStatus.FAILED, "none", why))
-        if rest:
-            draft.note(events.CommandCancelled(rest, "blocked"))
-    else:
-        draft.note(events.CommandCancelled(command_ids, why, CommandStatus.FAILED))
 
 
 # --- the setpoint
 
 
 def _pursue_setpoint(draft: Draft) -> None:
-    want = wanted(draft)
-    if want is None:
-        if draft.state.outside.stopping:
-            draft.want(Stopped())
-        return
-    due = due_changes(draft.state, draft.now)
-    if due is not None or decision_differs(draft.state.desired, want):
-        _decide_anew(draft, want, due)
-    elif draft.state.work is not None:
-        _go_on(draft)
-    elif not holds(draft.state.holding, want.target):
-        _assert_again(draft, want)
-    elif _lease_runs_low(draft, want):
-        _decide_anew(draft, want, None, CauseKind.RENEW)
-    elif draft.state.outside.stopping:
+    want = desire(draft.state, draft.now)
+    if want is not None:
+        due = _due(draft, want)
+        if due is not None or decision_differs(draft.state, want):
+            _decide_anew(draft, want, due)
+        elif draft.state.work is not None:
+            _go_on(draft, draft.state.work, want)
+        elif not is_kept(draft.state, want.target, draft.now):
+            _assert_again(draft, want)
+    if draft.state.outside.stopping and _is_handed_back(draft, want):
         draft.want(Stopped())
 
 
-def _lease_runs_low(draft: Draft, want: Desire) -> bool:
-    lease_until_us = draft.state.holding.lease_until_us
-    if lease_until_us is None or want.target == RELEASED or not draft.state.device.connected:
+def _due(draft: Draft, want: Desire) -> Due | None:
+    """Return the planned changes to act on; those that something else outranks are passed over."""
+    if draft.state.outside.stopping:
+        return None
+    due = due_changes(draft.state, draft.now)
+    outranked = want.source != "schedule" and not decision_differs(draft.state, want)
+    if due is None or not outranked:
+        return due
+    draft.note(*passed_over(draft.state, due, want, {}))
+    return None
+
+
+def _is_handed_back(draft: Draft, want: Desire | None) -> bool:
+    """Return whether nothing more can be done for a device before the engine stops."""
+    state = draft.state
+    if state.outside.stopped or state.attempt is not None or draft.asking is not None:
         return False
-    half_us = round(draft.rules.failsafe_after_s * US_PER_S / 2)
-    return draft.now.device_us >= lease_until_us - half_us
+    if want is None or not state.device.connected:
+        return True
+    if draft.slot == "waiting":
+        return False
+    if state.work is not None:
+        return state.work.held is not None
+    return holds(state.holding, want.target) or is_given_up(draft.state, want, draft.now)
 
 
 def _assert_again(draft: Draft, want: Desire) -> None:
-    waits = any(
-        one.target == want.target and one.again_at_us > draft.now.device_us
-        for one in draft.state.given_up
-    )
-    if waits:
-        if draft.state.outside.stopping:
-            draft.want(Stopped())
-    elif draft.state.device.connected:
-        _decide_anew(draft, want, None)
+    """Set once more what the device is not known to hold, or holds for not much longer."""
+    if draft.state.device.connected and not is_given_up(draft.state, want, draft.now):
+        renews = holds(known_holding(draft.state, draft.now), want.target)
+        _decide_anew(draft, want, None, CauseKind.RENEW if renews else None)
 
 
 def _decide_anew(
     draft: Draft, want: Desire, due: Due | None, kind: CauseKind | None = None
 ) -> None:
     """Take a decision and act on it at once where that is possible."""
+    state = draft.state
     proposal = propose(draft, want, due, kind)
     decision = proposal.decision
-    state = draft.state
-    if not decision.steps:
+    step = None if proposal.known else decision.steps[0]
+    reason = None if step is None else hold_reason(state, step.type, step.setpoint, draft.now)
+    if step is None or reason is not None or state.unknown is not None:
         draft.note(*proposal.before, events.SetpointDecided(decision))
-        return
-    if kind is None and _known(state, decision):
-        ids = tuple(i for step in decision.steps for i in step.command_ids)
-        draft.note(
-            *proposal.before,
-            events.SetpointDecided(decision),
-            events.CommandVerified(ids, CommandStatus.COMPLETED, "known"),
-        )
-        return
-    step = decision.steps[0]
-    reason = hold_reason(state, step.type, step.setpoint, draft.now)
-    if reason is not None:
-        draft.note(*proposal.before, events.SetpointDecided(decision))
-        draft.note(
-            events.CommandHeld(draft.state.work.open_ids if draft.state.work else (), reason)
-        )
-    elif state.unknown is not None:
-        draft.note(*proposal.before, events.SetpointDecided(decision))
+        ids = tuple(i for one in decision.steps for i in one.command_ids)
+        if reason is not None:
+            draft.note(events.CommandHeld(ids, reason))
+        elif step is None and ids:
+            draft.note(events.CommandVerified(ids, CommandStatus.COMPLETED, "known"))
     elif draft.slot != "granted":
         draft.queue()
     else:
-        _send_new(draft, proposal)
+        draft.note(*proposal.before)
+        _send_step(draft, step, decision)
 
 
-def _known(state: AssetState, decision: Decision) -> bool:
-    asked = state.override is not None and not state.override.used
-    return (
-        not (asked and decision.source == "override")
-        and state.attempt is None
-        and state.unknown is None
-        and state.device.connected
-        and holds(state.holding, decision.target)
-    )
-
-
-def _send_new(draft: Draft, proposal: Proposal) -> None:
-    draft.note(*proposal.before)
-    _send_step(draft, proposal.decision.steps[0], proposal.decision)
-
-
-def _go_on(draft: Draft) -> None:
+def _go_on(draft: Draft, work: Work, want: Desire) -> None:
     """Go on with the setpoint being brought about: verify, hold, retry, or the next step."""
-    state = draft.state
-    work = state.work
-    if work is None:
-        return
     if work.verifying is not None:
-        if draft.asking is None and state.device.connected:
+        if draft.asking is None and draft.state.device.connected:
             ask(draft, work.verifying)
-        return
+    elif _has_expired(work, draft):
+        _decide_anew(draft, want, None)
+    else:
+        _pursue_step(draft, work)
+
+
+def _pursue_step(draft: Draft, work: Work) -> None:
     step = work.steps[0]
-    reason = hold_reason(state, step.type, step.setpoint, draft.now)
+    reason = hold_reason(draft.state, step.type, step.setpoint, draft.now)
     if reason is not None:
         if work.held != reason:
             draft.note(events.CommandHeld(work.open_ids, reason))
-    elif state.unknown is None and _is_due(work, draft):
+    elif draft.state.unknown is None and _is_due(work, draft):
         if draft.slot == "granted":
             _send_step(draft, step, None)
         else:
             draft.queue()
+
+
+def _has_expired(work: Work, draft: Draft) -> bool:
+    """Return whether a command's time is over although the plan still wants what it wants."""
+    expires_us = work.decision.expires_us
+    return expires_us is not None and draft.now.plan_us >= expires_us
 
 
 def _is_due(work: Work, draft: Draft) -> bool:
@@ -303,7 +138,7 @@ def _send_step(draft: Draft, step: Step, decision: Decision | None) -> None:
     state = draft.state
     work = None if decision is not None else state.work
     number = 1 if work is None else work.tries + 1
-    form = 0 if work is None else work.form
+    form = _first_form(draft, step) if work is None or not work.tries else work.form
     own_id = attempt_id(state.asset_id, state.outside.epoch, draft.next_version)
     lease_s = _lease_s(draft, step)
     try:
@@ -311,7 +146,8 @@ def _send_step(draft: Draft, step: Step, decision: Decision | None) -> None:
     except Untranslatable as error:
         if decision is not None:
             draft.note(events.SetpointDecided(decision))
-        _refuse(draft, step.command_ids, str(error))
+        why = f"unsupported: {error}"
+        settle(draft, events.CommandVerified(step.command_ids, CommandStatus.FAILED, "none", why))
         return
     draft.note(
         events.AttemptStarted(
@@ -331,6 +167,11 @@ def _send_step(draft: Draft, step: Step, decision: Decision | None) -> None:
     expires_us = decision.expires_us if decision else work.decision.expires_us if work else None
     keep_no_more(draft)
     draft.want(Send(own_id, payload, draft.rules.command_timeout_s, expires_us))
+
+
+def _first_form(draft: Draft, step: Step) -> int:
+    """Return the form to begin with: the one in which the device took a rate last."""
+    return 0 if step.setpoint == RELEASED else draft.state.form
 
 
 def _applied_w(payload: Payload) -> int | None:

@@ -2,11 +2,11 @@
 
 from engine.adapters.base import Answer, AssetView, Observation, Payload
 from engine.asset.state import AssetState, Order
-from engine.asset.view import view_of
+from engine.asset.view import reading_of
 from engine.commands import Attempt, Cause, CauseKind, Command, CommandType
 from engine.errors import Untranslatable
 from engine.events import RELEASED, Step
-from engine.types import AssetKind, CommandId, Instant, from_us, to_kw
+from engine.types import CommandId, Instant, from_us, to_kw
 
 
 class Spelled:
@@ -18,7 +18,7 @@ class Spelled:
         """Take the view once; translate, interpret and questions all see the same."""
         self.state = state
         self.now = now
-        self.view: AssetView = view_of(state, now)
+        self.view: AssetView = reading_of(state, now)
 
     def translate(self, command: Command, attempt: Attempt) -> Payload:
         """Spell a command.
@@ -98,8 +98,3 @@ def _command(
         Cause(CauseKind.SCHEDULE),
         arguments=arguments,
     )
-
-
-def is_battery(state: AssetState) -> bool:
-    """Return whether the asset is a battery."""
-    return state.rules is not None and state.rules.kind is AssetKind.BATTERY

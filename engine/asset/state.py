@@ -14,7 +14,7 @@ from engine.commands import CommandType
 from engine.events import Decision, Setpoint, Step
 from engine.plans import Plan, PlanRef
 from engine.rules import AssetRules
-from engine.types import AssetId, CommandId, ScheduleId
+from engine.types import AssetId, CommandId, Instant, ScheduleId
 
 
 @attrs.frozen
@@ -24,6 +24,7 @@ class Transaction:
     transaction_id: str
     key: str
     id_tag: str | None = None
+    ended: bool = False
 
 
 @attrs.frozen
@@ -32,7 +33,8 @@ class Device:
 
     ``own_state`` is the asset's own, ``overlay`` the charge point's as a whole, which wins.
     ``connected_at_us`` and ``left_at_us`` (when the vehicle left) are plan clock. ``start_tried``:
-    the engine has asked this vehicle to start already.
+    the engine has asked this vehicle to start already. ``odd_status`` is the last status that no
+    table knows, until one is reported that is known.
     """
 
     own_state: str
@@ -47,6 +49,7 @@ class Device:
     capabilities: Mapping[str, str] = attrs.field(factory=dict)
     unread_at_us: int | None = None
     start_tried: bool = False
+    odd_status: str | None = None
 
     @property
     def state(self) -> str:
@@ -146,7 +149,10 @@ class Order:
 
 @attrs.frozen
 class OpenAttempt:
-    """An attempt that is on the wire: recorded, without outcome. Times are device clock."""
+    """An attempt that is on the wire: recorded, without outcome. Times are device clock.
+
+    ``forgotten``: since it began the device may have lost what it held.
+    """
 
     attempt_id: str
     number: int
@@ -157,6 +163,7 @@ class OpenAttempt:
     payload: Payload
     started_us: int
     lease_until_us: int | None
+    forgotten: bool = False
 
 
 @attrs.frozen
@@ -177,10 +184,13 @@ UNKNOWN_HOLDING: Final = Holding(None, None)
 
 @attrs.frozen
 class GivenUp:
-    """A setpoint that failed: not tried again before ``again_at_us`` (device clock)."""
+    """A setpoint that failed: not tried again before ``again_at_us`` (device clock).
+
+    Without such a time it is not tried again until something happens to the asset.
+    """
 
     target: Setpoint
-    again_at_us: int
+    again_at_us: int | None
     blocked: bool = False
 
 
@@ -191,6 +201,8 @@ class Outside:
     ``offered``: the newest schedule that names the asset has been offered since the start.
     ``fresh``: nothing has been decided since the start, so what ran out did so while down.
     ``slot`` is idle, waiting or granted; an asset with a link of its own is always granted.
+    ``asking`` names the attempt that the device is being asked about, and for how long at most.
+    ``told``: when it was last told anything, so that everything due by then has been looked at.
     """
 
     adapter: Spelling | None = None
@@ -202,18 +214,25 @@ class Outside:
     shared_slot: bool = False
     slot: str = "granted"
     asking: str | None = None
+    asking_until_us: int | None = None
     last_seen_us: int | None = None
     measured_w: int | None = None
     measured_at_us: int | None = None
     soc_pct: float | None = None
     read: Setpoint | None = None
     stopping: bool = False
+    stopped: bool = False
     epoch: int = 0
+    told: Instant | None = None
 
 
 @attrs.frozen
 class AssetState:
-    """One asset, as rebuilt from its stream up to ``version``."""
+    """One asset, as rebuilt from its stream up to ``version``.
+
+    ``form`` is the spelling in which the device took a rate last, ``reasserted_us`` (device clock)
+    when it was last set right after another controller had changed it.
+    """
 
     asset_id: AssetId
     version: int = 0
@@ -230,5 +249,6 @@ class AssetState:
     given_up: tuple[GivenUp, ...] = ()
     alarms: tuple[str, ...] = ()
     reasserted_us: int | None = None
+    form: int = 0
     crashes: int = 0
     outside: Outside = Outside()
