@@ -144,6 +144,20 @@ class SqliteStore:
             else:
                 self._recorder.max_notification_id()
 
+    def pragmas(self) -> tuple[str, int]:
+        """Return the journal mode and the synchronous level of a connection that writes."""
+        with self._datastore.get_connection(commit=True) as connection:
+            cursor = connection.cursor()
+            cursor.execute("PRAGMA journal_mode")
+            mode = str(cursor.fetchone()[0])
+            cursor.execute("PRAGMA synchronous")
+            return mode, int(cursor.fetchone()[0])
+
+    def limit_pages(self, count: int) -> None:
+        """Let the file have so many pages at the most: a full disk, for tests."""
+        with self._datastore.get_connection(commit=True) as connection:
+            connection.cursor().execute(f"PRAGMA max_page_count={count}")
+
     def append(self, rows: Sequence[Row]) -> Sequence[int]:
         """See `Store`."""
         stored = [StoredEvent(row.stream, row.version, row.topic, row.state) for row in rows]

@@ -1,0 +1,326 @@
+"""The journal: group commit, versions, seals, and a store that fails."""
+
+import sqlite3
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import attrs
+import pytest
+
+from actors.clock import Clocks
+from actors.journal import Committed, Journal, Refused
+from actors.store import Progress, Store, open_store
+from engine.codec import Codec, Record, Row
+from engine.errors import StoreUnavailable
+from engine.seals import TOPIC, LogSealed, broken_seals
+from engine.types import Instant
+
+NOW = Instant(1, 2)
+
+
+@attrs.frozen
+class Happened:
+    """An event of these tests."""
+
+    what: int
+
+
+CODEC = Codec({"test.happened": Happened, TOPIC: LogSealed})
+
+
+@attrs.define
+class Wrapped:
+    """A store whose append can be made to fail, before or after it has stored."""
+
+    inner: Store
+    before: int = 0
+    after: int = 0
+    tries: int = 0
+
+    def append(self, rows: Sequence[Row]) -> Sequence[int]:
+        """Store, or fail as often as is wanted."""
+        self.tries += 1
+        if self.before:
+            self.before -= 1
+            raise StoreUnavailable("locked")
+        positions = self.inner.append(rows)
+        if self.after:
+            self.after -= 1
+            raise StoreUnavailable("the answer was lost")
+        return positions
+
+    def read_all(self, after: int = 0) -> Iterator[Row]:
+        """As the store."""
+        return self.inner.read_all(after)
+
+    def read_stream(self, stream: str, after_version: int = 0) -> Iterator[Row]:
+        """As the store."""
+        return self.inner.read_stream(stream, after_version)
+
+    def last_row(self, stream: str) -> Row | None:
+        """As the store."""
+        return self.inner.last_row(stream)
+
+    def row(self, stream: str, version: int) -> Row | None:
+        """As the store."""
+        return self.inner.row(stream, version)
+
+    def last_versions(self) -> dict[str, int]:
+        """As the store."""
+        return self.inner.last_versions()
+
+    def last_position(self) -> int:
+        """As the store."""
+        return self.inner.last_position()
+
+    def backup(self, path: Path, progress: Progress) -> None:
+        """As the store."""
+        self.inner.backup(path, progress)
+
+    def close(self) -> None:
+        """As the store."""
+        self.inner.close()
+
+
+class Answers:
+    """What the journal replied, in order."""
+
+    def __init__(self) -> None:
+        """Begin with nothing."""
+        self.given: list[object] = []
+        self._changed = threading.Condition()
+
+    def __call__(self, answer: object) -> None:
+        """Take a reply."""
+        with self._changed:
+            self.given.append(answer)
+            self._changed.notify_all()
+
+    def wait(self, count: int = 1) -> list[object]:
+        """Return the replies once there are so many."""
+        with self._changed:
+            assert self._changed.wait_for(lambda: len(self.given) >= count, 10)
+            return self.given
+
+
+def entry(number: int) -> tuple[object, None, None]:
+    """Return an event to append."""
+    return (Happened(number), None, None)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Wrapped]:
+    """Give a store in a file that can be made to fail."""
+    wrapped = Wrapped(open_store(f"sqlite:///{tmp_path / 'a.db'}"))
+    yield wrapped
+    wrapped.close()
+
+
+@pytest.fixture
+def started(store: Wrapped) -> Iterator[Callable[[], Journal]]:
+    """Give a maker of journals on that store, closed at the end."""
+    made: list[Journal] = []
+
+    def make() -> Journal:
+        journal = Journal(store, CODEC, instance="one", clocks=Clocks())
+        made.append(journal)
+        journal.start()
+        return journal
+
+    yield make
+    for journal in made:
+        journal.close(5)
+
+
+def test_what_waits_together_is_committed_together(store: Wrapped) -> None:
+    """One transaction, one seal behind its rows; listeners hear of them in log order."""
+    journal = Journal(store, CODEC, instance="one", clocks=Clocks())
+    heard: list[Record] = []
+    journal.hooks.committed.append(heard.extend)
+    answers = Answers()
+    for number in range(50):
+        journal.append(f"s{number}", 0, (entry(number),), NOW, answers)
+    journal.start()
+    assert all(isinstance(one, Committed) for one in answers.wait(50))
+    journal.close(5)
+    assert 1 == store.tries
+    assert list(range(1, 52)) == [record.position for record in heard]
+    assert TOPIC == heard[-1].topic
+    assert not list(broken_seals(store.read_all(), CODEC))
+
+
+def test_a_wrong_version_is_refused_alone(started: Callable[[], Journal], store: Wrapped) -> None:
+    """The others of its batch are stored."""
+    journal = started()
+    bad, good = Answers(), Answers()
+    journal.append("a", 3, (entry(1),), NOW, bad)
+    journal.append("b", 0, (entry(1), entry(2)), NOW, good)
+    refused = bad.wait()[0]
+    assert isinstance(refused, Refused)
+    assert "version 0, not 3" in refused.reason
+    assert isinstance(good.wait()[0], Committed)
+    assert 2 == store.last_versions()["b"]
+
+
+def test_a_store_that_cannot_write_is_waited_for(
+    started: Callable[[], Journal], store: Wrapped
+) -> None:
+    """Nothing is answered meanwhile; lost and back are told once."""
+    journal = started()
+    told: list[str] = []
+    journal.hooks.lost = lambda _: told.append("lost")
+    journal.hooks.back = lambda: told.append("back")
+    store.before = 2
+    answers = Answers()
+    journal.append("a", 0, (entry(1),), NOW, answers)
+    assert isinstance(answers.wait()[0], Committed)
+    assert ["lost", "back"] == told
+    assert 3 == store.tries
+
+
+def test_a_reply_that_was_lost_after_the_commit_stores_nothing_twice(
+    started: Callable[[], Journal], store: Wrapped
+) -> None:
+    """The batch is recognised by its own bytes."""
+    journal = started()
+    store.after = 1
+    answers = Answers()
+    journal.append("a", 0, (entry(1),), NOW, answers)
+    assert answers.wait() == [Committed(range(1, 2))]
+    journal.append("a", 1, (entry(2),), NOW, answers)
+    answers.wait(2)
+    assert 4 == store.last_position()
+    assert not list(broken_seals(store.read_all(), CODEC))
+
+
+def test_an_engine_whose_store_was_taken_over_stops(
+    started: Callable[[], Journal], store: Wrapped
+) -> None:
+    """The first commit of a newer epoch fences the older one."""
+    old, new = started(), started()
+    told: list[str] = []
+    old.hooks.fenced = told.append
+    answers = Answers()
+    new.append("a", 0, (entry(1),), NOW, answers)
+    answers.wait()
+    fenced = Answers()
+    old.append("b", 0, (entry(1),), NOW, fenced)
+    assert isinstance(fenced.wait()[0], Refused)
+    old.append("c", 0, (entry(1),), NOW, fenced)
+    refused = fenced.wait(2)[1]
+    assert isinstance(refused, Refused)
+    assert "took the store over" in refused.reason
+    assert told
+    assert "b" not in store.last_versions()
+
+
+def test_epochs_count_the_engines_of_a_store(
+    started: Callable[[], Journal], store: Wrapped
+) -> None:
+    """A journal that never committed leaves none."""
+    first = started()
+    assert 1 == first.epoch
+    answers = Answers()
+    first.append("a", 0, (entry(1),), NOW, answers)
+    answers.wait()
+    first.close(5)
+    again = started()
+    assert 2 == again.epoch
+    again.append("a", 1, (entry(2),), NOW, answers)
+    answers.wait(2)
+    assert not list(broken_seals(store.read_all(), CODEC))
+
+
+def test_a_closed_journal_refuses(started: Callable[[], Journal]) -> None:
+    """What waited was committed first."""
+    journal = started()
+    answers = Answers()
+    journal.append("a", 0, (entry(1),), NOW, answers)
+    assert journal.close(5)
+    journal.append("a", 1, (entry(1),), NOW, answers)
+    assert [Committed, Refused] == [type(one) for one in answers.wait(2)]
+    assert journal.flush(1)
+
+
+def test_a_reply_or_listener_that_raises_stops_nobody(started: Callable[[], Journal]) -> None:
+    """It is logged."""
+    journal = started()
+
+    def broken(_: object) -> None:
+        raise ValueError("on purpose")
+
+    journal.hooks.committed.append(broken)
+    journal.append("a", 0, (entry(1),), NOW, broken)
+    answers = Answers()
+    journal.append("a", 1, (entry(2),), NOW, answers)
+    assert isinstance(answers.wait()[0], Committed)
+
+
+def test_a_full_disk_is_waited_out(tmp_path: Path) -> None:
+    """SQLITE_FULL by a page limit: the batch is kept and stored once there is room."""
+    path = tmp_path / "full.db"
+    store = open_store(f"sqlite:///{path}")
+    limit = sqlite3.connect(path)
+    journal = Journal(store, CODEC, instance="one", clocks=Clocks())
+    lost = threading.Event()
+    journal.hooks.lost = lambda _: lost.set()
+    store.limit_pages(limit.execute("PRAGMA page_count").fetchone()[0])  # type: ignore[attr-defined]  # SQLite's own
+    journal.start()
+    answers = Answers()
+    journal.append("a", 0, tuple(entry(n) for n in range(2_000)), NOW, answers)
+    assert lost.wait(10)
+    assert not answers.given
+    store.limit_pages(1_000_000)  # type: ignore[attr-defined]  # SQLite's own
+    assert isinstance(answers.wait()[0], Committed)
+    journal.close(5)
+    limit.close()
+    store.close()
+
+
+def test_nothing_acknowledged_is_lost_by_a_kill(tmp_path: Path) -> None:
+    """Each line that the child printed after a commit is in the store afterwards."""
+    script = tmp_path / "child.py"
+    script.write_text(
+        "import sys\n"
+        "from actors.clock import Clocks\n"
+        "from actors.journal import Journal\n"
+        "from actors.store import open_store\n"
+        "from engine.codec import Codec\n"
+        "from engine.events import TOPICS, EngineStopped\n"
+        "from engine.seals import TOPIC, LogSealed\n"
+        "from engine.types import Instant\n"
+        "codec = Codec({**TOPICS, TOPIC: LogSealed})\n"
+        "store = open_store('sqlite:///' + sys.argv[1])\n"
+        "journal = Journal(store, codec, instance='child', clocks=Clocks())\n"
+        "journal.start()\n"
+        "def go_on(n):\n"
+        "    def committed(_):\n"
+        "        print(n + 1, flush=True)\n"
+        "        go_on(n + 1)\n"
+        "    event = EngineStopped(n, 'again')\n"
+        "    journal.append('a', n, ((event, None, None),), Instant(n, n), committed)\n"
+        "go_on(0)\n"
+        "import threading; threading.Event().wait(60)\n",
+        encoding="utf-8",
+    )
+    path = tmp_path / "a.db"
+    child = subprocess.Popen(
+        [sys.executable, str(script), str(path)], stdout=subprocess.PIPE, text=True
+    )
+    assert child.stdout is not None
+    acknowledged = 0
+    for line in child.stdout:
+        acknowledged = int(line)
+        if acknowledged >= 50:
+            child.kill()
+            break
+    acknowledged = max([acknowledged, *(int(line) for line in child.stdout)])
+    child.wait(10)
+    child.stdout.close()
+    store = open_store(f"sqlite:///{path}")
+    assert acknowledged <= store.last_versions()["a"] <= acknowledged + 1
+    assert not list(broken_seals(store.read_all(), Codec({TOPIC: LogSealed})))
+    store.close()

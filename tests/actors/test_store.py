@@ -1,0 +1,151 @@
+"""The store: durable, locked, readable beside its writer, copied whole."""
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from actors.store import SqliteStore, VersionConflict, file_system, open_store
+from engine.codec import Row
+from engine.errors import StoreCorrupt, StoreError, StoreInUse, StoreUnavailable
+
+
+def rows(stream: str, count: int, first: int = 1) -> list[Row]:
+    """Return rows of one stream."""
+    return [Row(stream, first + n, "t", b"x%d" % n) for n in range(count)]
+
+
+def test_rows_come_back_in_the_order_of_the_log(tmp_path: Path) -> None:
+    """Positions follow each other, over the pages of a long log too."""
+    store = open_store(f"sqlite:///{tmp_path / 'a.db'}")
+    positions = [*store.append(rows("a", 3)), *store.append(rows("b", 6_000))]
+    assert list(range(1, 6_004)) == positions
+    assert positions == [row.position for row in store.read_all()]
+    assert 5 == next(iter(store.read_all(after=4))).position
+    assert [1, 2, 3] == [row.version for row in store.read_stream("a")]
+    assert [3] == [row.version for row in store.read_stream("a", after_version=2)]
+    assert {"a": 3, "b": 6_000} == store.last_versions()
+    assert 6_003 == store.last_position()
+    store.close()
+
+
+def test_one_row_and_the_last_row_are_found(tmp_path: Path) -> None:
+    """What is not there is None."""
+    store = open_store(f"sqlite:///{tmp_path / 'a.db'}")
+    store.append(rows("a", 2))
+    assert Row("a", 2, "t", b"x1") == store.last_row("a")
+    assert Row("a", 1, "t", b"x0") == store.row("a", 1)
+    assert store.row("a", 3) is None
+    assert store.last_row("b") is None
+    store.close()
+
+
+def test_a_version_that_is_there_refuses_the_whole_batch(tmp_path: Path) -> None:
+    """Nothing of the batch is stored."""
+    store = open_store(f"sqlite:///{tmp_path / 'a.db'}")
+    store.append(rows("a", 1))
+    with pytest.raises(VersionConflict):
+        store.append([*rows("b", 1), *rows("a", 1)])
+    assert {"a": 1} == store.last_versions()
+    store.close()
+
+
+def test_every_commit_waits_for_the_disk(tmp_path: Path) -> None:
+    """WAL and synchronous=FULL are set on the connection that writes."""
+    store = open_store(f"sqlite:///{tmp_path / 'a.db'}")
+    assert isinstance(store, SqliteStore)
+    assert ("wal", 2) == store.pragmas()
+    store.close()
+
+
+def test_a_second_writer_is_refused_until_the_first_has_closed(tmp_path: Path) -> None:
+    """The lock is the operating system's, on a side file."""
+    url = f"sqlite:///{tmp_path / 'a.db'}"
+    first = open_store(url)
+    with pytest.raises(StoreInUse, match="another engine"):
+        open_store(url)
+    first.close()
+    open_store(url).close()
+
+
+def test_a_reader_sees_what_is_committed_and_writes_nothing(tmp_path: Path) -> None:
+    """Beside the writer, and when it has gone."""
+    url = f"sqlite:///{tmp_path / 'a.db'}"
+    writer = open_store(url)
+    writer.append(rows("a", 1))
+    reader = open_store(url, read_only=True)
+    assert 1 == reader.last_position()
+    writer.append(rows("a", 1, first=2))
+    assert 2 == reader.last_position()
+    with pytest.raises(StoreUnavailable):
+        reader.append(rows("a", 1, first=3))
+    reader.close()
+    writer.close()
+    again = open_store(url, read_only=True)
+    assert 2 == again.last_position()
+    again.close()
+
+
+def test_reading_what_is_not_there_makes_no_file(tmp_path: Path) -> None:
+    """A typing error in a path is told, and leaves nothing behind."""
+    with pytest.raises(StoreError, match="no store"):
+        open_store(f"sqlite:///{tmp_path / 'no.db'}", read_only=True)
+    assert not list(tmp_path.iterdir())
+
+
+def test_places_and_urls_that_cannot_be_are_refused(tmp_path: Path) -> None:
+    """A folder that is not there, a scheme of a later version, a file that is no database."""
+    with pytest.raises(StoreError, match="folder"):
+        open_store(f"sqlite:///{tmp_path / 'no' / 'a.db'}")
+    with pytest.raises(StoreError, match="postgresql"):
+        open_store("postgresql://localhost/x")
+    (tmp_path / "text.db").write_text("this is no database at all, " * 100)
+    with pytest.raises((StoreCorrupt, StoreUnavailable)):
+        open_store(f"sqlite:///{tmp_path / 'text.db'}")
+
+
+def test_a_network_file_system_is_recognised(tmp_path: Path) -> None:
+    """SQLite's locks do not hold there."""
+    mounts = tmp_path / "mounts"
+    mounts.write_text("/dev/a / ext4 rw 0 0\nserver:/x /mnt/depot nfs4 rw 0 0\n")
+    assert "nfs4" == file_system(Path("/mnt/depot/a.db"), mounts)
+    assert "ext4" == file_system(Path("/mnt/other/a.db"), mounts)
+    assert not file_system(Path("/mnt"), tmp_path / "nowhere")
+
+
+def test_a_locked_store_is_unavailable_and_no_more(tmp_path: Path) -> None:
+    """Another process's lock is an error that makes trying again worth while."""
+    store = open_store(f"sqlite:///{tmp_path / 'a.db'}")
+    other = sqlite3.connect(tmp_path / "a.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(StoreUnavailable, match="locked"):
+        store.append(rows("a", 1))
+    other.execute("ROLLBACK")
+    other.close()
+    assert [1] == list(store.append(rows("a", 1)))
+    store.close()
+
+
+def test_a_backup_of_a_live_store_is_whole(tmp_path: Path) -> None:
+    """What is written meanwhile is in it or not, but never half."""
+    store = open_store(f"sqlite:///{tmp_path / 'a.db'}")
+    store.append(rows("a", 5_000))
+    told: list[tuple[int, int]] = []
+    store.backup(tmp_path / "b.db", lambda done, all_: told.append((done, all_)))
+    store.append(rows("a", 1, first=5_001))
+    copy = open_store(f"sqlite:///{tmp_path / 'b.db'}", read_only=True)
+    assert 5_000 == copy.last_position()
+    assert told[-1][0] == told[-1][1]
+    copy.close()
+    store.close()
+
+
+def test_a_store_in_memory_is_its_own(tmp_path: Path) -> None:
+    """Two of them share nothing."""
+    one, other = open_store("memory:"), open_store("memory:")
+    one.append(rows("a", 1))
+    assert 1 == one.last_position()
+    assert 0 == other.last_position()
+    one.close()
+    other.close()
+    assert not list(tmp_path.iterdir())
