@@ -16,7 +16,7 @@ from engine.adapters.base import Payload
 from engine.asset import (
     AssetState,
     Outside,
-    decide,
+    decided,
     evolve,
     next_wake,
     noted,
@@ -25,6 +25,7 @@ from engine.asset import (
 )
 from engine.asset import effects as effect
 from engine.asset import messages as message
+from engine.asset.draft import Draft
 from engine.codec import Record
 from engine.types import AssetId, Instant
 
@@ -81,7 +82,7 @@ class AssetActor(PoolActor):
         self._state = state
         self._services = services
         self._stash: deque[message.Message] = deque()
-        self._in_flight: tuple[Sequence[Any], Sequence[effect.Effect], Instant] | None = None
+        self._in_flight: Draft | None = None
         self._lost = False
         self._over = False
         self._armed: tuple[int | None, int | None] = (None, None)
@@ -103,29 +104,27 @@ class AssetActor(PoolActor):
     def _handle(self, told: message.Message) -> None:
         now = self._services.clocks.now()
         state = noted(self._state, told, now)
-        happened, wanted = decide(state, told, now)
+        draft = decided(state, told, now)
         self._state = state
-        if happened:
-            self._in_flight = (happened, wanted, now)
+        if draft.events:
+            self._in_flight = draft
             cause = cause_of(told)
-            entries = [(event, cause, None) for event in happened]
+            entries = [(event, cause, None) for event in draft.events]
             self._services.journal.append(
                 state.asset_id, state.version, entries, now, self.hurry_first
             )
         else:
-            self._perform(wanted, now)
+            self._perform(draft.effects, now)
 
     def _committed(self) -> None:
         if self._in_flight is None:
             return
-        happened, wanted, now = self._in_flight
-        self._in_flight = None
+        draft, self._in_flight = self._in_flight, None
         if self._lost:
             self._recover()
         else:
-            for event in happened:
-                self._state = evolve(self._state, event, now)
-            self._perform(wanted, now)
+            self._state = draft.state
+            self._perform(draft.effects, draft.now)
         while self._stash and self._in_flight is None:
             self._handle(self._stash.popleft())
 
