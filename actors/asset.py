@@ -3,7 +3,7 @@
 import logging
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import attrs
 
@@ -25,9 +25,11 @@ from engine.asset import (
 )
 from engine.asset import effects as effect
 from engine.asset import messages as message
-from engine.asset.draft import Draft
 from engine.codec import Record
 from engine.types import AssetId, Instant
+
+if TYPE_CHECKING:
+    from engine.asset.draft import Draft
 
 logger = logging.getLogger("setpoint")
 
