@@ -1,205 +1,280 @@
-"""How a simulated charge point answers the central system's CALLs (OCPP 1.6, section 5)."""
+"""How a simulated charge point answers the CALLs of a central system (OCPP 1.6, chapter 5)."""
 
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any, Final
+import functools
+import math
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, Final, TypeAlias
 
 import attrs
 
-if TYPE_CHECKING:
-    from actors.sim.charger import SimCharger
-    from actors.sim.connector import Connector
+from actors.sim.limits import Selection, Situation
+from actors.sim.ocppj import CallRefused, Request
+from actors.sim.profiles import (
+    ABSOLUTE,
+    RELATIVE,
+    TX_PROFILE,
+    ChargingProfile,
+    ProfileRefused,
+    read_profile,
+)
+from actors.sim.quirks import Quirk
+from actors.sim.station import Station
+from actors.sim.vehicle import VOLTS
 
-After = Callable[[], Awaitable[None]]
+CONTROL: Final = frozenset(
+    {
+        "ChangeAvailability",
+        "ChangeConfiguration",
+        "ClearChargingProfile",
+        "RemoteStartTransaction",
+        "RemoteStopTransaction",
+        "Reset",
+        "SetChargingProfile",
+        "UnlockConnector",
+    }
+)
+_SMART: Final = frozenset({"SetChargingProfile", "ClearChargingProfile", "GetCompositeSchedule"})
+_PHASES: Final = 3
+
+
+def _nothing() -> None:
+    pass
 
 
 @attrs.frozen
-class Given:
-    """An answer; ``after`` is done once it is out. ``control``: the CALL wanted something done."""
+class Reply:
+    """The payload of a result, and what is done when it is out."""
 
-    payload: dict[str, Any]
-    after: After | None = None
-    control: bool = True
-    error: str | None = None
+    payload: Mapping[str, object]
+    then: Callable[[], None] = _nothing
 
 
-def answer(charger: "SimCharger", action: str, payload: dict[str, Any]) -> Given:
-    """Return the answer to a CALL; an action that is not known is a CALLERROR."""
-    handler = _ANSWERS.get(action)
-    if handler is None:
-        return Given({}, error="NotImplemented")
-    control = action not in _READS
-    if control and "callerror" in charger.quirks:
-        return Given({}, error="InternalError")
-    if control and "silent" in charger.quirks:
-        return Given({})
-    given = handler(charger, payload)
-    if "extra_field" in charger.quirks:
-        given = attrs.evolve(given, payload={**given.payload, "vendorNote": "hello"})
-    return attrs.evolve(given, control=control)
+Answering: TypeAlias = Callable[[Station, Mapping[str, Any]], Reply]
 
 
-def _status(status: str, after: After | None = None) -> Given:
-    return Given({"status": status}, after)
+def answer(station: Station, request: Request) -> Reply:
+    """Do what a CALL says and return its answer.
+
+    Raises:
+        CallRefused: it is answered with CALLERROR.
+    """
+    quirks = station.cabinet.quirks
+    if request.action in CONTROL and Quirk.CALLERROR in quirks:
+        raise CallRefused("InternalError", "out of order")
+    answering = _ANSWERS.get(request.action)
+    missing = request.action in _SMART and Quirk.NO_SMART_CHARGING in quirks
+    blind = request.action == "GetCompositeSchedule" and Quirk.NO_COMPOSITE in quirks
+    if answering is None or missing or blind:
+        raise CallRefused("NotImplemented", f"{request.action} is not known here")
+    request.check()
+    return answering(station, request.payload)
 
 
-def _set_profile(charger: "SimCharger", payload: dict[str, Any]) -> Given:
-    connector = int(payload["connectorId"])
-    body = payload["csChargingProfiles"]
-    if _refuses(charger, connector, body):
+def _status(status: str, then: Callable[[], None] = _nothing) -> Reply:
+    return Reply({"status": status}, then)
+
+
+# --- charging profiles, chapters 5.4, 5.7 and 5.16
+
+
+def _set_profile(station: Station, payload: Mapping[str, Any]) -> Reply:
+    try:
+        situation = _situation(station, payload["connectorId"])
+        profile = _acceptable(station, payload["csChargingProfiles"])
+        if Quirk.ACCEPT_IGNORE not in station.cabinet.quirks:
+            lenient = Quirk.TXPROFILE_WITHOUT_TX_ACCEPTED in station.cabinet.quirks
+            station.cabinet.limits.put(profile, situation, lenient=lenient)
+    except ProfileRefused:
         return _status("Rejected")
-    if "accept_ignore" not in charger.quirks:
-        charger.limits.set(connector, body, charger.setup.now())
-    return _status("Accepted")
+    return _status("Accepted", station.refresh)
 
 
-def _refuses(charger: "SimCharger", connector: int, body: dict[str, Any]) -> bool:
-    quirks = charger.quirks
-    schedule = body["chargingSchedule"]
-    if "reject_profile" in quirks:
-        return True
-    if "amps_only" in quirks and schedule["chargingRateUnit"] != "A":
-        return True
-    if "one_period" in quirks and len(schedule["chargingSchedulePeriod"]) > 1:
-        return True
-    if body["chargingProfilePurpose"] != "TxProfile":
-        return False
-    own = charger.connectors.get(connector)
-    if own is None:
-        return True
-    running = own.transaction_id
-    wanted = body.get("transactionId", running)
-    return "txprofile_without_tx" not in quirks and (running is None or wanted != running)
+def _situation(station: Station, number: int) -> Situation:
+    if number == 0:
+        return station.whole()
+    if number not in station.connectors:
+        raise ProfileRefused(f"there is no connector {number}")
+    return station.connectors[number].situation
 
 
-def _clear_profile(charger: "SimCharger", payload: dict[str, Any]) -> Given:
-    return _status("Accepted" if charger.limits.clear(payload) else "Unknown")
+def _acceptable(station: Station, body: Mapping[str, Any]) -> ChargingProfile:
+    """Return a profile that this charge point can keep."""
+    profile = read_profile(body)
+    quirks, configuration = station.cabinet.quirks, station.cabinet.configuration
+    if Quirk.REJECT_PROFILE in quirks:
+        raise ProfileRefused("not today")
+    if Quirk.RELATIVE_ONLY in quirks and profile.kind != RELATIVE:
+        raise ProfileRefused("only relative schedules")
+    units = {"A": "Current", "W": "Power"}
+    if units[profile.unit] not in configuration["ChargingScheduleAllowedChargingRateUnit"]:
+        raise ProfileRefused(f"not in {profile.unit}")
+    if len(profile.periods) > configuration.number("ChargingScheduleMaxPeriods"):
+        raise ProfileRefused("too many periods")
+    if profile.stack_level > configuration.number("ChargeProfileMaxStackLevel"):
+        raise ProfileRefused("the stack level is too high")
+    if profile.kind == RELATIVE and Quirk.RELATIVE_FROM_RECEIPT in quirks:
+        return attrs.evolve(profile, kind=ABSOLUTE, start_at=station.cabinet.now())
+    return profile
 
 
-def _composite(charger: "SimCharger", payload: dict[str, Any]) -> Given:
-    connector = charger.connectors.get(int(payload["connectorId"]))
-    if connector is None:
+def _clear_profile(station: Station, payload: Mapping[str, Any]) -> Reply:
+    selection = Selection(
+        id=payload.get("id"),
+        connector=payload.get("connectorId"),
+        purpose=payload.get("chargingProfilePurpose"),
+        stack_level=payload.get("stackLevel"),
+    )
+    found = station.cabinet.limits.clear(selection)
+    return _status("Accepted" if found else "Unknown", station.refresh)
+
+
+def _composite(station: Station, payload: Mapping[str, Any]) -> Reply:
+    number, duration_s = payload["connectorId"], payload["duration"]
+    unit = payload.get("chargingRateUnit", "W")
+    try:
+        situation = attrs.evolve(_situation(station, number), phases=_PHASES)
+    except ProfileRefused:
         return _status("Rejected")
-    now = charger.setup.now()
-    periods = [
-        {"startPeriod": second, "limit": round(min(limit_kw, 22.0) * 1_000, 1)}
-        for second, limit_kw in charger.limits.composite(
-            connector.number, now, connector.began, int(payload["duration"])
-        )
-    ]
+    max_w = station.cabinet.max_w * (1 if number else len(station.connectors))
+    periods = []
+    for stretch in station.cabinet.limits.composite(situation, duration_s):
+        limit_w = max_w if stretch.limit_w is None else min(max_w, stretch.limit_w)
+        limit = limit_w if unit == "W" else limit_w / VOLTS / _PHASES
+        tenths = math.floor(round(limit * 10, 6)) / 10
+        periods.append({"startPeriod": stretch.start_s, "limit": tenths, "numberPhases": _PHASES})
     schedule = {
-        "duration": payload["duration"],
-        "chargingRateUnit": "W",
+        "duration": duration_s,
+        "startSchedule": station.cabinet.timestamp(),
+        "chargingRateUnit": unit,
         "chargingSchedulePeriod": periods,
     }
-    return Given(
+    return Reply(
         {
             "status": "Accepted",
-            "connectorId": connector.number,
-            "scheduleStart": charger.timestamp(),
+            "connectorId": number,
+            "scheduleStart": station.cabinet.timestamp(),
             "chargingSchedule": schedule,
         }
     )
 
 
-def _start(charger: "SimCharger", payload: dict[str, Any]) -> Given:
-    connector = charger.connectors.get(int(payload.get("connectorId", 1)))
-    if connector is None or connector.transaction_id is not None or connector.charging is None:
+# --- transactions, chapters 5.11 and 5.12
+
+
+def _remote_start(station: Station, payload: Mapping[str, Any]) -> Reply:
+    free = [
+        each
+        for each in station.connectors.values()
+        if each.status in {"Available", "Preparing"} and each.transaction is None
+    ]
+    wanted = payload.get("connectorId")
+    chosen = next((each for each in free if wanted in {None, each.number}), None)
+    if chosen is None:
         return _status("Rejected")
-    tag = str(payload["idTag"])
-    return _status("Accepted", lambda: connector.start(tag))
+    try:
+        profile = _profile_of_start(station, payload.get("chargingProfile"))
+    except ProfileRefused:
+        return _status("Rejected")
+    return _status("Accepted", lambda: chosen.start_remotely(payload["idTag"], profile))
 
 
-def _stop(charger: "SimCharger", payload: dict[str, Any]) -> Given:
-    for connector in charger.connectors.values():
+def _profile_of_start(station: Station, body: Mapping[str, Any] | None) -> ChargingProfile | None:
+    profile = None if body is None else _acceptable(station, body)
+    if profile is not None and profile.purpose != TX_PROFILE:
+        raise ProfileRefused("a remote start brings a TxProfile")
+    return profile
+
+
+def _remote_stop(station: Station, payload: Mapping[str, Any]) -> Reply:
+    for connector in station.connectors.values():
         if connector.transaction_id == payload["transactionId"]:
-            return _status("Accepted", _stopping(connector))
+            return _status("Accepted", functools.partial(connector.stop, "Remote"))
     return _status("Rejected")
 
 
-def _stopping(connector: "Connector") -> After:
-    async def stop() -> None:
-        await connector.stop("Remote")
-
-    return stop
+# --- the rest
 
 
-def _availability(charger: "SimCharger", payload: dict[str, Any]) -> Given:
-    number, operative = int(payload["connectorId"]), payload["type"] == "Operative"
-    chosen = [one for one in charger.connectors.values() if number in {0, one.number}]
-    busy = any(one.transaction_id is not None for one in chosen)
+def _availability(station: Station, payload: Mapping[str, Any]) -> Reply:
+    number, operative = payload["connectorId"], payload["type"] == "Operative"
+    if number != 0 and number not in station.connectors:
+        return _status("Rejected")
+    status = station.change_availability(number, operative=operative)
 
-    async def change() -> None:
-        for connector in chosen:
-            connector.operative = operative
-            await connector.become("Available" if operative else "Unavailable")
+    def then() -> None:
+        station.refresh()
+        if number == 0 and status == "Accepted":
+            station.report(0)
 
-    if busy and not operative:
-        return _status("Scheduled")
-    return _status("Accepted", change)
-
-
-def _trigger(charger: "SimCharger", payload: dict[str, Any]) -> Given:
-    wanted = payload["requestedMessage"]
-    number = int(payload.get("connectorId", 1))
-
-    async def report() -> None:
-        if wanted == "StatusNotification":
-            await charger.call("StatusNotification", charger.status(number))
-        elif wanted == "MeterValues":
-            await charger.call("MeterValues", charger.connectors[number].meter_values())
-        else:
-            await charger.call("Heartbeat", {})
-
-    if wanted not in {"StatusNotification", "MeterValues", "Heartbeat"}:
-        return _status("NotImplemented")
-    return _status("Accepted", report)
+    return _status(status, then)
 
 
-def _get_configuration(charger: "SimCharger", payload: dict[str, Any]) -> Given:
-    wanted = payload.get("key") or list(charger.configuration)
-    told = dict(charger.configuration)
-    if "amps_only" in charger.quirks:
-        told["ChargingScheduleAllowedChargingRateUnit"] = "Current"
-    known = [{"key": key, "readonly": False, "value": told[key]} for key in wanted if key in told]
-    return Given(
-        {"configurationKey": known, "unknownKey": [key for key in wanted if key not in told]}
-    )
+def _trigger(station: Station, payload: Mapping[str, Any]) -> Reply:
+    number = payload.get("connectorId")
+    if number is not None and number not in {0, *station.connectors}:
+        return _status("Rejected")
+    reports: dict[str, Callable[[], None]] = {
+        "BootNotification": station.boot,
+        "Heartbeat": station.beat,
+        "MeterValues": lambda: _sample(station, number),
+        "StatusNotification": lambda: station.report(number),
+    }
+    report = reports.get(payload["requestedMessage"])
+    return _status("NotImplemented") if report is None else _status("Accepted", report)
 
 
-def _change_configuration(charger: "SimCharger", payload: dict[str, Any]) -> Given:
-    if payload["key"] not in charger.configuration:
+def _sample(station: Station, number: int | None) -> None:
+    for each in station.connectors:
+        if not number or each == number:
+            station.sample(each, "Trigger")
+
+
+def _get_configuration(station: Station, payload: Mapping[str, Any]) -> Reply:
+    known, unknown = station.cabinet.configuration.settings(payload.get("key", ()))
+    keys = [{"key": s.key, "readonly": s.read_only, "value": s.value} for s in known]
+    return Reply({"configurationKey": keys, "unknownKey": list(unknown)})
+
+
+def _change_configuration(station: Station, payload: Mapping[str, Any]) -> Reply:
+    return _status(station.cabinet.configuration.change(payload["key"], payload["value"]))
+
+
+def _reset(station: Station, payload: Mapping[str, Any]) -> Reply:
+    return _status("Accepted", lambda: station.reset(f"{payload['type']}Reset"))
+
+
+def _unlock(station: Station, payload: Mapping[str, Any]) -> Reply:
+    connector = station.connectors.get(payload["connectorId"])
+    if connector is None:
         return _status("NotSupported")
-    charger.configuration[payload["key"]] = str(payload["value"])
-    return _status("Accepted")
+    return _status("Unlocked", functools.partial(connector.stop, "UnlockCommand"))
 
 
-def _reset(charger: "SimCharger", payload: dict[str, Any]) -> Given:
-    del payload
-    return _status("Accepted", charger.reboot)
-
-
-def _unlock(charger: "SimCharger", payload: dict[str, Any]) -> Given:
-    del charger, payload
-    return _status("Unlocked")
-
-
-def _data_transfer(charger: "SimCharger", payload: dict[str, Any]) -> Given:
-    del charger, payload
+def _data_transfer(station: Station, payload: Mapping[str, Any]) -> Reply:
+    del station, payload
     return _status("UnknownVendorId")
 
 
-_READS: Final = frozenset({"GetCompositeSchedule", "GetConfiguration", "TriggerMessage"})
-_ANSWERS: Final[dict[str, Callable[["SimCharger", dict[str, Any]], Given]]] = {
-    "SetChargingProfile": _set_profile,
-    "ClearChargingProfile": _clear_profile,
-    "GetCompositeSchedule": _composite,
-    "RemoteStartTransaction": _start,
-    "RemoteStopTransaction": _stop,
-    "ChangeAvailability": _availability,
-    "TriggerMessage": _trigger,
-    "GetConfiguration": _get_configuration,
-    "ChangeConfiguration": _change_configuration,
-    "Reset": _reset,
-    "UnlockConnector": _unlock,
-    "DataTransfer": _data_transfer,
-}
+def _clear_cache(station: Station, payload: Mapping[str, Any]) -> Reply:
+    del station, payload
+    return _status("Accepted")
+
+
+_ANSWERS: Final[Mapping[str, Answering]] = MappingProxyType(
+    {
+        "ChangeAvailability": _availability,
+        "ChangeConfiguration": _change_configuration,
+        "ClearCache": _clear_cache,
+        "ClearChargingProfile": _clear_profile,
+        "DataTransfer": _data_transfer,
+        "GetCompositeSchedule": _composite,
+        "GetConfiguration": _get_configuration,
+        "RemoteStartTransaction": _remote_start,
+        "RemoteStopTransaction": _remote_stop,
+        "Reset": _reset,
+        "SetChargingProfile": _set_profile,
+        "TriggerMessage": _trigger,
+        "UnlockConnector": _unlock,
+    }
+)

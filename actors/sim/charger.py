@@ -6,291 +6,270 @@ It frames its messages itself, so that it can also misbehave.
 import asyncio
 import base64
 import contextlib
-import json
 import random
-from collections.abc import Callable, Sequence
-from datetime import datetime
-from typing import Any, Final
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from typing import Any
 
-import attrs
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import InvalidHandshake, WebSocketException
+from websockets.exceptions import WebSocketException
 from websockets.typing import Subprotocol
 
-from actors.sim.answers import answer
-from actors.sim.connector import Arrival, Connector
-from actors.sim.limits import Limits
-from actors.sim.quirks import QUIRKS
-from actors.sim.wirelog import Direction, WireLog
+from actors.sim.cabinet import Cabinet
+from actors.sim.configuration import Configuration
+from actors.sim.connector import Connector
+from actors.sim.conversation import Conversation
+from actors.sim.outbox import Outbox
+from actors.sim.parts import PROTOCOL, Parts
+from actors.sim.quirks import Quirk, Quirks
+from actors.sim.setup import ChargerSetup, Pace
+from actors.sim.station import Station
+from actors.sim.vehicle import Vehicle
+from actors.sim.wirelog import WireLog
 
-_TICK_S: Final = 0.05
-_ANSWER_S: Final = 30.0
-
-
-@attrs.frozen
-class ChargerSetup:
-    """What a simulated charge point is.
-
-    ``now`` is wall time; ``speed`` scales what its vehicles do, never the protocol. ``quirks`` are
-    names of `QUIRKS`.
-    """
-
-    identity: str
-    url: str
-    now: Callable[[], datetime]
-    connectors: int = 1
-    password: str | None = None
-    speed: float = 1.0
-    seed: int = 0
-    quirks: frozenset[str] = frozenset()
-    arrivals: tuple[Arrival, ...] = ()
-    meter_s: float = 10.0
+__all__ = ["ChargerSetup", "Pace", "SimCharger"]
 
 
 class SimCharger:
-    """One charge point; `run` connects and goes on until `stop`."""
+    """One charge point; `run` connects and goes on until `stop`. Loop thread only.
+
+    ``connected`` is set while there is a websocket, ``booted`` from an accepted BootNotification
+    to the next restart.
+    """
 
     def __init__(self, setup: ChargerSetup, log: WireLog | None = None) -> None:
         """Make a charge point that is not connected.
 
         Raises:
-            ValueError: a quirk has no such name.
+            UsageError: there is no quirk of a name.
         """
-        unknown = setup.quirks - QUIRKS.keys()
-        if unknown:
-            raise ValueError(f"no quirk is called {', '.join(sorted(unknown))}")
         self.setup = setup
         self.log = log or WireLog()
-        self.limits = Limits()
-        self.quirks = set(setup.quirks)
-        self.connectors = {
-            number: Connector(number, self) for number in range(1, setup.connectors + 1)
-        }
-        self.configuration = {
-            "ChargingScheduleAllowedChargingRateUnit": "Current,Power",
-            "ChargeProfileMaxStackLevel": "10",
-            "ChargingScheduleMaxPeriods": "10",
-            "NumberOfConnectors": str(setup.connectors),
-            "HeartbeatInterval": "30",
-            "MeterValueSampleInterval": str(round(setup.meter_s)),
-        }
+        self.quirks = Quirks(setup.quirks)
+        self.connected = asyncio.Event()
         self.booted = asyncio.Event()
-        self.available = True
-        self._random = random.Random(setup.seed)
-        self._socket: ClientConnection | None = None
-        self._waiting: dict[str, asyncio.Future[Any]] = {}
-        self._ids = 0
+        outbox = Outbox()
+        cabinet = _cabinet(setup, self.quirks, outbox)
+        self.station = Station(cabinet, setup.connectors, self._reset, self._accepted)
+        self._parts = Parts(
+            setup=setup,
+            log=self.log,
+            quirks=self.quirks,
+            outbox=outbox,
+            station=self.station,
+            random=random.Random(f"{setup.seed} {setup.identity}"),
+            booted=self.booted,
+            accepted=self._accepted,
+            look=self._look,
+        )
+        self._conversation: Conversation | None = None
+        self._reachable = asyncio.Event()
+        if Quirk.OFFLINE not in self.quirks:
+            self._reachable.set()
         self._stopping = asyncio.Event()
-        self._arrivals: Sequence[Arrival] = sorted(setup.arrivals, key=lambda one: one.at_s)
-        self._elapsed_s = 0.0
-        self._tasks: set[asyncio.Task[Any]] = set()
+        self._ended = asyncio.Event()
+        self._ended.set()
+        self._watchers: list[tuple[Callable[[], bool], asyncio.Future[None]]] = []
 
-    # --- life
+    # --- what tests and scenarios do with it
 
-    async def run(self) -> None:
-        """Connect, boot, and go on, reconnecting by itself, until stopped."""
-        self.spawn(self._pass_time())
-        pause_s = 0.1
-        while not self._stopping.is_set():
-            try:
-                await self._converse()
-                pause_s = 0.1
-            except (OSError, InvalidHandshake, WebSocketException, TimeoutError):
-                pause_s = min(2 * pause_s, 5.0)
-            self.booted.clear()
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), pause_s)
-        for task in tuple(self._tasks):
-            task.cancel()
+    @property
+    def connectors(self) -> Mapping[int, Connector]:
+        """The connectors by number, from 1 on."""
+        return self.station.connectors
 
-    async def stop(self) -> None:
-        """Disconnect for good."""
-        self._stopping.set()
-        await self.drop()
+    def connector(self, number: int) -> Connector:
+        """Return a connector."""
+        return self.station.connectors[number]
 
-    async def drop(self) -> None:
-        """Let the connection go; it is made anew."""
-        if self._socket is not None:
-            await self._socket.close()
+    def plug_in(self, number: int, vehicle: Vehicle | None = None) -> None:
+        """Plug a vehicle in.
 
-    async def reboot(self) -> None:
-        """Start again: transactions are over, and with ``forgets_limit`` the profiles too."""
-        if "forgets_limit" in self.quirks:
-            self.limits.forget()
-        await self.drop()
+        Raises:
+            UsageError: another one is plugged in.
+        """
+        self.connector(number).attach(vehicle or Vehicle())
+
+    def unplug(self, number: int) -> None:
+        """Take the vehicle away."""
+        self.connector(number).detach()
 
     def fail(self, quirk: str) -> None:
         """Begin to misbehave.
 
         Raises:
-            ValueError: no quirk has this name.
+            UsageError: no quirk has this name.
         """
-        if quirk not in QUIRKS:
-            raise ValueError(f"no quirk is called {quirk}")
-        self.quirks.add(quirk)
+        if self.quirks.add(quirk) is Quirk.OFFLINE:
+            self._reachable.clear()
+            self._cut()
 
     def heal(self, quirk: str) -> None:
-        """Behave again."""
-        self.quirks.discard(quirk)
-
-    def spawn(self, work: Any) -> None:  # noqa: ANN401 - a coroutine
-        """Run something beside the conversation."""
-        task = asyncio.ensure_future(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._done)
-
-    def _done(self, task: asyncio.Task[Any]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and isinstance(task.exception(), ConnectionError | TimeoutError):
-            return  # the connection went while something was said; it is said again after it
-        if not task.cancelled() and task.exception() is not None:
-            raise RuntimeError(f"{self.setup.identity} failed") from task.exception()
-
-    async def _converse(self) -> None:
-        setup = self.setup
-        headers = {}
-        if setup.password is not None:
-            token = base64.b64encode(f"{setup.identity}:{setup.password}".encode()).decode()
-            headers["Authorization"] = f"Basic {token}"
-        async with connect(
-            f"{setup.url.rstrip('/')}/{setup.identity}",
-            subprotocols=[Subprotocol("ocpp1.6")],
-            additional_headers=headers,
-            compression=None,
-        ) as socket:
-            self._socket = socket
-            try:
-                self.spawn(self._boot())
-                async for text in socket:
-                    self._heard(str(text))
-            finally:
-                self._socket = None
-                for waiting in self._waiting.values():
-                    if not waiting.done():
-                        waiting.set_exception(ConnectionError("the socket closed"))
-                self._waiting.clear()
-
-    async def _boot(self) -> None:
-        boot = {"chargePointVendor": "Setpoint", "chargePointModel": "Simulated"}
-        while True:
-            conf = await self.call("BootNotification", boot)
-            if conf.get("status") == "Accepted":
-                break
-            await asyncio.sleep(max(1, conf.get("interval", 1)))
-        if "no_status_after_boot" not in self.quirks:
-            await self.call("StatusNotification", self.status(0))
-            for connector in self.connectors.values():
-                await self.call("StatusNotification", self.status(connector.number))
-        self.booted.set()
-        self.spawn(self._beat(float(conf.get("interval", 30))))
-
-    async def _beat(self, interval_s: float) -> None:
-        socket = self._socket
-        while socket is not None and self._socket is socket:
-            await asyncio.sleep(interval_s)
-            if self._socket is socket:
-                await self.call("Heartbeat", {})
-
-    # --- messages
-
-    def status(self, connector: int) -> dict[str, Any]:
-        """Return a StatusNotification's payload."""
-        state = "Available" if connector == 0 else self.connectors[connector].status
-        if connector == 0 and not self.available:
-            state = "Unavailable"
-        return {
-            "connectorId": connector,
-            "errorCode": "NoError",
-            "status": state,
-            "timestamp": self.timestamp(),
-        }
-
-    def timestamp(self) -> str:
-        """Return the time as messages carry it."""
-        return self.setup.now().strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
-    async def call(self, action: str, payload: dict[str, Any]) -> dict[str, Any]:
-        """Send a CALL and return its result.
+        """Behave again.
 
         Raises:
-            ConnectionError: there is no connection, or it went.
-            TimeoutError: no answer came.
+            UsageError: no quirk has this name.
         """
-        self._ids += 1
-        own_id = f"{self.setup.identity}-{self._random.randrange(10**9)}-{self._ids}"
-        waiting: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
-        self._waiting[own_id] = waiting
-        await self._send([2, own_id, action, payload], own_id, action, payload)
+        if self.quirks.discard(quirk) is Quirk.OFFLINE:
+            self._reachable.set()
+
+    async def reboot(self) -> None:
+        """Lose power for a moment; return when the connection is gone. Then await ``booted``.
+
+        Transactions end, and StopTransaction is said after the boot; with the quirk
+        ``resumes_transaction`` they go on.
+        """
+        self.booted.clear()
+        self.station.restart("Reboot")
+        self._cut()
+        await self.until(lambda: self._conversation is None)
+
+    async def drop(self) -> None:
+        """Lose the connection without a word; it is made anew."""
+        self._cut()
+        await self.until(lambda: self._conversation is None)
+
+    async def until(self, true: Callable[[], bool]) -> None:
+        """Wait until something is true of this charge point."""
+        if not true():
+            waiting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._watchers.append((true, waiting))
+            await waiting
+
+    def _look(self) -> None:
+        for watcher in tuple(self._watchers):
+            true, waiting = watcher
+            if waiting.done() or true():
+                self._watchers.remove(watcher)
+                if not waiting.done():
+                    waiting.set_result(None)
+
+    def _reset(self, reason: str) -> None:
+        self.booted.clear()
+        self.station.restart(reason)
+        if self._conversation is not None:
+            self._conversation.close_soon()
+
+    def _cut(self) -> None:
+        if self._conversation is not None:
+            self._conversation.cut()
+
+    def _accepted(self, conf: Mapping[str, Any]) -> None:
+        """Note the answer to a BootNotification; any but Accepted lets it be said again."""
+        if conf["status"] == "Accepted":
+            self.station.cabinet.configuration.note("HeartbeatInterval", str(conf["interval"]))
+            self.booted.set()
+            self._look()
+
+    # --- life
+
+    async def run(self) -> None:
+        """Connect, boot, and go on, reconnecting by itself, until stopped."""
+        self._ended.clear()
         try:
-            return await asyncio.wait_for(waiting, _ANSWER_S)
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(self._live()), group.create_task(self._keep_calling())]
+                await self._stopping.wait()
+                if self._conversation is not None:
+                    await self._conversation.close()
+                for task in tasks:
+                    task.cancel()
         finally:
-            self._waiting.pop(own_id, None)
+            self._ended.set()
 
-    async def _send(
-        self, frame: list[Any], own_id: str, action: str | None, payload: object
-    ) -> None:
-        socket = self._socket
-        if socket is None:
-            raise ConnectionError("not connected")
-        self._write("out", own_id, action, payload)
-        try:
-            await socket.send(json.dumps(frame))
-        except WebSocketException as error:
-            raise ConnectionError("the socket closed") from error
+    async def stop(self) -> None:
+        """Disconnect for good, and return when `run` has ended."""
+        self._stopping.set()
+        await self._ended.wait()
 
-    def _write(
-        self, direction: Direction, own_id: str, action: str | None, payload: object
-    ) -> None:
-        self.log.write(
-            self.setup.identity,
-            "ocpp1.6",
-            direction,
-            message_id=own_id,
-            action=action,
-            payload=payload,
-        )
-
-    def _heard(self, text: str) -> None:
-        frame = json.loads(text)
-        kind, own_id = frame[0], frame[1]
-        if kind == 2:  # noqa: PLR2004 - CALL
-            self._write("in", own_id, frame[2], frame[3])
-            self.spawn(self._answer(own_id, frame[2], frame[3]))
-            return
-        self._write("in", own_id, None, frame[2])
-        waiting = self._waiting.get(own_id)
-        if waiting is not None and not waiting.done():
-            result = frame[2] if kind == 3 and isinstance(frame[2], dict) else {}  # noqa: PLR2004 - CALLRESULT
-            waiting.set_result(result)
-
-    async def _answer(self, own_id: str, action: str, payload: dict[str, Any]) -> None:
-        given = answer(self, action, payload)
-        delay_s = QUIRKS["slow_answers"].delay_s if "slow_answers" in self.quirks else 0.0
-        if delay_s and given.control:
-            await asyncio.sleep(delay_s)
-        if given.control and "silent" in self.quirks:
-            return
-        if given.error is not None:
-            frame: list[Any] = [4, own_id, given.error, "", {}]
-        else:
-            frame = [3, own_id, given.payload]
-        await self._send(frame, own_id, action, given.payload)
-        if given.after is not None:
-            await given.after()
-
-    # --- time
-
-    async def _pass_time(self) -> None:
+    async def _live(self) -> None:
+        """Let time pass: vehicles come, charge and go; the meter is read, the heart beats."""
         loop = asyncio.get_running_loop()
-        last_s = loop.time()
-        while not self._stopping.is_set():
-            await asyncio.sleep(_TICK_S)
-            now_s = loop.time()
-            seconds = (now_s - last_s) * self.setup.speed
-            last_s = now_s
-            self._elapsed_s += seconds
-            while self._arrivals and self._arrivals[0].at_s <= self._elapsed_s:
-                arrival, self._arrivals = self._arrivals[0], self._arrivals[1:]
-                self.spawn(self.connectors[arrival.connector].plug_in(arrival))
-            for connector in self.connectors.values():
-                await connector.advance(seconds, self._elapsed_s)
+        plan_now = self.setup.plan_now or _scaled(self.setup, loop)
+        last = plan_now()
+        self.station.begin(self.setup.arrivals, last)
+        read_s = beat_s = loop.time()
+        while True:
+            now = plan_now()
+            self.station.advance(max(0.0, (now - last).total_seconds()), now)
+            last = now
+            if self._is_time("MeterValueSampleInterval", read_s):
+                read_s = loop.time()
+                self.station.sample(None, "Sample.Periodic")
+            if not (self.connected.is_set() and self.booted.is_set()):
+                beat_s = loop.time()
+            elif self._is_time("HeartbeatInterval", beat_s):
+                beat_s = loop.time()
+                self.station.beat()
+            self._look()
+            await asyncio.sleep(self.setup.pace.tick_s)
+
+    def _is_time(self, key: str, last_s: float) -> bool:
+        """Tell whether a configured interval has passed since; 0 is never."""
+        interval_s = self.station.cabinet.configuration.number(key)
+        return 0 < interval_s <= asyncio.get_running_loop().time() - last_s
+
+    async def _keep_calling(self) -> None:
+        """Connect again and again, waiting longer each time that it does not come to that."""
+        pace = self.setup.pace
+        pause_s = pace.reconnect_s
+        while True:
+            await self._reachable.wait()
+            with contextlib.suppress(OSError, TimeoutError, WebSocketException):
+                async with _connection(self.setup) as websocket:
+                    pause_s = pace.reconnect_s
+                    await self._converse(websocket)
+            least_s = 0.0 if self.booted.is_set() else pace.reboot_s
+            jittered_s = pause_s * self._parts.random.uniform(0.5, 1.0)
+            await asyncio.sleep(max(least_s, jittered_s))
+            pause_s = min(2 * pause_s, pace.reconnect_most_s)
+
+    async def _converse(self, websocket: ClientConnection) -> None:
+        self._conversation = Conversation(self._parts, websocket)
+        self.connected.set()
+        try:
+            if self._reachable.is_set():
+                await self._conversation.run()
+        finally:
+            self._conversation = None
+            self.connected.clear()
+            self._look()
+
+
+def _cabinet(setup: ChargerSetup, quirks: Quirks, outbox: Outbox) -> Cabinet:
+    given = {
+        "NumberOfConnectors": str(setup.connectors),
+        "MeterValueSampleInterval": f"{setup.meter_s:g}",
+        **setup.configuration,
+    }
+    return Cabinet(
+        setup.now,
+        outbox.post,
+        quirks,
+        Configuration(quirks, given),
+        max_w=setup.max_kw * 1_000,
+        starts_itself=setup.start == "charger",
+    )
+
+
+def _scaled(setup: ChargerSetup, loop: asyncio.AbstractEventLoop) -> Callable[[], datetime]:
+    """Return a clock that begins at the real time of now and runs ``speed`` times as fast."""
+    began_s, began = loop.time(), setup.now()
+    return lambda: began + timedelta(seconds=(loop.time() - began_s) * setup.speed)
+
+
+def _connection(setup: ChargerSetup) -> connect:
+    """Return a connection to be entered: OCPP-J 1.6, with Basic auth where there is a password."""
+    headers = {}
+    if setup.password is not None:
+        token = base64.b64encode(f"{setup.identity}:{setup.password}".encode()).decode()
+        headers["Authorization"] = f"Basic {token}"
+    return connect(
+        f"{setup.url.rstrip('/')}/{setup.identity}",
+        subprotocols=[Subprotocol(PROTOCOL)],
+        additional_headers=headers,
+        compression=None,
+        close_timeout=1.0,
+        proxy=None,
+        ssl=setup.tls,
+    )

@@ -1,198 +1,315 @@
-"""One connector of a simulated charge point: its status, its vehicle, its transaction."""
+"""One connector of a simulated charge point: its vehicle, its transaction, its status."""
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from typing import Any, Final
 
 import attrs
 
-from actors.sim.vehicle import Charging, Vehicle
+from actors.sim.cabinet import Cabinet
+from actors.sim.limits import Situation
+from actors.sim.outbox import Notice
+from actors.sim.profiles import ChargingProfile
+from actors.sim.quirks import Quirk
+from actors.sim.timetable import Arrival
+from actors.sim.vehicle import PluggedVehicle, Vehicle
+from engine.errors import UsageError
 
-if TYPE_CHECKING:
-    from datetime import datetime
+__all__ = ["Arrival", "Connector", "Transaction"]
 
-    from actors.sim.charger import SimCharger
+_HAIR_W: Final = 1e-6
+_FINE: Final = "NoError"
+_FEW: Final = {
+    "Preparing": "Available",
+    "SuspendedEV": "Charging",
+    "SuspendedEVSE": "Charging",
+    "Finishing": "Available",
+}
+_UNKNOWN: Final = {"SuspendedEV": "Suspended", "SuspendedEVSE": "Suspended"}
 
-_CHARGER_KW = 22.0
+
+@attrs.define(eq=False)
+class Transaction:
+    """A transaction; ``id`` is null until the central system has given one.
+
+    ``stop`` is what StopTransaction will say beside the id, once it is over. ``profile`` came with
+    the remote start.
+    """
+
+    id_tag: str
+    started_at: datetime
+    meter_start_wh: int
+    profile: ChargingProfile | None = None
+    id: int | None = None
+    stop: dict[str, object] | None = None
 
 
 @attrs.frozen
-class Arrival:
-    """A vehicle comes ``at_s`` seconds of simulated time after the start, and may leave."""
+class RemoteStart:
+    """A remote start; without a vehicle it waits for one until ``expires_at`` [5.11]."""
 
-    connector: int
-    at_s: float
-    vehicle: Vehicle = attrs.field(factory=Vehicle)
-    leaves_at_s: float | None = None
+    id_tag: str
+    expires_at: datetime
+    profile: ChargingProfile | None = None
 
 
 class Connector:
-    """A connector; everything it reports goes through its charge point."""
+    """A connector; ``changed`` is called after each change, to reckon limits and report status.
 
-    def __init__(self, number: int, charger: "SimCharger") -> None:
+    ``limit_w`` is what it may give now, by its size and by all profiles. ``meter_wh`` never falls.
+    ``operative`` is ChangeAvailability's, ``closing`` an Inoperative that waits for the
+    transaction's end [5.2].
+    """
+
+    def __init__(self, number: int, cabinet: Cabinet, changed: Callable[[], None]) -> None:
         """Begin available."""
         self.number = number
-        self.status = "Available"
-        self.transaction_id: int | None = None
-        self.began: datetime | None = None
-        self.charging: Charging | None = None
+        self.limit_w = cabinet.max_w
+        self.meter_wh = 0.0
         self.operative = True
-        self._charger = charger
-        self._leaves_at_s: float | None = None
-        self._since_meter_s = 0.0
-        self._meter_wh = 0.0
-        self._busy = False
-        self._broken = False
+        self.closing = False
+        self.error_code = _FINE
+        self.plugged: PluggedVehicle | None = None
+        self.transaction: Transaction | None = None
+        self.remote_start: RemoteStart | None = None
+        self._ended = False
+        self._presented: PluggedVehicle | None = None
+        self._said = "Available"
+        self._heard: str | None = None
+        self._cabinet = cabinet
+        self._changed = changed
+
+    # --- what can be read
 
     @property
-    def power_kw(self) -> float:
-        """What flows now."""
-        return 0.0 if self.charging is None else self.charging.power_kw
+    def transaction_id(self) -> int | None:
+        """The id of the transaction that runs here."""
+        return None if self.transaction is None else self.transaction.id
 
     @property
-    def limit_kw(self) -> float:
-        """The limit that holds now."""
-        now = self._charger.setup.now()
-        return min(_CHARGER_KW, self._charger.limits.limit_kw(self.number, now, self.began))
+    def power_w(self) -> float:
+        """What the vehicle takes, in watts."""
+        return 0.0 if self.plugged is None else self.plugged.power_w
 
-    async def become(self, status: str) -> None:
-        """Change the status, and say so."""
-        if status == self.status:
-            return
-        self.status = status
-        if self._charger.booted.is_set():
-            await self._charger.call("StatusNotification", self._charger.status(self.number))
+    @property
+    def soc_pct(self) -> float | None:
+        """The vehicle's state of charge, null without a vehicle."""
+        return None if self.plugged is None else self.plugged.soc_pct
 
-    # --- the vehicle
+    @property
+    def offered_w(self) -> float:
+        """What the vehicle may take, in watts: nothing without a transaction."""
+        gives = self.transaction_id is not None and self.operative and self.error_code == _FINE
+        return self.limit_w if gives else 0.0
+
+    @property
+    def status(self) -> str:
+        """The status of now [4.9], before any quirk has its way with it."""
+        if self.error_code != _FINE:
+            return "Faulted"
+        if not self.operative:
+            return "Unavailable"
+        if self.plugged is None:
+            return "Available" if self.remote_start is None else "Preparing"
+        if self.transaction_id is None:
+            return "Finishing" if self._ended else "Preparing"
+        if self.offered_w < self.plugged.vehicle.min_w - _HAIR_W:
+            return "SuspendedEVSE"
+        return "SuspendedEV" if self.plugged.full else "Charging"
+
+    @property
+    def situation(self) -> Situation:
+        """What its limit depends on now."""
+        running = self.transaction if self.transaction_id is not None else None
+        return Situation(
+            connector=self.number,
+            at=self._cabinet.now(),
+            transaction_id=self.transaction_id,
+            charge_start=None if running is None else running.started_at,
+            phases=3 if self.plugged is None else self.plugged.vehicle.phases,
+        )
+
+    # --- what is done to it
 
     async def plug_in(self, arrival: Arrival) -> None:
-        """A vehicle is plugged in, and charging begins by itself with a tag that is known."""
-        self.charging = Charging.of(arrival.vehicle)
-        self._leaves_at_s = arrival.leaves_at_s
-        await self._charger.booted.wait()
-        await self.become("Preparing")
-        await self.start("SIM-TAG")
+        """Plug in the vehicle of an arrival, at once. A coroutine: it runs on the loop."""
+        self.attach(arrival.vehicle)
 
     async def unplug(self) -> None:
-        """The vehicle leaves; a transaction ends with it."""
-        self.charging = None
-        self._leaves_at_s = None
-        if self.transaction_id is not None:
-            await self.stop("EVDisconnected")
-        await self.become("Available")
+        """Take the vehicle away. A coroutine: it runs on the loop."""
+        self.detach()
 
-    async def fault(self) -> None:
-        """Something breaks."""
-        self._broken = True
-        await self.become("Faulted")
+    async def fault(self, error_code: str = "GroundFailure") -> None:
+        """Break down: no power flows, and the transaction stays."""
+        self.error_code = error_code
+        self._changed()
 
     async def repair(self) -> None:
-        """It works again."""
-        self._broken = False
-        if self.charging is None:
-            await self.become("Available")
-        elif self.transaction_id is None:
-            await self.become("Preparing")
+        """Work again."""
+        self.error_code = _FINE
+        self._changed()
+
+    def attach(self, vehicle: Vehicle) -> None:
+        """Plug in a vehicle; a remote start that waits begins, or else the vehicle's own tag does.
+
+        Raises:
+            UsageError: another vehicle is plugged in.
+        """
+        if self.plugged is not None:
+            raise UsageError(f"connector {self.number} has a vehicle already")
+        self.plugged = PluggedVehicle(vehicle)
+        self._ended = False
+        self._changed()
+        if self.remote_start is not None:
+            self.begin(self.remote_start)
         else:
-            await self.become(self._charging_status(self.charging))
+            self.present()
 
-    # --- the transaction
+    def detach(self) -> None:
+        """Take the vehicle away; a transaction ends with it."""
+        if self.plugged is not None:
+            self.stop("EVDisconnected")
+            self.plugged = None
+            self._ended = False
+            self._changed()
 
-    async def start(self, tag: str) -> None:
-        """Begin a transaction; charging begins when it is accepted."""
-        if self.transaction_id is not None:
+    def advance(self, dt_s: float) -> None:
+        """Let ``dt_s`` seconds of simulated time pass."""
+        if self.remote_start is not None and self._cabinet.now() >= self.remote_start.expires_at:
+            self.remote_start = None
+        if self.plugged is not None:
+            self.meter_wh += self.plugged.advance(dt_s, self.offered_w)
+
+    # --- transactions, chapters 3.6, 4.1, 4.8 and 4.10
+
+    def present(self) -> None:
+        """Show the vehicle's own tag, if the charge point starts by itself and nothing runs."""
+        plugged = self.plugged
+        free = self.transaction is None and self.operative and self._presented is not plugged
+        if plugged is None or not free or not self._cabinet.starts_itself:
             return
-        began = self._charger.setup.now()
-        conf = await self._charger.call(
-            "StartTransaction",
-            {
-                "connectorId": self.number,
-                "idTag": tag,
-                "meterStart": round(self._meter_wh),
-                "timestamp": self._charger.timestamp(),
-            },
+        self._presented = plugged
+        tag = plugged.vehicle.id_tag
+
+        def authorized(conf: Mapping[str, Any]) -> None:
+            self._presented = None
+            waits = self.plugged is plugged and self.transaction is None
+            if waits and conf["idTagInfo"]["status"] == "Accepted":
+                self.begin(RemoteStart(tag, self._cabinet.now()))
+
+        self._cabinet.post(Notice("Authorize", {"idTag": tag}, keep=True, then=authorized))
+
+    def start_remotely(self, id_tag: str, profile: ChargingProfile | None = None) -> None:
+        """Begin a transaction, or wait for a vehicle first."""
+        wait_s = self._cabinet.configuration.number("ConnectionTimeOut")
+        expires_at = self._cabinet.now() + timedelta(seconds=wait_s)
+        self.remote_start = RemoteStart(id_tag, expires_at, profile)
+        if self.plugged is not None:
+            self.begin(self.remote_start)
+        self._changed()
+
+    def begin(self, start: RemoteStart) -> None:
+        """Ask for a transaction; it runs when the central system has given its id."""
+        transaction = Transaction(
+            start.id_tag, self._cabinet.now(), round(self.meter_wh), start.profile
         )
-        if conf.get("idTagInfo", {}).get("status") != "Accepted":
-            return
-        if "forgets_limit" in self._charger.quirks:
-            self._charger.limits.forget()
-        self.transaction_id = int(conf["transactionId"])
-        self.began = began
-        await self.become("Charging" if self.limit_kw > 0 else "SuspendedEVSE")
+        self.transaction = transaction
+        self.remote_start = None
+        payload: dict[str, object] = {
+            "connectorId": self.number,
+            "idTag": start.id_tag,
+            "meterStart": transaction.meter_start_wh,
+            "timestamp": self._cabinet.timestamp(),
+        }
+        self._cabinet.post(
+            Notice(
+                "StartTransaction",
+                payload,
+                keep=True,
+                then=lambda conf: self._began(transaction, conf),
+            )
+        )
 
-    async def stop(self, reason: str) -> None:
-        """End the transaction."""
-        if self.transaction_id is None:
+    def stop(self, reason: str) -> None:
+        """End the transaction, if there is one, and drop its profiles [3.13.1]."""
+        transaction = self.transaction
+        if transaction is None:
             return
-        payload: dict[str, Any] = {
-            "transactionId": self.transaction_id,
-            "meterStop": round(self._meter_wh),
-            "timestamp": self._charger.timestamp(),
+        self.transaction = None
+        self._ended = True
+        self._cabinet.limits.end_transaction(self.number)
+        transaction.stop = {
+            "idTag": transaction.id_tag,
+            "meterStop": round(self.meter_wh),
+            "timestamp": self._cabinet.timestamp(),
             "reason": reason,
         }
-        self.transaction_id = None
-        self.began = None
-        self._charger.limits.end_transaction(self.number)
-        await self._charger.call("StopTransaction", payload)
-        if self.charging is not None:
-            await self.become("Finishing")
+        self._post_stop(transaction)
+        if self.closing:
+            self.closing, self.operative = False, False
+        self._changed()
 
-    # --- time
+    def restart(self, reason: str) -> None:
+        """Lose power for a moment; transactions end unless a quirk carries them over."""
+        self.remote_start = None
+        if Quirk.RESUMES_TRANSACTION not in self._cabinet.quirks:
+            self.stop(reason)
+            self._ended = False
 
-    async def advance(self, seconds: float, elapsed_s: float) -> None:
-        """Let time pass: power flows, the status follows, the meter speaks."""
-        if self._busy:
+    def _began(self, transaction: Transaction, conf: Mapping[str, Any]) -> None:
+        transaction.id = int(conf["transactionId"])
+        if transaction.stop is not None:
+            self._post_stop(transaction)
             return
-        self._busy = True
-        try:
-            await self._advance(seconds, elapsed_s)
-        except (ConnectionError, TimeoutError):
-            return  # it is said again when there is a connection
-        finally:
-            self._busy = False
+        cabinet = self._cabinet
+        if Quirk.FORGETS_LIMIT in cabinet.quirks:
+            cabinet.limits.forget()
+        if transaction.profile is not None:
+            cabinet.limits.put(transaction.profile, self.situation)
+        self._changed()
+        invalid = conf["idTagInfo"]["status"] != "Accepted"
+        if invalid and cabinet.configuration["StopTransactionOnInvalidId"] == "true":
+            self.stop("DeAuthorized")
 
-    async def _advance(self, seconds: float, elapsed_s: float) -> None:
-        if self._leaves_at_s is not None and elapsed_s >= self._leaves_at_s:
-            await self.unplug()
-        charging = self.charging
-        if charging is None or self.transaction_id is None:
-            return
-        if self._broken:
-            charging.power_kw = 0.0
-            return
-        before_kwh = charging.energy_kwh
-        charging.advance(seconds, self.limit_kw)
-        self._meter_wh += (charging.energy_kwh - before_kwh) * 1_000
-        if self._charger.booted.is_set():
-            await self.become(self._charging_status(charging))
-            self._since_meter_s += seconds / self._charger.setup.speed
-            if self._since_meter_s >= self._charger.setup.meter_s:
-                self._since_meter_s = 0.0
-                await self._charger.call("MeterValues", self.meter_values())
+    def _post_stop(self, transaction: Transaction) -> None:
+        if transaction.id is not None and transaction.stop is not None:
+            payload = {"transactionId": transaction.id, **transaction.stop}
+            self._cabinet.post(Notice("StopTransaction", payload, keep=True))
 
-    def _charging_status(self, charging: Charging) -> str:
-        if charging.is_full:
-            return "SuspendedEV"
-        return "Charging" if charging.wanted_kw(self.limit_kw) > 0 else "SuspendedEVSE"
+    # --- status, chapter 4.9
 
-    def meter_values(self) -> dict[str, Any]:
-        """Return a MeterValues' payload."""
-        soc_pct = 0.0 if self.charging is None else self.charging.soc_pct
-        samples = [
-            {
-                "value": f"{self.power_kw * 1_000:.0f}",
-                "measurand": "Power.Active.Import",
-                "unit": "W",
-            },
-            {
-                "value": f"{self._meter_wh:.0f}",
-                "measurand": "Energy.Active.Import.Register",
-                "unit": "Wh",
-            },
-            {"value": f"{soc_pct:.1f}", "measurand": "SoC", "unit": "Percent"},
-        ]
-        payload: dict[str, Any] = {
+    @property
+    def _told(self) -> str:
+        """The status as this charge point puts it."""
+        status = self.status
+        if Quirk.FEW_STATES in self._cabinet.quirks:
+            return _FEW.get(status, status)
+        if Quirk.UNKNOWN_STATUS in self._cabinet.quirks:
+            return _UNKNOWN.get(status, status)
+        return status
+
+    def report_change(self) -> None:
+        """Say the status if it is another than was said last."""
+        if self._told != self._said:
+            self.report()
+
+    def report_missed(self) -> None:
+        """Say the status if another one was the last to arrive, as after a lost connection."""
+        if self._told != self._heard:
+            self.report()
+
+    def report(self) -> None:
+        """Say the status."""
+        status = self._said = self._told
+
+        def heard(conf: Mapping[str, Any]) -> None:
+            del conf
+            self._heard = status
+
+        payload: dict[str, object] = {
             "connectorId": self.number,
-            "meterValue": [{"timestamp": self._charger.timestamp(), "sampledValue": samples}],
+            "errorCode": self.error_code,
+            "status": status,
+            "timestamp": self._cabinet.timestamp(),
         }
-        if self.transaction_id is not None:
-            payload["transactionId"] = self.transaction_id
-        return payload
+        self._cabinet.post(Notice("StatusNotification", payload, then=heard))

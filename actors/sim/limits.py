@@ -1,161 +1,193 @@
-"""Charging profiles as a charge point keeps them: which limit holds when (OCPP 1.6, 3.13). Pure."""
+"""The charging profiles that a charge point keeps, and the limit that they come to. Pure.
 
-from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime, timedelta
-from typing import Any
+OCPP 1.6 edition 2: 3.13.2 (stacking), 3.13.3 (combining purposes), 5.4 (ClearChargingProfile),
+5.7 (GetCompositeSchedule), 5.16 (SetChargingProfile).
+"""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
 
 import attrs
 
-VOLTS = 230
-NO_LIMIT_KW = float("inf")
+from actors.sim.profiles import (
+    MAX_PROFILE,
+    TX_DEFAULT_PROFILE,
+    TX_PROFILE,
+    ChargingProfile,
+    Limit,
+    ProfileRefused,
+)
+
+
+@attrs.frozen(kw_only=True)
+class Situation:
+    """What a limit depends on beside the profiles: where, when, and the transaction there.
+
+    ``charge_start`` is when the transaction began, null without one: a schedule that is relative
+    then counts as begun now, as it would for a charge that begins now.
+    """
+
+    connector: int
+    at: datetime
+    transaction_id: int | None = None
+    charge_start: datetime | None = None
+    phases: int = 3
+
+    @property
+    def reference(self) -> datetime:
+        """Where a relative schedule begins."""
+        return self.at if self.charge_start is None else self.charge_start
+
+
+@attrs.frozen(kw_only=True)
+class Selection:
+    """The profiles that ClearChargingProfile means; what is null does not matter [5.4]."""
+
+    id: int | None = None
+    connector: int | None = None
+    purpose: str | None = None
+    stack_level: int | None = None
+
+    def means(self, kept: "Kept") -> bool:
+        """Tell whether a profile is meant; an id says it all."""
+        profile = kept.profile
+        if self.id is not None:
+            return self.id == profile.id
+        return (
+            self.connector in {None, kept.connector}
+            and self.purpose in {None, profile.purpose}
+            and self.stack_level in {None, profile.stack_level}
+        )
 
 
 @attrs.frozen
-class Profile:
-    """One stored profile; ``connector`` 0 is the whole charge point."""
+class Kept:
+    """A profile and the connector that it was set on; 0 is the charge point."""
 
     connector: int
-    body: Mapping[str, Any]
-    stored_at: datetime
-
-    @property
-    def id(self) -> int:
-        """Its id."""
-        return int(self.body["chargingProfileId"])
-
-    @property
-    def purpose(self) -> str:
-        """Its purpose."""
-        return str(self.body["chargingProfilePurpose"])
-
-    @property
-    def level(self) -> int:
-        """Its stack level; the highest wins."""
-        return int(self.body["stackLevel"])
-
-    def limit_kw(self, now: datetime, began: datetime | None, phases: int) -> float | None:
-        """Return its limit now, null while it does not apply."""
-        schedule = self.body["chargingSchedule"]
-        start = _start(self, schedule, began)
-        if start is None or now < start or not _valid(self.body, now):
-            return None
-        elapsed_s = (now - start).total_seconds()
-        duration_s = schedule.get("duration")
-        if duration_s is not None and elapsed_s >= duration_s:
-            return None
-        period = _period(schedule["chargingSchedulePeriod"], elapsed_s)
-        if period is None:
-            return None
-        if schedule["chargingRateUnit"] == "W":
-            return float(period["limit"]) / 1_000
-        return float(period["limit"]) * VOLTS * int(period.get("numberPhases", phases)) / 1_000
+    profile: ChargingProfile
 
 
-def _start(
-    profile: Profile, schedule: Mapping[str, Any], began: datetime | None
-) -> datetime | None:
-    if profile.body["chargingProfileKind"] == "Relative":
-        return began or profile.stored_at
-    text = schedule.get("startSchedule")
-    return profile.stored_at if text is None else parsed(text)
+@attrs.frozen
+class Stretch:
+    """A part of a composite schedule: from ``start_s`` on at most ``limit_w``, null is no limit."""
 
-
-def parsed(text: str) -> datetime:
-    """Return an ISO 8601 time as aware UTC."""
-    found = datetime.fromisoformat(text)
-    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
-
-
-def _valid(body: Mapping[str, Any], now: datetime) -> bool:
-    after, before = body.get("validFrom"), body.get("validTo")
-    return (after is None or parsed(after) <= now) and (before is None or now < parsed(before))
-
-
-def _period(periods: list[Mapping[str, Any]], elapsed_s: float) -> Mapping[str, Any] | None:
-    found = None
-    for period in periods:
-        if period["startPeriod"] <= elapsed_s:
-            found = period
-    return found
+    start_s: int
+    limit_w: float | None
 
 
 class Limits:
     """The profiles of one charge point."""
 
     def __init__(self) -> None:
-        """Begin without any: no limit."""
-        self._profiles: list[Profile] = []
+        """Keep nothing yet."""
+        self._kept: tuple[Kept, ...] = ()
 
-    def set(self, connector: int, body: Mapping[str, Any], now: datetime) -> None:
-        """Store a profile; one of the same id, or of the same place in the stack, goes."""
-        new = Profile(connector, body, now)
-        self._profiles = [
-            old
-            for old in self._profiles
-            if old.id != new.id
-            and (old.connector, old.purpose, old.level) != (connector, new.purpose, new.level)
-        ]
-        self._profiles.append(new)
+    @property
+    def kept(self) -> tuple[Kept, ...]:
+        """All profiles, in the order in which they were set."""
+        return self._kept
 
-    def clear(self, request: Mapping[str, Any]) -> bool:
-        """Clear what a ClearChargingProfile names; return whether there was any."""
-        gone = [one for one in self._profiles if _matches(one, request)]
-        self._profiles = [one for one in self._profiles if one not in gone]
-        return bool(gone)
+    def put(self, profile: ChargingProfile, situation: Situation, *, lenient: bool = False) -> None:
+        """Keep a profile in place of the one with its id, or with its purpose and level there.
+
+        ``lenient`` takes a TxProfile without a transaction too; it holds from the next one on.
+
+        Raises:
+            ProfileRefused: its purpose does not go with the connector or the transaction [5.16].
+        """
+        connector = situation.connector
+        if profile.purpose == MAX_PROFILE and connector != 0:
+            raise ProfileRefused("a ChargePointMaxProfile is for connector 0")
+        if profile.purpose == TX_PROFILE and not lenient:
+            _check_transaction(profile, situation)
+        replaced = Selection(
+            connector=connector, purpose=profile.purpose, stack_level=profile.stack_level
+        )
+        self._drop(replaced)
+        self._drop(Selection(id=profile.id))
+        self._kept = (*self._kept, Kept(connector, profile))
+
+    def clear(self, selection: Selection) -> bool:
+        """Drop the profiles that are meant; False if there were none."""
+        return self._drop(selection)
 
     def end_transaction(self, connector: int) -> None:
-        """Drop what held only for a transaction."""
-        self._profiles = [
-            one
-            for one in self._profiles
-            if not (one.connector == connector and one.purpose == "TxProfile")
-        ]
+        """Drop the TxProfiles of a connector: they end with their transaction [3.13.1]."""
+        self._drop(Selection(connector=connector, purpose=TX_PROFILE))
 
     def forget(self) -> None:
-        """Drop everything, as some do when they boot."""
-        self._profiles.clear()
+        """Drop everything."""
+        self._kept = ()
 
-    def limit_kw(
-        self, connector: int, now: datetime, began: datetime | None, phases: int = 3
-    ) -> float:
-        """Return the limit of a connector now, in kW; infinite without a profile."""
-        chosen = self._top(connector, "TxProfile", (now, began, phases))
-        if began is None or chosen is None:
-            chosen = self._top(connector, "TxDefaultProfile", (now, began, phases))
-        most = self._top(0, "ChargePointMaxProfile", (now, began, phases))
-        return min(NO_LIMIT_KW if chosen is None else chosen, NO_LIMIT_KW if most is None else most)
+    def own_limit_w(self, situation: Situation) -> float | None:
+        """Return what a connector's own profiles allow, in watts: TxProfile before TxDefault."""
+        limit = None
+        if situation.transaction_id is not None:
+            limit = self._leading(TX_PROFILE, situation)
+        if limit is None:
+            limit = self._leading(TX_DEFAULT_PROFILE, situation)
+        return None if limit is None else limit.watts(situation.phases)
 
-    def _top(
-        self, connector: int, purpose: str, moment: tuple[datetime, datetime | None, int]
-    ) -> float | None:
-        stack = [
-            one
-            for one in self._profiles
-            if one.purpose == purpose and one.connector in {0, connector}
-        ]
-        for profile in sorted(stack, key=lambda one: -one.level):
-            limit_kw = profile.limit_kw(*moment)
-            if limit_kw is not None:
-                return limit_kw
+    def whole_limit_w(self, situation: Situation) -> float | None:
+        """Return what all connectors together may take, in watts."""
+        limit = self._leading(MAX_PROFILE, attrs.evolve(situation, connector=0))
+        return None if limit is None else limit.watts(situation.phases)
+
+    def limit_w(self, situation: Situation) -> float | None:
+        """Return the lower of both, null without any limit [3.13.3]."""
+        own = self.own_limit_w(situation) if situation.connector else None
+        limits = [each for each in (own, self.whole_limit_w(situation)) if each is not None]
+        return min(limits, default=None)
+
+    def composite(self, situation: Situation, duration_s: int) -> tuple[Stretch, ...]:
+        """Return the limits from ``situation.at`` on for ``duration_s`` seconds [5.7]."""
+        start = situation.at
+        fixed = attrs.evolve(situation, charge_start=situation.reference)
+        moments = self._changes(fixed, start + timedelta(seconds=duration_s))
+        stretches: list[Stretch] = []
+        for moment in (start, *moments):
+            limit_w = self.limit_w(attrs.evolve(fixed, at=moment))
+            if not stretches or stretches[-1].limit_w != limit_w:
+                start_s = round((moment - start).total_seconds())
+                stretches.append(Stretch(start_s, limit_w))
+        return tuple(stretches)
+
+    def _changes(self, situation: Situation, end: datetime) -> list[datetime]:
+        found = {
+            moment
+            for kept in self._kept
+            if kept.connector in {0, situation.connector}
+            for moment in kept.profile.changes(situation.at, end, situation.reference)
+        }
+        return sorted(found)
+
+    def _leading(self, purpose: str, situation: Situation) -> Limit | None:
+        """Return the limit of the highest level that sets one now [3.13.2]."""
+        for kept in _by_rank(self._of(purpose, situation.connector)):
+            limit = kept.profile.limit_at(situation.at, situation.reference)
+            if limit is not None:
+                return limit
         return None
 
-    def composite(
-        self, connector: int, now: datetime, began: datetime | None, seconds: int
-    ) -> Iterator[tuple[int, float]]:
-        """Yield where the limit changes within so many seconds: second and kW."""
-        last: float | None = None
-        for second in range(max(1, seconds)):
-            limit_kw = self.limit_kw(connector, now + timedelta(seconds=second), began)
-            if limit_kw != last:
-                yield second, limit_kw
-                last = limit_kw
+    def _of(self, purpose: str, connector: int) -> Iterable[Kept]:
+        places = {0, connector}
+        return (k for k in self._kept if k.profile.purpose == purpose and k.connector in places)
+
+    def _drop(self, selection: Selection) -> bool:
+        left = tuple(kept for kept in self._kept if not selection.means(kept))
+        found = len(left) < len(self._kept)
+        self._kept = left
+        return found
 
 
-def _matches(profile: Profile, request: Mapping[str, Any]) -> bool:
-    asked = {
-        "id": profile.id,
-        "connectorId": profile.connector,
-        "chargingProfilePurpose": profile.purpose,
-        "stackLevel": profile.level,
-    }
-    return all(request[key] == value for key, value in asked.items() if key in request)
+def _by_rank(kept: Iterable[Kept]) -> list[Kept]:
+    """Sort from the highest level down; on one level a connector's own goes before those on 0."""
+    return sorted(kept, key=lambda each: (-each.profile.stack_level, each.connector == 0))
+
+
+def _check_transaction(profile: ChargingProfile, situation: Situation) -> None:
+    if situation.connector == 0 or situation.transaction_id is None:
+        raise ProfileRefused("a TxProfile needs a transaction")
+    if profile.transaction_id not in {None, situation.transaction_id}:
+        raise ProfileRefused(f"transaction {profile.transaction_id} does not run here")

@@ -1,62 +1,100 @@
-"""An electric vehicle at a connector: it ramps up, charges, fills up. Pure; time is handed in."""
+"""A vehicle on a charger's cable: its battery, what it takes, how fast it follows. Pure."""
+
+from typing import Final
 
 import attrs
 
-RAMP_S = 40.0
-TAPER_FROM_PCT = 80.0
-MIN_KW_PER_PHASE = 1.38
-"""6 A at 230 V: below it a vehicle does not charge (IEC 61851)."""
+VOLTS: Final = 230.0
+_TAPER_PCT: Final = 80.0
+_TAPERED: Final = 0.1
+_FALL_S: Final = 5.0
+_STEP_S: Final = 5.0
+_S_PER_H: Final = 3_600.0
+_WHOLE: Final = 100.0
+_HAIR: Final = 1e-9
 
 
 @attrs.frozen
 class Vehicle:
-    """What arrives: battery in kWh, state of charge in percent, the most that it takes in kW."""
+    """A vehicle as it arrives. Powers in kW at the plug, ``soc_pct`` and ``target_pct`` 0 to 100.
 
-    battery_kwh: float = 60.0
+    ``min_a`` is the least current per phase that it charges with (IEC 61851: 6); ``ramp_s`` is
+    how long it takes from nothing to ``max_kw``.
+    """
+
+    battery_kwh: float = attrs.field(default=60.0, validator=attrs.validators.gt(0))
     soc_pct: float = 30.0
-    max_kw: float = 11.0
     target_pct: float = 100.0
-    phases: int = 3
+    max_kw: float = attrs.field(default=11.0, validator=attrs.validators.gt(0))
+    phases: int = attrs.field(default=3, validator=attrs.validators.in_((1, 2, 3)))
+    min_a: float = 6.0
+    ramp_s: float = attrs.field(default=45.0, validator=attrs.validators.gt(0))
+    id_tag: str = attrs.field(default="TAG-1", validator=attrs.validators.max_len(20))
+
+    @property
+    def max_w(self) -> float:
+        """The most that it takes, in watts."""
+        return self.max_kw * 1_000
+
+    @property
+    def min_w(self) -> float:
+        """The least offer that it charges at, in watts."""
+        return self.min_a * VOLTS * self.phases
+
+    def acceptance_w(self, soc_pct: float) -> float:
+        """Return what its battery takes at a state of charge, in watts: less above 80 %."""
+        if soc_pct >= self.target_pct - _HAIR:
+            return 0.0
+        above = max(0.0, soc_pct - _TAPER_PCT) / (_WHOLE - _TAPER_PCT)
+        return self.max_w * (1 - above * (1 - _TAPERED))
 
 
 @attrs.define
-class Charging:
-    """One vehicle while it is plugged in."""
+class PluggedVehicle:
+    """A vehicle on the cable; ``soc_pct`` and ``power_w`` are those of now."""
 
     vehicle: Vehicle
-    soc_pct: float
-    power_kw: float = 0.0
-    energy_kwh: float = 0.0
-
-    @classmethod
-    def of(cls, vehicle: Vehicle) -> "Charging":
-        """Return a vehicle as it is plugged in."""
-        return cls(vehicle, vehicle.soc_pct)
+    soc_pct: float = attrs.field(
+        default=attrs.Factory(lambda self: self.vehicle.soc_pct, takes_self=True)
+    )
+    power_w: float = 0.0
 
     @property
-    def is_full(self) -> bool:
-        """Whether it takes no more."""
-        return self.soc_pct >= self.vehicle.target_pct
+    def full(self) -> bool:
+        """Whether it has all that it wants."""
+        return self.soc_pct >= self.vehicle.target_pct - _HAIR
 
-    def wanted_kw(self, limit_kw: float) -> float:
-        """Return what the vehicle would draw under a limit, once it has ramped."""
-        if self.is_full or limit_kw < MIN_KW_PER_PHASE * self.vehicle.phases:
+    def advance(self, dt_s: float, offered_w: float) -> float:
+        """Let ``dt_s`` seconds pass under an offer in watts; return the energy taken, in Wh."""
+        taken_wh = 0.0
+        left_s = dt_s
+        while left_s > _HAIR:
+            step_s = min(left_s, _STEP_S)
+            taken_wh += self._step(step_s, offered_w)
+            left_s -= step_s
+        return taken_wh
+
+    def _step(self, step_s: float, offered_w: float) -> float:
+        before_w = self.power_w
+        self.power_w = self._follow(step_s, self._wanted(offered_w))
+        room_wh = (self.vehicle.target_pct - self.soc_pct) / _WHOLE * self._capacity_wh
+        energy_wh = (before_w + self.power_w) / 2 * step_s / _S_PER_H
+        if energy_wh >= room_wh:
+            energy_wh, self.power_w = max(0.0, room_wh), 0.0
+        self.soc_pct += energy_wh / self._capacity_wh * _WHOLE
+        return energy_wh
+
+    @property
+    def _capacity_wh(self) -> float:
+        return self.vehicle.battery_kwh * 1_000
+
+    def _wanted(self, offered_w: float) -> float:
+        if offered_w < self.vehicle.min_w - _HAIR:
             return 0.0
-        most_kw = self.vehicle.max_kw
-        if self.soc_pct > TAPER_FROM_PCT:
-            left = (100.0 - self.soc_pct) / (100.0 - TAPER_FROM_PCT)
-            most_kw *= max(left, 0.1)
-        return min(most_kw, limit_kw)
+        return min(offered_w, self.vehicle.acceptance_w(self.soc_pct))
 
-    def advance(self, seconds: float, limit_kw: float) -> None:
-        """Let time pass under a limit: power follows at once downwards, by a ramp upwards."""
-        wanted_kw = self.wanted_kw(limit_kw)
-        if wanted_kw <= self.power_kw:
-            self.power_kw = wanted_kw
-        else:
-            step_kw = self.vehicle.max_kw * seconds / RAMP_S
-            self.power_kw = min(wanted_kw, self.power_kw + step_kw)
-        gained_kwh = self.power_kw * seconds / 3_600.0
-        self.energy_kwh += gained_kwh
-        gained_pct = 100.0 * gained_kwh / self.vehicle.battery_kwh
-        self.soc_pct = min(self.vehicle.target_pct, self.soc_pct + gained_pct)
+    def _follow(self, step_s: float, wanted_w: float) -> float:
+        """Return the power after a step: up within ``ramp_s``, down within five seconds."""
+        if wanted_w >= self.power_w:
+            return min(wanted_w, self.power_w + self.vehicle.max_w / self.vehicle.ramp_s * step_s)
+        return max(wanted_w, self.power_w - self.vehicle.max_w / _FALL_S * step_s)

@@ -1,0 +1,39 @@
+"""What the connectors of one simulated charge point have in common."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Final
+
+import attrs
+
+from actors.sim.configuration import Configuration
+from actors.sim.limits import Limits
+from actors.sim.outbox import Notice
+from actors.sim.quirks import Quirk, Quirks
+
+_BEHIND: Final = timedelta(seconds=50)
+
+
+@attrs.define(eq=False)
+class Cabinet:
+    """The shared parts of a charge point; ``post`` takes what it has to say.
+
+    ``clock`` is real time. ``starts_itself``: a vehicle that is plugged in charges by its own tag.
+    ``max_w`` is what each connector can give.
+    """
+
+    clock: Callable[[], datetime]
+    post: Callable[[Notice], None]
+    quirks: Quirks
+    configuration: Configuration
+    max_w: float = 22_000.0
+    starts_itself: bool = True
+    limits: Limits = attrs.field(factory=Limits)
+
+    def now(self) -> datetime:
+        """Return the charge point's own time, aware."""
+        return self.clock() - (_BEHIND if Quirk.CLOCK_BEHIND in self.quirks else timedelta(0))
+
+    def timestamp(self) -> str:
+        """Return its own time as messages carry it [3.5]."""
+        return self.now().strftime("%Y-%m-%dT%H:%M:%S.%fZ")

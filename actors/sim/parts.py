@@ -1,0 +1,48 @@
+"""The parts of a simulated charge point that its life and its conversations share."""
+
+import asyncio
+import random
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import attrs
+
+from actors.sim.outbox import Outbox
+from actors.sim.quirks import Quirks
+from actors.sim.setup import ChargerSetup
+from actors.sim.station import Station
+from actors.sim.wirelog import Direction, WireLog
+
+PROTOCOL = "ocpp1.6"
+
+
+@attrs.define(eq=False)
+class Parts:
+    """``booted`` is set from an accepted BootNotification to the next restart.
+
+    ``accepted`` is called with the answer to a BootNotification, ``look`` whenever something may
+    have changed.
+    """
+
+    setup: ChargerSetup
+    log: WireLog
+    quirks: Quirks
+    outbox: Outbox
+    station: Station
+    random: random.Random
+    booted: asyncio.Event
+    accepted: Callable[[Mapping[str, Any]], None]
+    look: Callable[[], None]
+
+    def write(
+        self, direction: Direction, message_id: str | None, action: str | None, payload: object
+    ) -> None:
+        """Add a frame to the wire log."""
+        self.log.write(
+            self.setup.identity,
+            PROTOCOL,
+            direction,
+            message_id=message_id,
+            action=action,
+            payload=payload,
+        )
