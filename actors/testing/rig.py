@@ -1,12 +1,22 @@
 """One asset without actors: decide and evolve, driven by hand, for tests of the pure core."""
 
+import math
 from collections.abc import Mapping
 
 import attrs
 
 from engine import events
 from engine.adapters import base
-from engine.asset import AssetState, Outside, decide, evolve, next_wake, noted, performed, settled
+from engine.asset import (
+    AssetState,
+    Outside,
+    decided,
+    evolve,
+    next_wake,
+    noted,
+    performed,
+    settled,
+)
 from engine.asset import effects as effect
 from engine.asset import messages as message
 from engine.commands import Attempt, Command
@@ -89,19 +99,48 @@ class Rig:
 
     START_US = 1_800_000_000 * US_PER_S
 
-    def __init__(self, rules: AssetRules, adapter: FakeSpelling | None = None) -> None:
-        """Configure the asset; nothing is connected yet."""
+    def __init__(
+        self,
+        rules: AssetRules,
+        adapter: FakeSpelling | None = None,
+        *,
+        ahead_s: float = 0.0,
+        shared_slot: bool = False,
+    ) -> None:
+        """Configure the asset; nothing is connected yet.
+
+        ``ahead_s``: how far the device clock is ahead of the plan clock. ``shared_slot``: the link
+        serves other assets too, and its slot has to be granted.
+        """
         self.rules = rules
-        self.now = Instant(self.START_US, self.START_US)
+        self.now = Instant(self.START_US, self.START_US + round(ahead_s * US_PER_S))
         self.adapter = adapter or FakeSpelling()
         self.events: list[events.AssetEvent] = []
         self.times: list[Instant] = []
         self.effects: list[effect.Effect] = []
         self.replies: list[object] = []
-        outside = Outside(adapter=self.adapter, epoch=1)
-        self.state = AssetState(rules.asset_id, outside=outside)
-        self.blank = self.state
+        self.offered: message.PlanOffered | None = None
+        self._shared_slot = shared_slot
+        self.blank = AssetState(rules.asset_id)
+        self.state = attrs.evolve(self.blank, outside=self._outside(1))
         self.tell(message.Configured(rules))
+
+    def _outside(self, epoch: int) -> Outside:
+        return Outside(
+            adapter=self.adapter,
+            epoch=epoch,
+            shared_slot=self._shared_slot,
+            slot="idle" if self._shared_slot else "granted",
+        )
+
+    def restart(self) -> list[events.AssetEvent]:
+        """Start a new engine on the events alone; the newest plan is offered again."""
+        before = len(self.events)
+        epoch = self.state.outside.epoch + 1
+        self.state = attrs.evolve(self.fold(), outside=self._outside(epoch))
+        self.tell(message.Recovered(epoch), message.Configured(self.rules))
+        self.tell(self.offered or message.NothingOffered())
+        return self.events[before:]
 
     def tell(self, *told: message.Message) -> list[events.AssetEvent]:
         """Hand messages to the asset one by one; return the events of all."""
@@ -111,13 +150,12 @@ class Rig:
         return self.events[before:]
 
     def _tell(self, told: message.Message) -> None:
-        self.state = noted(self.state, told, self.now)
-        happened, wanted = decide(self.state, told, self.now)
-        for event in happened:
-            self.state = evolve(self.state, event, self.now)
-            self.events.append(event)
-            self.times.append(self.now)
-        for one in wanted:
+        state = noted(self.state, told, self.now)
+        draft = decided(state, told, self.now)
+        self.events += draft.events
+        self.times += [self.now] * len(draft.events)
+        self.state = draft.state
+        for one in draft.effects:
             self.state = performed(self.state, one)
             self.effects.append(one)
             if isinstance(one, effect.Respond):
@@ -146,30 +184,34 @@ class Rig:
         """Offer a plan whose horizon is so many seconds after the rig's start."""
         ref = PlanRef(ScheduleId(f"sch_{sequence}"), sequence, 0)
         horizon_us = self.START_US + round(horizon_s * US_PER_S)
-        return self.tell(message.PlanOffered(ref, plan, plan.change(0).due_us, horizon_us))
+        self.offered = message.PlanOffered(ref, plan, plan.change(0).due_us, horizon_us)
+        return self.tell(self.offered)
 
     def advance(self, seconds: float, *, alive: bool = True) -> list[events.AssetEvent]:
-        """Let time pass, waking the asset whenever it asked for it.
+        """Let time pass, waking the asset whenever it asked for it, and at the end.
 
         ``alive``: a connected device gives signs of life all the time.
         """
         before = len(self.events)
-        end_us = self.now.device_us + round(seconds * US_PER_S)
-        while True:
-            wake = next_wake(self.state)
-            times = [us for us in (wake.plan_us, wake.device_us) if us is not None]
-            due_us = min((us for us in times if us > self.now.device_us), default=end_us + 1)
-            if due_us > end_us:
-                break
+        end_us = self.now.plan_us + round(seconds * US_PER_S)
+        while (due_us := self._wake_us()) < end_us:
             self._wake(due_us, alive=alive)
         self._wake(end_us, alive=alive)
         return self.events[before:]
 
-    def _wake(self, due_us: int, *, alive: bool) -> None:
-        self.now = Instant(due_us, due_us)
+    def _wake_us(self) -> float:
+        """Return when the asset wants to be woken next, on the plan clock."""
+        wake = next_wake(self.state)
+        ahead_us = self.now.device_us - self.now.plan_us
+        plan_us = math.inf if wake.plan_us is None else wake.plan_us
+        device_us = math.inf if wake.device_us is None else wake.device_us - ahead_us
+        return max(min(plan_us, device_us), self.now.plan_us)
+
+    def _wake(self, plan_us: float, *, alive: bool) -> None:
+        ahead_us = self.now.device_us - self.now.plan_us
+        self.now = Instant(int(plan_us), int(plan_us) + ahead_us)
         if alive and self.state.device.connected:
-            seen = noted(self.state, message.Observed(base.Seen()), self.now)
-            self.state = seen
+            self.state = noted(self.state, message.Observed(base.Seen()), self.now)
         self._tell(message.Woke())
 
     @property

@@ -146,9 +146,9 @@ def test_what_waits_together_is_committed_together(store: Wrapped) -> None:
     journal.start()
     assert all(isinstance(one, Committed) for one in answers.wait(50))
     journal.close(5)
-    assert 1 == store.tries
+    assert store.tries == 1
     assert list(range(1, 52)) == [record.position for record in heard]
-    assert TOPIC == heard[-1].topic
+    assert heard[-1].topic == TOPIC
     assert not list(broken_seals(store.read_all(), CODEC))
 
 
@@ -162,7 +162,7 @@ def test_a_wrong_version_is_refused_alone(started: Callable[[], Journal], store:
     assert isinstance(refused, Refused)
     assert "version 0, not 3" in refused.reason
     assert isinstance(good.wait()[0], Committed)
-    assert 2 == store.last_versions()["b"]
+    assert store.last_versions()["b"] == 2
 
 
 def test_a_store_that_cannot_write_is_waited_for(
@@ -177,8 +177,8 @@ def test_a_store_that_cannot_write_is_waited_for(
     answers = Answers()
     journal.append("a", 0, (entry(1),), NOW, answers)
     assert isinstance(answers.wait()[0], Committed)
-    assert ["lost", "back"] == told
-    assert 3 == store.tries
+    assert told == ["lost", "back"]
+    assert store.tries == 3
 
 
 def test_a_reply_that_was_lost_after_the_commit_stores_nothing_twice(
@@ -192,7 +192,7 @@ def test_a_reply_that_was_lost_after_the_commit_stores_nothing_twice(
     assert answers.wait() == [Committed(range(1, 2))]
     journal.append("a", 1, (entry(2),), NOW, answers)
     answers.wait(2)
-    assert 4 == store.last_position()
+    assert store.last_position() == 4
     assert not list(broken_seals(store.read_all(), CODEC))
 
 
@@ -222,13 +222,13 @@ def test_epochs_count_the_engines_of_a_store(
 ) -> None:
     """A journal that never committed leaves none."""
     first = started()
-    assert 1 == first.epoch
+    assert first.epoch == 1
     answers = Answers()
     first.append("a", 0, (entry(1),), NOW, answers)
     answers.wait()
     first.close(5)
     again = started()
-    assert 2 == again.epoch
+    assert again.epoch == 2
     again.append("a", 1, (entry(2),), NOW, answers)
     answers.wait(2)
     assert not list(broken_seals(store.read_all(), CODEC))

@@ -21,11 +21,11 @@ def test_rows_come_back_in_the_order_of_the_log(tmp_path: Path) -> None:
     positions = [*store.append(rows("a", 3)), *store.append(rows("b", 6_000))]
     assert list(range(1, 6_004)) == positions
     assert positions == [row.position for row in store.read_all()]
-    assert 5 == next(iter(store.read_all(after=4))).position
-    assert [1, 2, 3] == [row.version for row in store.read_stream("a")]
-    assert [3] == [row.version for row in store.read_stream("a", after_version=2)]
-    assert {"a": 3, "b": 6_000} == store.last_versions()
-    assert 6_003 == store.last_position()
+    assert next(iter(store.read_all(after=4))).position == 5
+    assert [row.version for row in store.read_stream("a")] == [1, 2, 3]
+    assert [row.version for row in store.read_stream("a", after_version=2)] == [3]
+    assert store.last_versions() == {"a": 3, "b": 6_000}
+    assert store.last_position() == 6_003
     store.close()
 
 
@@ -46,7 +46,7 @@ def test_a_version_that_is_there_refuses_the_whole_batch(tmp_path: Path) -> None
     store.append(rows("a", 1))
     with pytest.raises(VersionConflict):
         store.append([*rows("b", 1), *rows("a", 1)])
-    assert {"a": 1} == store.last_versions()
+    assert store.last_versions() == {"a": 1}
     store.close()
 
 
@@ -54,7 +54,7 @@ def test_every_commit_waits_for_the_disk(tmp_path: Path) -> None:
     """WAL and synchronous=FULL are set on the connection that writes."""
     store = open_store(f"sqlite:///{tmp_path / 'a.db'}")
     assert isinstance(store, SqliteStore)
-    assert ("wal", 2) == store.pragmas()
+    assert store.pragmas() == ("wal", 2)
     store.close()
 
 
@@ -74,15 +74,15 @@ def test_a_reader_sees_what_is_committed_and_writes_nothing(tmp_path: Path) -> N
     writer = open_store(url)
     writer.append(rows("a", 1))
     reader = open_store(url, read_only=True)
-    assert 1 == reader.last_position()
+    assert reader.last_position() == 1
     writer.append(rows("a", 1, first=2))
-    assert 2 == reader.last_position()
+    assert reader.last_position() == 2
     with pytest.raises(StoreUnavailable):
         reader.append(rows("a", 1, first=3))
     reader.close()
     writer.close()
     again = open_store(url, read_only=True)
-    assert 2 == again.last_position()
+    assert again.last_position() == 2
     again.close()
 
 
@@ -108,8 +108,8 @@ def test_a_network_file_system_is_recognised(tmp_path: Path) -> None:
     """SQLite's locks do not hold there."""
     mounts = tmp_path / "mounts"
     mounts.write_text("/dev/a / ext4 rw 0 0\nserver:/x /mnt/depot nfs4 rw 0 0\n")
-    assert "nfs4" == file_system(Path("/mnt/depot/a.db"), mounts)
-    assert "ext4" == file_system(Path("/mnt/other/a.db"), mounts)
+    assert file_system(Path("/mnt/depot/a.db"), mounts) == "nfs4"
+    assert file_system(Path("/mnt/other/a.db"), mounts) == "ext4"
     assert not file_system(Path("/mnt"), tmp_path / "nowhere")
 
 
@@ -122,7 +122,7 @@ def test_a_locked_store_is_unavailable_and_no_more(tmp_path: Path) -> None:
         store.append(rows("a", 1))
     other.execute("ROLLBACK")
     other.close()
-    assert [1] == list(store.append(rows("a", 1)))
+    assert list(store.append(rows("a", 1))) == [1]
     store.close()
 
 
@@ -134,7 +134,7 @@ def test_a_backup_of_a_live_store_is_whole(tmp_path: Path) -> None:
     store.backup(tmp_path / "b.db", lambda done, all_: told.append((done, all_)))
     store.append(rows("a", 1, first=5_001))
     copy = open_store(f"sqlite:///{tmp_path / 'b.db'}", read_only=True)
-    assert 5_000 == copy.last_position()
+    assert copy.last_position() == 5_000
     assert told[-1][0] == told[-1][1]
     copy.close()
     store.close()
@@ -144,8 +144,8 @@ def test_a_store_in_memory_is_its_own(tmp_path: Path) -> None:
     """Two of them share nothing."""
     one, other = open_store("memory:"), open_store("memory:")
     one.append(rows("a", 1))
-    assert 1 == one.last_position()
-    assert 0 == other.last_position()
+    assert one.last_position() == 1
+    assert other.last_position() == 0
     one.close()
     other.close()
     assert not list(tmp_path.iterdir())

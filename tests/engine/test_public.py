@@ -24,7 +24,7 @@ def test_importing_engine_brings_in_no_sockets_and_no_pandas() -> None:
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=30
     )
-    assert "[]" == done.stdout.strip()
+    assert done.stdout.strip() == "[]"
 
 
 def test_a_schedule_becomes_commands_without_an_engine_running() -> None:
@@ -35,4 +35,4 @@ def test_a_schedule_becomes_commands_without_an_engine_running() -> None:
     index = pd.date_range("2025-01-01", periods=3, freq="15min", tz="UTC")
     frame = pd.DataFrame({"ev_1_kw": [7.0, 7.0, 0.0]}, index=index)
     made = engine.DispatchEngine([rules]).schedule_to_commands(frame)
-    assert [7.0, 0.0] == [command.value_kw for command in made]
+    assert [command.value_kw for command in made] == [7.0, 0.0]

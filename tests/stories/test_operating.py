@@ -47,8 +47,8 @@ def test_a_command_by_hand_goes_out_and_is_on_record(engine: TestSite) -> None:
     row: dict[str, Any] = engine.history()[0]
     assert done.returncode == 0, done.stderr
     assert "COMPLETED" in done.stdout
-    assert ("operator", "anna") == (row["cause"]["kind"], row["cause"]["by"])
-    assert 6.0 == row["value_kw"]
+    assert (row["cause"]["kind"], row["cause"]["by"]) == ("operator", "anna")
+    assert row["value_kw"] == 6.0
 
 
 @pytest.mark.timeout(60)
@@ -59,7 +59,7 @@ def test_pause_and_resume_hold_and_free_every_asset(engine: TestSite) -> None:
     resumed = engine.setpoint("resume", str(engine.file), *WHO)
     again = engine.setpoint("resume", str(engine.file), "ast_a", *WHO)
     assert paused.returncode == 0, paused.stderr
-    assert 3 == len(paused.stdout.splitlines())
+    assert len(paused.stdout.splitlines()) == 3
     assert {"override"} == {one["setpoint_source"] for one in state.values()}
     assert resumed.returncode == 0, resumed.stderr
     assert again.returncode == 2
