@@ -66,12 +66,19 @@ class Running:
             stored.recovery.site.clock, start, empty=stored.rows == 0
         )
         self.runtime = runtime or Runtime.threads(self.clocks)
-        self.adapters = adapters or default_adapters(site, self.clocks)
+        self.fenced: str | None = None
+        self.adapters = adapters or default_adapters(
+            site, self.clocks, may_send=lambda: self.fenced is None
+        )
         publisher = Publisher(self.runtime.bus)
         self.journal = Journal(
             stored.store, Codec(VOCABULARY), instance=ids.instance, clocks=self.clocks
         )
         self.journal.hooks.committed.append(publisher.committed)
+        self.journal.hooks.lost = self._store_lost
+        self.journal.hooks.back = self._store_back
+        self.journal.hooks.fenced = self._was_fenced
+        self._lost_us: int | None = None
         parts = Parts(
             site,
             self.clocks,
@@ -189,6 +196,22 @@ class Running:
         for tell in self.assembly.tell.values():
             tell(message.Woke())
 
+    # --- the store
+
+    def _store_lost(self, reason: str) -> None:
+        """The store cannot be written: nothing new is sent meanwhile. The journal's thread."""
+        self._lost_us = self.clocks.device_us()
+        self._site.tell(Noted(events.StoreLost(self._lost_us, reason), _told))
+
+    def _store_back(self) -> None:
+        """The store can be written again. The journal's thread."""
+        now_us = self.clocks.device_us()
+        self._site.tell(Noted(events.StoreBack(self._lost_us or now_us, now_us), _told))
+
+    def _was_fenced(self, reason: str) -> None:
+        """Another engine has the store: no control frame leaves any more. The journal's thread."""
+        self.fenced = reason
+
     # --- how far it is
 
     def history_since_open(self) -> History:
@@ -225,6 +248,12 @@ class Running:
         self.journal.close(left_s / 2)
         self.runtime.stop(left_s / 2)
         self._stored.store.close()
+
+
+def _told(answer: object) -> None:
+    """Take note that an event was committed, or say that it was not."""
+    if isinstance(answer, SetpointError):
+        logger.warning("not on record: %s", answer)
 
 
 def _is_over(state: AssetState) -> bool:

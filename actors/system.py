@@ -24,7 +24,7 @@ from engine.bus import Event, Subscription
 from engine.codec import Record
 from engine.commands import CommandType
 from engine.config import Site
-from engine.errors import CommandRefused, EngineClosed, SetpointError, UnknownAsset
+from engine.errors import CommandRefused, EngineClosed, Fenced, SetpointError, UnknownAsset
 from engine.events import RELEASED, Setpoint
 from engine.history import CommandRecord, History
 from engine.intake import Intake, Intent
@@ -304,6 +304,15 @@ class ActorSystem:
     def history_since_open(self) -> History:
         """Return the commands that were open when this engine opened, or came since."""
         return self._running.history_since_open()
+
+    def check_fence(self) -> None:
+        """Return if the store is still this engine's.
+
+        Raises:
+            Fenced: another engine took it over; names it.
+        """
+        if self._running.fenced is not None:
+            raise Fenced(self._running.fenced)
 
     def is_done(self) -> bool:
         """Return whether every horizon has passed and every command is over."""

@@ -133,6 +133,7 @@ def _attend(system: ActorSystem, wanted: Wanted, interrupts: Interrupts) -> int:
         folder = None if wanted.watch is None else Folder(wanted.watch)
         while not interrupts.stopping.wait(_LOOK_S):
             feed.refresh()
+            system.check_fence()
             if folder is not None:
                 _submit_new(system, folder, feed, wanted)
             if wanted.until_done and system.is_done():
