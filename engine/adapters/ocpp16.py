@@ -177,8 +177,8 @@ def limit_of(power_kw: float, own: OcppOptions, unit: str) -> tuple[float, float
     if 0 < watts < least_w:
         watts = least_w if own.below_min == "minimum" else 0.0
     if unit == "W":
-        limit = math.floor(round(watts * 10, 3)) / 10
-        return limit, limit / 1_000
+        tenths = math.floor(round(watts * 10, 3))
+        return tenths / 10, tenths / 10_000
     amperes = math.floor(round(watts / per_ampere * 10, 6)) / 10
     return amperes, round(amperes * per_ampere) / 1_000
 

@@ -1,0 +1,282 @@
+"""OCPP 1.6: every payload that can be built is valid, and answers mean what they say."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import attrs
+import pytest
+from ocpp.messages import Call, _validate_payload
+
+from engine.adapters.base import Answer, AssetView, SetpointRead
+from engine.adapters.ocpp16 import (
+    Ocpp16Spelling,
+    OcppOptions,
+    judge,
+    limit_of,
+    options_of,
+    unit_of,
+)
+from engine.commands import Attempt, Cause, CauseKind, Command, CommandType
+from engine.errors import Untranslatable, UsageError
+from engine.types import AssetId, AssetKind, CommandId
+
+AT = datetime(2025, 6, 3, 8, 0, 5, 250_000, tzinfo=UTC)
+OWN = OcppOptions("CP-1", 2)
+SPELLING = Ocpp16Spelling()
+
+
+def view(own: OcppOptions = OWN, **changes: Any) -> AssetView:  # noqa: ANN401 - fields of AssetView
+    """Return a charger's view."""
+    seen = AssetView(AssetId("ast_1"), AssetKind.EV_CHARGER, "CHARGING", options=own)
+    return attrs.evolve(seen, **changes)
+
+
+def attempt(form: int = 0, **changes: Any) -> Attempt:  # noqa: ANN401 - fields of Attempt
+    """Return an attempt at 7.4 kW with a lease and a fallback."""
+    tried = Attempt("att_1", 1, form, AT, 900.0, 4.2, 7.4, 0.0)
+    return attrs.evolve(tried, **changes)
+
+
+def command(kind: CommandType, **arguments: object) -> Command:
+    """Return a command of a type."""
+    return Command(
+        CommandId("cmd_1"),
+        AssetId("ast_1"),
+        kind,
+        7.4,
+        AT,
+        Cause(CauseKind.SCHEDULE),
+        arguments=arguments,
+    )
+
+
+def profile(form: int = 0, seen: AssetView | None = None, **changes: Any) -> Any:  # noqa: ANN401 - JSON
+    """Return the last profile that a setpoint is spelled as."""
+    payload = SPELLING.translate(
+        command(CommandType.SET_CHARGE_RATE), seen or view(), attempt(form, **changes)
+    )
+    return payload.frames[-1].body["csChargingProfiles"]
+
+
+def everything() -> Iterator[tuple[Command, AssetView, Attempt]]:
+    """Yield every kind of command in every situation that changes its spelling."""
+    views = [
+        view(attrs.evolve(OWN, rate_unit=unit, phases=phases), transaction_id=transaction)
+        for unit in ("auto", "W", "A")
+        for phases in (1, 3)
+        for transaction in (None, "123456")
+    ]
+    for seen in views:
+        for form in range(3):
+            for lease_s in (900.0, None):
+                for fallback_kw in (4.2, 7.4, None):
+                    tried = attempt(form, lease_s=lease_s, fallback_kw=fallback_kw)
+                    yield command(CommandType.SET_CHARGE_RATE), seen, tried
+        for kind in (
+            CommandType.START_CHARGING,
+            CommandType.STOP_CHARGING,
+            CommandType.CHANGE_AVAILABILITY,
+            CommandType.RELEASE,
+        ):
+            yield command(kind), seen, attempt()
+
+
+def test_every_payload_that_can_be_built_is_valid() -> None:
+    """Against the JSON schemas that the ocpp library ships."""
+    checked = 0
+    for given, seen, tried in everything():
+        try:
+            payload = SPELLING.translate(given, seen, tried)
+        except Untranslatable:
+            continue
+        for frame in payload.frames:
+            _validate_payload(Call("1", frame.action, dict(frame.body)), "1.6")
+            checked += 1
+    assert checked > 200
+
+
+def test_the_first_form_is_absolute_and_gives_way_to_the_fallback() -> None:
+    """Its start lies a minute back; the second period begins when the lease ends."""
+    made = profile()
+    schedule = made["chargingSchedule"]
+    assert made["chargingProfileKind"] == "Absolute"
+    assert made["chargingProfilePurpose"] == "TxDefaultProfile"
+    assert made["chargingProfileId"] == 2_000
+    assert schedule["startSchedule"] == "2025-06-03T07:59:05Z"
+    assert schedule["chargingSchedulePeriod"] == [
+        {"startPeriod": 0, "limit": 7_400.0, "numberPhases": 3},
+        {"startPeriod": 960, "limit": 4_200.0, "numberPhases": 3},
+    ]
+
+
+def test_a_transaction_gets_a_profile_of_its_own() -> None:
+    """TxProfile with the transaction's id, under another profile id."""
+    made = profile(seen=view(transaction_id="77"))
+    assert made["chargingProfilePurpose"] == "TxProfile"
+    assert made["transactionId"] == 77
+    assert made["chargingProfileId"] == 2_010
+
+
+def test_without_a_fallback_the_lease_is_a_duration() -> None:
+    """Afterwards the charger is on its own."""
+    schedule = profile(fallback_kw=None)["chargingSchedule"]
+    assert schedule["duration"] == 960
+    assert len(schedule["chargingSchedulePeriod"]) == 1
+
+
+def test_the_ladder_of_forms_comes_to_an_end() -> None:
+    """Relative, then one period with the fallback below it, then no more."""
+    assert profile(1)["chargingProfileKind"] == "Relative"
+    last = SPELLING.translate(command(CommandType.SET_CHARGE_RATE), view(), attempt(2))
+    levels = [frame.body["csChargingProfiles"]["stackLevel"] for frame in last.frames]  # type: ignore[index]  # JSON
+    assert levels == [0, 1]
+    for form, lease_s in ((3, 900.0), (2, None)):
+        with pytest.raises(Untranslatable):
+            SPELLING.translate(
+                command(CommandType.SET_CHARGE_RATE), view(), attempt(form, lease_s=lease_s)
+            )
+
+
+@pytest.mark.parametrize(
+    ("own", "power_kw", "unit", "limit", "applied_kw"),
+    [
+        ({}, 2.3147, "W", 0.0, 0.0),
+        ({"min_a": 0}, 2.3147, "W", 2_314.7, 2.3147),
+        ({"below_min": "minimum"}, 2.0, "W", 4_140.0, 4.14),
+        ({}, 11.0, "A", 15.9, 10.971),
+        ({"phases": 1}, 3.68, "A", 16.0, 3.68),
+        ({}, 0.0, "A", 0.0, 0.0),
+    ],
+)
+def test_limits_are_rounded_down_to_a_tenth(
+    own: dict[str, Any], power_kw: float, unit: str, limit: float, applied_kw: float
+) -> None:
+    """Both numbers are known: what was asked and what it comes to."""
+    assert limit_of(power_kw, attrs.evolve(OWN, **own), unit) == (limit, applied_kw)
+
+
+@pytest.mark.parametrize(
+    ("told", "unit"),
+    [
+        ("Current", "A"),
+        ("Power", "W"),
+        ("Current,Power", "W"),
+        ("a", "A"),
+        ("W", "W"),
+        ("", "W"),
+        ("x", "W"),
+    ],
+)
+def test_the_rate_unit_is_what_the_charger_takes(told: str, unit: str) -> None:
+    """Watts by preference; the site file's word outranks the charger's."""
+    key = "ChargingScheduleAllowedChargingRateUnit"
+    assert unit_of(OWN, {key: told}) == unit
+    assert unit_of(attrs.evolve(OWN, rate_unit="A"), {key: told}) == "A"
+
+
+def test_the_stack_level_is_one_where_there_is_one() -> None:
+    """A charger with a single level gets level 0."""
+    key = "ChargeProfileMaxStackLevel"
+    assert profile(seen=view(capabilities={key: "0"}))["stackLevel"] == 0
+    assert profile(seen=view(capabilities={key: "many"}))["stackLevel"] == 1
+
+
+def test_what_a_charger_cannot_do_is_untranslatable() -> None:
+    """Each with its own message."""
+    cases: list[tuple[Command, AssetView, str]] = [
+        (command(CommandType.SET_DISCHARGE_RATE), view(), "discharge"),
+        (command(CommandType.STOP_CHARGING), view(), "no transaction"),
+        (command(CommandType.STOP_CHARGING), view(transaction_id="x"), "none of OCPP 1.6"),
+        (command(CommandType.CALL), view(), "needs an action"),
+    ]
+    for given, seen, told in cases:
+        with pytest.raises(Untranslatable, match=told):
+            SPELLING.translate(given, seen, attempt())
+    with pytest.raises(Untranslatable, match="other form"):
+        SPELLING.translate(command(CommandType.RELEASE), view(), attempt(1))
+
+
+def test_a_call_is_spelled_as_it_was_given() -> None:
+    """Any action and payload."""
+    given = command(CommandType.CALL, action="Reset", payload={"type": "Soft"})
+    frame = SPELLING.translate(given, view(), attempt()).frames[0]
+    assert (frame.action, frame.body) == ("Reset", {"type": "Soft"})
+
+
+def test_a_release_clears_our_own_profiles_alone() -> None:
+    """By id; in a transaction its profile first."""
+    made = SPELLING.translate(command(CommandType.RELEASE), view(transaction_id="7"), attempt())
+    assert [frame.body["id"] for frame in made.frames] == [2_010, 2_000, 2_001]
+
+
+def test_an_inoperative_charger_is_asked_for() -> None:
+    """ChangeAvailability has two types."""
+    given = command(CommandType.CHANGE_AVAILABILITY, operative=False)
+    assert SPELLING.translate(given, view(), attempt()).frames[0].body["type"] == "Inoperative"
+
+
+@pytest.mark.parametrize(
+    ("action", "conf", "outcome", "reason"),
+    [
+        ("SetChargingProfile", {"status": "Accepted"}, "accepted", None),
+        ("SetChargingProfile", {"status": "Rejected"}, "rejected", "Rejected"),
+        ("SetChargingProfile", {"status": "NotSupported"}, "rejected", "unsupported"),
+        ("ChangeAvailability", {"status": "Scheduled"}, "accepted", None),
+        ("ClearChargingProfile", {"status": "Unknown"}, "accepted", None),
+        ("SetChargingProfile", {"status": "Perhaps"}, "unknown", "Perhaps"),
+        ("GetConfiguration", {}, "accepted", None),
+    ],
+)
+def test_a_status_means_what_the_action_makes_of_it(
+    action: str, conf: dict[str, object], outcome: str, reason: str | None
+) -> None:
+    """A status that nobody knows is no answer."""
+    assert judge(action, conf) == (outcome, reason)
+
+
+def composite(unit: str = "W", **period: object) -> Answer:
+    """Return the answer to GetCompositeSchedule with one period."""
+    schedule = {"chargingRateUnit": unit, "chargingSchedulePeriod": [period]}
+    return Answer("raw", values=({"status": "Accepted", "chargingSchedule": schedule},))
+
+
+def test_a_composite_schedule_tells_the_limit_that_holds() -> None:
+    """In watts or amperes, by the charger's phases where it names them."""
+    read = SPELLING.interpret(composite(limit=7_400.0), view())[0]
+    amperes = SPELLING.interpret(composite("A", limit=16, numberPhases=1), view())[0]
+    assert isinstance(read, SetpointRead)
+    assert isinstance(amperes, SetpointRead)
+    assert read.charge_kw == pytest.approx(7.4)
+    assert amperes.charge_kw == pytest.approx(3.68)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"status": "Rejected"},
+        {"chargingSchedule": None},
+        {"chargingSchedule": {"chargingSchedulePeriod": []}},
+        {"chargingSchedule": {"chargingSchedulePeriod": [{"limit": "x"}]}},
+        "text",
+    ],
+)
+def test_what_is_no_composite_schedule_tells_nothing(value: object) -> None:
+    """Whatever came instead."""
+    assert SPELLING.interpret(Answer("raw", values=(value,)), view()) == ()
+
+
+def test_the_question_after_an_unknown_outcome_is_valid() -> None:
+    """It only reads."""
+    frame = SPELLING.questions(view())[0].frames[0]
+    _validate_payload(Call("1", frame.action, dict(frame.body)), "1.6")
+    assert not frame.control
+
+
+def test_options_of_another_adapter_are_refused() -> None:
+    """And a charge point needs a name."""
+    with pytest.raises(UsageError):
+        options_of(object())
+    with pytest.raises(ValueError, match="charge_point"):
+        OcppOptions(" ")
+    assert SPELLING.slot_key(OWN) == "CP-1"

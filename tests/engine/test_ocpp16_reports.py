@@ -1,0 +1,110 @@
+"""OCPP 1.6: what charge points say of themselves, junk included."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from engine.adapters.ocpp16_reports import measured, moment, status_of
+
+
+@pytest.mark.parametrize(
+    ("status", "state", "detail"),
+    [
+        ("Available", "AVAILABLE", {}),
+        ("Preparing", "PREPARING", {}),
+        ("Charging", "CHARGING", {}),
+        ("SuspendedEV", "SUSPENDED", {"suspended_by": "ev"}),
+        ("SuspendedEVSE", "SUSPENDED", {"suspended_by": "evse"}),
+        ("Finishing", "FINISHING", {}),
+        ("Reserved", "AVAILABLE", {"reserved": "yes"}),
+        ("Unavailable", "UNAVAILABLE", {}),
+        ("Occupied", None, {}),
+    ],
+)
+def test_a_status_is_mapped_to_a_state(
+    status: str, state: str | None, detail: dict[str, str]
+) -> None:
+    """A status that nobody knows keeps its own words."""
+    seen = status_of({"connectorId": 1, "status": status, "timestamp": "2025-06-03T08:00:00Z"})
+    assert (seen.state, seen.raw, dict(seen.detail)) == (state, status, detail)
+    assert seen.reported_at == datetime(2025, 6, 3, 8, tzinfo=UTC)
+    assert not seen.whole_device
+
+
+def test_a_fault_keeps_its_codes_and_connector_0_speaks_for_all() -> None:
+    """What the charger says is wrong is worth keeping."""
+    seen = status_of(
+        {
+            "connectorId": 0,
+            "status": "Faulted",
+            "errorCode": "GroundFailure",
+            "vendorErrorCode": "E7",
+        }
+    )
+    assert dict(seen.detail) == {"error_code": "GroundFailure", "vendor_code": "E7"}
+    assert seen.whole_device
+    assert dict(status_of({"connectorId": 1, "status": "Faulted"}).detail) == {}
+
+
+@pytest.mark.parametrize("text", [None, "yesterday", 5])
+def test_what_is_no_time_is_none(text: object) -> None:
+    """And a time without an offset is UTC."""
+    assert moment(text) is None
+    assert moment("2025-06-03T08:00:00") == datetime(2025, 6, 3, 8, tzinfo=UTC)
+
+
+def values(*samples: dict[str, Any], at: str = "2025-06-03T08:00:00Z") -> dict[str, Any]:
+    """Return a meter value."""
+    return {"timestamp": at, "sampledValue": list(samples)}
+
+
+POWER = "Power.Active.Import"
+
+
+def test_power_and_state_of_charge_are_read() -> None:
+    """The phase-less total wins over the phases, and the newest value over older ones."""
+    seen = measured(
+        {
+            "meterValue": [
+                values({"value": "1", "measurand": POWER, "unit": "kW"}, at="2025-06-03T07:00:00Z"),
+                values(
+                    {"value": "7400", "measurand": POWER, "unit": "W"},
+                    {"value": "2400", "measurand": POWER, "unit": "W", "phase": "L1"},
+                    {"value": "55.5", "measurand": "SoC"},
+                ),
+                values({"value": "2", "measurand": POWER, "unit": "kW"}, at="2025-06-03T06:00:00Z"),
+                values({"value": "9"}),
+            ]
+        }
+    )
+    assert seen is not None
+    assert seen.power_kw == pytest.approx(7.4)
+    assert seen.soc_pct == 55.5
+
+
+def test_phases_are_summed_where_there_is_no_total() -> None:
+    """Watts are meant where no unit is given."""
+    samples = [{"value": "1000", "measurand": POWER, "phase": f"L{n}"} for n in (1, 2, 3)]
+    seen = measured({"meterValue": [values(*samples, at="?")]})
+    assert seen is not None
+    assert seen.power_kw == pytest.approx(3.0)
+    assert seen.measured_at is None
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        {},
+        {"meterValue": "x"},
+        {"meterValue": ["x", {"sampledValue": "x"}, {"sampledValue": ["x"]}]},
+        {"meterValue": [values({"value": "NaN", "measurand": POWER})]},
+        {"meterValue": [values({"value": "x", "measurand": POWER})]},
+        {"meterValue": [values({"measurand": POWER})]},
+        {"meterValue": [values({"value": "1", "measurand": POWER, "unit": "horses"})]},
+        {"meterValue": [values({"value": "1", "measurand": "Voltage"})]},
+    ],
+)
+def test_junk_measures_nothing(payload: dict[str, Any]) -> None:
+    """And raises nothing."""
+    assert measured(payload) is None
