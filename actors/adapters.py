@@ -45,11 +45,15 @@ def option_types() -> dict[str, type]:
 
 
 def default_adapters(
-    site: Site, clocks: Clocks, may_send: Callable[[], bool] = lambda: True
+    site: Site,
+    clocks: Clocks,
+    may_send: Callable[[], bool] = lambda: True,
+    notice: Callable[[str, str], None] = lambda _kind, _peer: None,
 ) -> AdapterRegistry:
     """Return the adapters that a site uses, ready to be linked.
 
-    ``may_send`` is asked before each control frame and each round of keep-alives.
+    ``may_send`` is asked before each control frame and each round of keep-alives; ``notice``
+    hears of refused peers, once a kind and minute.
 
     Raises:
         SiteRefused: a register profile or a password cannot be read.
@@ -66,7 +70,7 @@ def default_adapters(
         registry.register("modbus", ModbusAdapter(profiles_of(site), guards))
     if "ocpp" in used:
         listen = site.ocpp or OcppListen()
-        registry.register("ocpp", OcppAdapter(listen, clocks, checker(site), stale_s))
+        registry.register("ocpp", OcppAdapter(listen, clocks, (checker(site), notice), stale_s))
     return registry
 
 

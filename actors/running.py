@@ -68,7 +68,7 @@ class Running:
         self.runtime = runtime or Runtime.threads(self.clocks)
         self.fenced: str | None = None
         self.adapters = adapters or default_adapters(
-            site, self.clocks, may_send=lambda: self.fenced is None
+            site, self.clocks, lambda: self.fenced is None, self._noticed
         )
         publisher = Publisher(self.runtime.bus)
         self.journal = Journal(
@@ -207,6 +207,11 @@ class Running:
         """The store can be written again. The journal's thread."""
         now_us = self.clocks.device_us()
         self._site.tell(Noted(events.StoreBack(self._lost_us or now_us, now_us), _told))
+
+    def _noticed(self, kind: str, peer: str) -> None:
+        """A peer was refused at the door. The loop thread."""
+        logger.warning("refused %r: %s", peer, kind)
+        self._site.tell(Noted(events.SecurityNoticed(kind, peer, 1), _told))
 
     def _was_fenced(self, reason: str) -> None:
         """Another engine has the store: no control frame leaves any more. The journal's thread."""

@@ -30,10 +30,14 @@ class Bench:
     def __init__(self, **listen: Any) -> None:  # noqa: ANN401 - fields of OcppListen
         """Make it; nothing listens yet."""
         self.clocks = Clocks()
+        self.notices: list[tuple[str, str]] = []
         self.adapter = OcppAdapter(
             OcppListen(port=0, **listen),
             self.clocks,
-            lambda identity, password: (identity, password) == ("CP 1", PASSWORD),
+            (
+                lambda identity, password: (identity, password) == ("CP 1", PASSWORD),
+                lambda kind, peer: self.notices.append((kind, peer)),
+            ),
             60.0,
         )
         self.seen: list[tuple[int, base.Observation]] = []
@@ -193,6 +197,7 @@ def test_wrong_keys_lock_a_charge_point_out_for_a_while() -> None:
         with pytest.raises(InvalidStatus) as refused:
             await bench.client()
         assert refused.value.response.status_code == 429
+        assert bench.notices == [("Unauthorized", "CP 1"), ("Too Many Requests", "CP 1")]
 
     run(story)
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from actors.clock import Clocks
-from actors.links.ocpp.csms import CheckPassword, Csms, Door
+from actors.links.ocpp.csms import CheckPassword, Csms, Door, Notice
 from actors.links.ocpp.link import OcppLink
 from actors.links.ocpp.point import Manners
 from engine.adapters.base import Link, Observation
@@ -17,9 +17,17 @@ class OcppAdapter(Ocpp16Spelling):
     """The adapter of the site file's name ``ocpp``: the spelling, and links on one listener."""
 
     def __init__(
-        self, listen: OcppListen, clocks: Clocks, check: CheckPassword, stale_s: float
+        self,
+        listen: OcppListen,
+        clocks: Clocks,
+        guard: tuple[CheckPassword, Notice],
+        stale_s: float,
     ) -> None:
-        """Listen to nobody yet; ``check`` tells whether a charge point's password is right."""
+        """Listen to nobody yet.
+
+        ``guard`` tells whether a charge point's password is right, and hears of refused peers.
+        """
+        check, notice = guard
         self._clocks = clocks
         manners = Manners(
             clocks.device_us,
@@ -28,7 +36,7 @@ class OcppAdapter(Ocpp16Spelling):
             listen.id_tags,
             listen.setpoint_id_tag,
         )
-        self._csms = Csms(Door(listen, check, stale_s), manners)
+        self._csms = Csms(Door(listen, check, stale_s, notice), manners)
 
     @property
     def url(self) -> str | None:

@@ -28,6 +28,8 @@ LOCK_OUT: Final = 5
 LOCK_US: Final = 60_000_000
 
 CheckPassword = Callable[[str, str], bool]
+Notice = Callable[[str, str], None]
+"""Hears of a refused peer: of what kind, and who it said that it was."""
 
 
 @attrs.frozen
@@ -37,6 +39,7 @@ class Door:
     listen: OcppListen
     check: CheckPassword
     stale_s: float
+    notice: Notice
 
 
 class Csms:
@@ -50,6 +53,7 @@ class Csms:
         self._server: Server | None = None
         self._opened = 0
         self._failures: Counter[str] = Counter()
+        self._told: set[http.HTTPStatus] = set()
         self._window_us = 0
         self.url: str | None = None
 
@@ -119,11 +123,15 @@ class Csms:
 
     def _locked(self, identity: str) -> bool:
         """Return whether a charge point has had its wrong passwords for this minute."""
+        self._turn_window()
+        return self._failures[identity] >= LOCK_OUT
+
+    def _turn_window(self) -> None:
         now_us = self._manners.device_us()
         if now_us - self._window_us > LOCK_US:
             self._window_us = now_us
             self._failures.clear()
-        return self._failures[identity] >= LOCK_OUT
+            self._told.clear()
 
     def _authentic(self, identity: str, headers: Headers) -> bool:
         scheme, _, given = headers.get("Authorization", "").partition(" ")
@@ -139,9 +147,10 @@ class Csms:
     def _refused(
         self, connection: ServerConnection, identity: str, status: http.HTTPStatus
     ) -> Response:
-        if self._failures["", status] == 0:  # type: ignore[index]  # one line a window and status
-            logger.warning("refused %r: %s", identity[:50], status.phrase)
-        self._failures["", status] += 1  # type: ignore[index]
+        self._turn_window()
+        if status not in self._told:  # one event a window and kind: attempts cannot flood the log
+            self._told.add(status)
+            self._door.notice(status.phrase, identity[:50])
         response = connection.respond(status, f"{status.phrase}\n")
         if status is http.HTTPStatus.UNAUTHORIZED:
             response.headers["WWW-Authenticate"] = 'Basic realm="setpoint"'

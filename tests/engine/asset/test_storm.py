@@ -216,6 +216,7 @@ class Storm(RuleBasedStateMachine):
         self.slot = self.rig.state.outside.slot
         self.sequence = 0
         self.seen_events = self.seen_effects = 0
+        self._heal()
 
     @property
     def is_battery(self) -> bool:
@@ -239,7 +240,29 @@ class Storm(RuleBasedStateMachine):
         self.rig.offer(plan, after_s + SLOT_S * len(powers), sequence=self.sequence)
 
     @rule()
-    def offer_again(self) -> None:
+    def serve(self) -> None:
+        """Answer as a healthy device for a while."""
+        for _ in range(4):
+            self._serve()
+
+    @rule(powers=st.lists(st.sampled_from(POWERS_W), min_size=3, max_size=3))
+    def plan_and_serve(self, powers: list[int]) -> None:
+        self.plan(powers, [True] * 6, 0)
+        self.serve()
+
+    @rule()
+    def heal(self) -> None:
+        self._heal()
+
+    def _heal(self) -> None:
+        healthy = "IDLE" if self.is_battery else "PREPARING"
+        self.rig.observe(
+            base.Connected(),
+            base.StateReported(healthy, healthy, whole_device=True),
+            base.StateReported(healthy, healthy),
+        )
+
+    def _offer_again(self) -> None:
         if self.rig.offered is not None:
             self.rig.tell(self.rig.offered)
         else:
@@ -273,10 +296,9 @@ class Storm(RuleBasedStateMachine):
         }
         self.rig.tell(message.QuestionAnswered(about, answers[told]))
 
-    @rule(outcome=st.sampled_from(OUTCOMES))
-    def answer_late(self, outcome: base.Outcome) -> None:
+    def _answer_late(self) -> None:
         self.rig.tell(
-            message.AttemptAnswered("att_old", None, outcome),
+            message.AttemptAnswered("att_old", None, "unknown"),
             message.QuestionAnswered("att_old", None),
         )
 
@@ -330,9 +352,6 @@ class Storm(RuleBasedStateMachine):
     )
     def report(self, seen: base.Observation) -> None:
         self.rig.observe(seen)
-
-    @rule()
-    def poll(self) -> None:
         if self.is_battery:
             self.rig.observe(self.device.read())
 
@@ -376,15 +395,30 @@ class Storm(RuleBasedStateMachine):
 
     @rule()
     def restart(self) -> None:
+        self._restart()
+
+    def _restart(self) -> None:
         self.slot = "idle" if self.rig.state.outside.shared_slot else "granted"
         self.rig.restart()
 
-    @rule(gave_up=st.booleans())
-    def crash(self, *, gave_up: bool) -> None:
+    @rule(what=st.sampled_from(["crash", "give_up", "retire", "stop", "offer", "late"]))
+    def be_rare(self, what: str) -> None:
+        match what:
+            case "crash" | "give_up":
+                self._crash(gave_up=what == "give_up")
+            case "retire":
+                self._retire_and_return()
+            case "stop":
+                self.rig.tell(message.Stopping())
+            case "offer":
+                self._offer_again()
+            case _:
+                self._answer_late()
+
+    def _crash(self, *, gave_up: bool) -> None:
         self.rig.tell(message.Crashed("Woke", "ValueError", 1, set_aside=False, gave_up=gave_up))
 
-    @rule()
-    def retire_and_return(self) -> None:
+    def _retire_and_return(self) -> None:
         self.rig.tell(message.Configured(None))
         self.rig.tell(message.Woke(), message.Configured(self.rig.rules))
 
@@ -454,14 +488,9 @@ class Storm(RuleBasedStateMachine):
         if not hasattr(self, "rig"):
             return
         if self.rig.state.outside.stopping:
-            return
-        healthy = "IDLE" if self.is_battery else "CHARGING"
-        self.rig.observe(
-            base.Disconnected(),
-            base.Connected(),
-            base.StateReported("AVAILABLE", "AVAILABLE", whole_device=True),
-            base.StateReported(healthy, healthy),
-        )
+            self._restart()
+        self.rig.observe(base.Disconnected())
+        self._heal()
         for _ in range(60):
             self.the_promises_hold()
             if not self._serve():
