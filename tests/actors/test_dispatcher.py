@@ -1,0 +1,183 @@
+"""The dispatcher and the engine around it: accepted schedules, receipts, offers after a restart."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import attrs
+import pandas as pd
+import pytest
+
+from actors.bench.device import InstantAdapter, InstantOptions
+from actors.clock import wall_now
+from actors.system import ActorSystem
+from engine.adapters.registry import AdapterRegistry
+from engine.config import AssetConfig, Site
+from engine.errors import CommandRefused, EngineClosed, ScheduleRefused, UnknownAsset
+from engine.rules import AssetRules
+from engine.types import AssetId, AssetKind
+
+
+def site(place: Path, count: int = 2) -> Site:
+    """Return a site of instant chargers with a store in a folder."""
+    assets = tuple(
+        AssetConfig(
+            AssetRules(
+                AssetId(f"ast_{n}"),
+                AssetKind.EV_CHARGER,
+                "instant",
+                str(n),
+                22_000,
+                fallback_w=4_200,
+                on_stop="hold",
+            ),
+            InstantOptions(),
+        )
+        for n in range(count)
+    )
+    return Site("sit_t", "UTC", f"sqlite:///{place / 't.db'}", assets)
+
+
+@contextmanager
+def opened(place: Path, count: int = 2) -> Iterator[ActorSystem]:
+    """Open an engine on instant devices."""
+    adapters = AdapterRegistry({"instant": InstantAdapter()})
+    with ActorSystem.open(site(place, count), adapters=adapters) as system:
+        yield system
+
+
+def plan(*rows: float, count: int = 2, shift: int = 0) -> pd.DataFrame:
+    """Return a schedule of hours from this hour on, the same for every charger."""
+    start = pd.Timestamp(wall_now()).floor("h") + pd.Timedelta(hours=shift)
+    index = pd.date_range(start, periods=len(rows), freq="h")
+    return pd.DataFrame({f"ev_{n}_kw": list(rows) for n in range(count)}, index=index)
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    """Wait for something that other threads bring about."""
+    tick = threading.Event()
+    for _ in range(500):
+        if condition():
+            return
+        tick.wait(0.02)
+    raise TimeoutError("it did not come about")
+
+
+def test_a_receipt_counts_what_a_schedule_brings(tmp_path: Path) -> None:
+    """Assets, changes, new commands; the columns that were left alone."""
+    with opened(tmp_path) as system:
+        receipt = system.submit(plan(5.0, 7.0, 7.0).assign(load_kw=3.0))
+        assert receipt.schedule_id == "sch_1"
+        assert (receipt.assets, receipt.changed_assets, receipt.commands) == (2, 2, 4)
+        assert receipt.ignored_columns == ("load_kw",)
+        assert not receipt.unchanged
+
+
+def test_the_same_content_again_changes_nothing_and_says_so(tmp_path: Path) -> None:
+    """No event is stored for it."""
+    with opened(tmp_path) as system:
+        table = plan(5.0, 7.0)
+        first = system.submit(table)
+        wait_until(lambda: all(v.setpoint_kw == 5.0 for v in system.state().values()))
+        before = len(list(system.events()))
+        again = system.submit(table)
+        assert again.unchanged
+        assert again.schedule_id == first.schedule_id
+        assert len([e for e in system.events() if e.topic == "schedule.received"]) == 1
+        assert len(list(system.events())) <= before + 4
+
+
+def test_only_assets_whose_plan_changed_store_an_event(tmp_path: Path) -> None:
+    """The others take the new horizon without one."""
+    with opened(tmp_path) as system:
+        system.submit(plan(5.0, 7.0, 9.0))
+        wait_until(lambda: all(v.setpoint_kw == 5.0 for v in system.state().values()))
+        table = plan(5.0, 7.0, 9.0, 9.0)
+        table.loc[table.index[2] :, "ev_1_kw"] = 0.0
+        receipt = system.submit(table)
+        assert (receipt.changed_assets, receipt.unchanged) == (1, False)
+        replaced = [e for e in system.events() if e.topic == "asset.plan_replaced"]
+        wait_until(
+            lambda: len([e for e in system.events() if e.topic == "asset.plan_replaced"]) == 3
+        )
+        assert len(replaced) >= 2
+        superseded = [one for one in system.history() if one.reason == "superseded"]
+        assert {one.asset_id for one in superseded} == {"ast_1"}
+
+
+def test_an_id_given_by_the_caller_makes_a_submission_repeatable(tmp_path: Path) -> None:
+    """Other content under it is refused."""
+    with opened(tmp_path) as system:
+        first = system.submit(plan(5.0, 7.0), schedule_id="sch_day")
+        again = system.submit(plan(5.0, 7.0), schedule_id="sch_day")
+        assert (first.schedule_id, again.unchanged) == ("sch_day", True)
+        with pytest.raises(ScheduleRefused, match="other content"):
+            system.submit(plan(5.0, 8.0), schedule_id="sch_day")
+        with pytest.raises(CommandRefused, match="sch_"):
+            system.submit(plan(5.0, 8.0), schedule_id="monday")
+
+
+def test_a_schedule_outlives_a_restart(tmp_path: Path) -> None:
+    """Nothing is created twice; what is held is asserted again."""
+    with opened(tmp_path) as system:
+        system.submit(plan(5.0, 7.0))
+        wait_until(lambda: all(v.setpoint_kw == 5.0 for v in system.state().values()))
+        wait_until(lambda: not any(v.open_commands for v in system.state().values()))
+        planned = {one.id: one.status for one in system.history(cause="schedule")}
+    with opened(tmp_path) as system:
+        wait_until(lambda: all(v.held_charge_kw == 5.0 for v in system.state().values()))
+        again = {one.id: one.status for one in system.history(cause="schedule")}
+        assert again == planned
+        assert system.submit(plan(5.0, 7.0)).unchanged
+
+
+def test_an_asset_that_left_the_site_file_is_retired(tmp_path: Path) -> None:
+    """On record, and it can come back."""
+    with opened(tmp_path) as system:
+        system.submit(plan(5.0, 7.0))
+    with opened(tmp_path, count=1) as system:
+        wait_until(lambda: any(e.topic == "asset.retired" for e in system.events()))
+        assert set(system.state()) == {"ast_0"}
+    with opened(tmp_path) as system:
+        assert set(system.state()) == {"ast_0", "ast_1"}
+
+
+def test_a_closed_system_takes_nothing_more(tmp_path: Path) -> None:
+    """Closing twice is once."""
+    with opened(tmp_path) as system:
+        pass
+    system.close()
+    with pytest.raises(EngineClosed):
+        system.submit(plan(5.0, 7.0))
+    with pytest.raises(EngineClosed):
+        system.state()
+
+
+def test_an_unknown_asset_is_told(tmp_path: Path) -> None:
+    """Before anything is asked of anybody."""
+    with opened(tmp_path) as system, pytest.raises(UnknownAsset, match="ast_9"):
+        system.send("ast_9", "RELEASE", by="anna", reason="a test")
+
+
+def test_an_override_outranks_the_plan_until_it_is_cleared(tmp_path: Path) -> None:
+    """Then the plan's value is set again, by a command of its own."""
+    with opened(tmp_path) as system:
+        system.submit(plan(5.0, 7.0))
+        handle = system.override("ast_0", 3.0, until="resume", by="anna", reason="a test")
+        assert handle.wait(10).status == "COMPLETED"
+        assert system.state()["ast_0"].setpoint_source == "override"
+        system.clear_override("ast_0", by="anna", reason="over")
+        wait_until(lambda: system.state()["ast_0"].held_charge_kw == 5.0)
+        again = system.history(asset="ast_0", cause="rule:reassert")
+        assert [one.value_kw for one in again] == [5.0]
+        with pytest.raises(CommandRefused, match="no override"):
+            system.clear_override("ast_0", by="anna", reason="again")
+
+
+def test_ten_assets_are_as_good_as_two(tmp_path: Path) -> None:
+    """Every one gets its command."""
+    with opened(tmp_path, count=10) as system:
+        receipt = system.submit(plan(5.0, 7.0, count=10))
+        assert attrs.evolve(receipt, commands=0).assets == 10
+        wait_until(lambda: all(v.held_charge_kw == 5.0 for v in system.state().values()))
