@@ -66,7 +66,6 @@ class Reader:
         Raises:
             UnknownCommand: there is none of that id.
         """
-        for record in histories(self.records(), Filters()):
-            if record.id == command_id:
-                return record
+        for record in histories(self.records(), Filters(id=command_id)):
+            return record
         raise UnknownCommand(f"no command is called {command_id!r}")
