@@ -1,7 +1,7 @@
 """One asset without actors: decide and evolve, driven by hand, for tests of the pure core."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import attrs
 
@@ -19,8 +19,10 @@ from engine.asset import (
 )
 from engine.asset import effects as effect
 from engine.asset import messages as message
+from engine.codec import Header, Record
 from engine.commands import Attempt, Command
 from engine.errors import Untranslatable
+from engine.history import CommandRecord, histories
 from engine.plans import Plan, PlannedChange, PlanRef, pack
 from engine.rules import AssetRules
 from engine.types import US_PER_S, AssetId, AssetKind, Channel, Instant, ScheduleId
@@ -89,6 +91,11 @@ def plan_of(*changes: tuple[float, Channel, int], columns: tuple[str, ...] = ("e
         for index, (after_s, channel, watts) in enumerate(changes)
     ]
     return pack(packed, columns)
+
+
+def names_of(happened: Iterable[object]) -> list[str]:
+    """Return the names of events or effects, in order."""
+    return [type(one).__name__ for one in happened]
 
 
 class Rig:
@@ -213,6 +220,22 @@ class Rig:
         if alive and self.state.device.connected:
             self.state = noted(self.state, message.Observed(base.Seen()), self.now)
         self._tell(message.Woke())
+
+    def history(self) -> dict[str, CommandRecord]:
+        """Return every command by its id, as people read it."""
+        asset_id = self.state.asset_id
+        records = (
+            Record(Header(1, asset_id, n, at.plan_us, at.device_us), "a.topic", event, n)
+            for n, (event, at) in enumerate(zip(self.events, self.times, strict=True), 1)
+        )
+        return {one.id: one for one in histories(records)}
+
+    def story(self) -> list[str]:
+        """Return how every command stands, in order of due time: its id's end, status, reason."""
+        return [
+            " ".join(filter(None, (one.id.removeprefix("cmd_"), one.status, one.reason)))
+            for one in self.history().values()
+        ]
 
     @property
     def sent(self) -> list[Mapping[str, object]]:

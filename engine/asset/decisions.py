@@ -184,12 +184,13 @@ def passed_over(
 ) -> tuple[PlanCut, ...]:
     """Return the cuts of due changes that are not taken up: older ones, or all of them."""
     first = max(due.first, first_open(state.programme, due.part))
-    taken_up = {change.index for change in changes.values()}
-    if all(index in taken_up or index in due.part.skipped for index in range(first, due.last)):
+    spared = {change.index for change in changes.values()}.union(due.part.skipped)
+    over = [index for index in range(first, due.last) if index not in spared]
+    if not over:
         return ()
     reason = "superseded"
     if want.source == "override":
         reason = "override"
     elif state.outside.fresh:
         reason = "expired"
-    return (PlanCut(due.part.ref.schedule_id, first, due.last, reason),)
+    return (PlanCut(due.part.ref.schedule_id, over[0], over[-1] + 1, reason),)

@@ -140,11 +140,17 @@ def cancel_requested(draft: Draft, message: CancelRequested) -> None:
     if problem is not None:
         _refuse(draft, message.reply, f"{message.command_id} {problem}")
         return
-    ids: tuple[CommandId, ...] = (message.command_id,)
-    if state.work is not None and message.command_id in state.work.open_ids:
-        ids = state.work.open_ids
+    ids = _cancelled_with(state, message.command_id)
     draft.note(events.CommandCancelled(ids, "operator", CommandStatus.CANCELLED, by=message.by))
     draft.want(Respond(message.reply, message.command_id))
+
+
+def _cancelled_with(state: AssetState, command_id: CommandId) -> tuple[CommandId, ...]:
+    """Return a command and, of the pair that it is half of, what has not begun."""
+    work = state.work
+    if work is None or command_id not in work.open_ids:
+        return (command_id,)
+    return tuple(one for one in work.open_ids if _why_not_cancelled(state, one) is None)
 
 
 def _why_not_cancelled(state: AssetState, command_id: CommandId) -> str | None:
@@ -153,6 +159,6 @@ def _why_not_cancelled(state: AssetState, command_id: CommandId) -> str | None:
         return "is on the wire"
     if state.unknown is not None and command_id in state.unknown.command_ids:
         return "may have been carried out: its outcome is not known yet"
-    if work is not None and work.verifying is not None and command_id in work.open_ids:
+    if work is not None and work.verifying and command_id in work.steps[0].command_ids:
         return "was accepted already"
     return None

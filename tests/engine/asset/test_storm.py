@@ -159,12 +159,16 @@ def _decided(event: events.AssetEvent) -> Iterator[CommandId]:
 class Device:
     """What the device holds in truth."""
 
-    held: Setpoint = Setpoint(None, None)
+    held: Setpoint = Setpoint(0, 0)
 
     def take(self, attempt: Any) -> None:  # noqa: ANN401 - an open attempt
         """Do what an attempt says."""
         if attempt.setpoint is not None:
             self.held = attempt.setpoint
+
+    def reads(self, target: Setpoint) -> bool:
+        """Return whether it says that it holds a setpoint; one that is released holds nothing."""
+        return (self.held.charge_w or 0, self.held.discharge_w or 0) == attrs.astuple(target)
 
     def read(self) -> base.SetpointRead:
         """Say what is held."""
@@ -494,23 +498,24 @@ class Storm(RuleBasedStateMachine):
         for _ in range(60):
             self.the_promises_hold()
             if not self._serve():
-                self.rig.advance(46)
-        for _ in range(20):
+                self.rig.advance(5)
+        while self._serve() or self.rig.state.work is not None:
             self.the_promises_hold()
-            if not self._serve():
-                break
+            self.rig.advance(1)
         self.the_promises_hold()
         want = desire(self.rig.state, self.rig.now)
         if want is None:
             return
         assert holds(self.rig.state.holding, want.target)
-        assert self.device.held == want.target
+        released = want.target == RELEASED
+        assert self.device.held == RELEASED if released else self.device.reads(want.target)
         end_us = horizon(self.rig.state)
         if end_us is not None and self.rig.now.plan_us > end_us:
             assert not self.rig.state.programme.parts
 
     def _serve(self) -> bool:
         """Answer as a healthy device; return whether there was anything to answer."""
+        self.the_promises_hold()
         state = self.rig.state
         if self.slot == "waiting":
             self.grant()
