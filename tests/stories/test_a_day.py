@@ -9,6 +9,7 @@ import pytest
 
 from actors.testing.site import TestSite, simulated_site
 
+HEARTBEAT = 30  # the register whose writes are no control frames
 DATA = os.environ.get("SETPOINT_TEST_DATA")
 DAYS = [
     ("nl_spring_15min", "2024-03-31T00:00:00+01:00", ("leaf", "zoe"), 27),
@@ -28,6 +29,23 @@ def assert_logs_agree(site: TestSite, history: list[dict[str, Any]]) -> None:
     frames = Counter(str(entry.message_id) for entry in site.control_frames())
     assert set(frames.values()) <= {1}
     assert {frame.split(".")[0] for frame in frames} <= set(attempts)
+    started = [
+        one["event"]
+        for one in site.rows("tail", "--since", "0")
+        if one["topic"] == "asset.attempt_started" and one["stream"] == "ast_battery"
+    ]
+    written = [
+        (frame["body"]["address"], frame["body"]["values"])
+        for event in cast("list[Any]", started)
+        for frame in event["payload"]["frames"]
+        if frame["control"]
+    ]
+    seen = [
+        (entry["address"], entry["values"])
+        for entry in (cast("Any", one.payload) for one in site.writes())
+        if entry["address"] != HEARTBEAT
+    ]
+    assert seen == written
 
 
 @pytest.mark.timeout(120)
