@@ -21,15 +21,15 @@ from engine.adapters.registry import AdapterRegistry
 from engine.asset import messages as message
 from engine.asset.view import view_of
 from engine.bus import Event, Subscription
+from engine.by_hand import check_schedule_id, command_type, signed_target, target_of
 from engine.codec import Record
 from engine.commands import CommandType
 from engine.config import Site
 from engine.errors import CommandRefused, EngineClosed, Fenced, SetpointError, UnknownAsset
-from engine.events import RELEASED, Setpoint
 from engine.history import CommandRecord, History
 from engine.intake import Intake, Intent
 from engine.rules import AssetRules
-from engine.types import AssetId, AssetKind, CommandId, to_us, to_w
+from engine.types import AssetId, CommandId, to_us
 
 if TYPE_CHECKING:
     from engine.dry_run import PlannedCommand
@@ -161,8 +161,8 @@ class ActorSystem:
             CommandRefused: the asset cannot take it.
         """
         rules = self._rules(asset)
-        wanted = _command_type(type)
-        target = _target(rules, wanted, kw)
+        wanted = command_type(type)
+        target = target_of(rules, wanted, kw)
         if target is None:
             availability = wanted is CommandType.CHANGE_AVAILABILITY
             arguments: dict[str, object] = {"operative": operative} if availability else {}
@@ -214,7 +214,7 @@ class ActorSystem:
             CommandRefused: above the asset's limit, or an end that is past.
         """
         rules = self._rules(asset)
-        target = _signed_target(rules, kw)
+        target = signed_target(rules, kw)
         wanted = (
             CommandType.SET_DISCHARGE_RATE if target.discharge_w else CommandType.SET_CHARGE_RATE
         )
@@ -396,47 +396,3 @@ def _result(reply: "Future[object]") -> object:
     if isinstance(answer, Exception):
         raise answer
     return answer
-
-
-def check_schedule_id(schedule_id: str | None) -> None:
-    """Refuse a schedule id that is none.
-
-    Raises:
-        CommandRefused: it does not begin with ``sch_`` or has other characters than names have.
-    """
-    if schedule_id is None:
-        return
-    rest = schedule_id.removeprefix("sch_")
-    if rest == schedule_id or not rest.replace("_", "").replace("-", "").isalnum():
-        raise CommandRefused(f"a schedule id is sch_ and letters, digits, - or _: {schedule_id!r}")
-
-
-def _command_type(name: str) -> CommandType:
-    try:
-        return CommandType(name.upper())
-    except ValueError:
-        known = ", ".join(CommandType)
-        raise CommandRefused(f"{name!r} is no command type; there are {known}") from None
-
-
-def _target(rules: AssetRules, wanted: CommandType, kw: float | None) -> Setpoint | None:
-    """Return the setpoint that a command sends by hand, null for one that sets none."""
-    if wanted is CommandType.RELEASE:
-        return RELEASED
-    if wanted is CommandType.STOP_CHARGING and rules.kind is AssetKind.BATTERY:
-        return Setpoint(0, 0)
-    if wanted not in {CommandType.SET_CHARGE_RATE, CommandType.SET_DISCHARGE_RATE}:
-        return None
-    if kw is None or not 0 <= kw < float("inf"):
-        raise CommandRefused(f"{wanted} needs a power of 0 kW or more")
-    if wanted is CommandType.SET_DISCHARGE_RATE:
-        return Setpoint(0, to_w(kw))
-    return Setpoint(to_w(kw), 0)
-
-
-def _signed_target(rules: AssetRules, kw: float) -> Setpoint:
-    if not -float("inf") < kw < float("inf"):
-        raise CommandRefused("the power is not a number")
-    if kw < 0 and rules.kind is AssetKind.EV_CHARGER:
-        raise CommandRefused(f"{rules.asset_id} is a charger: it cannot discharge")
-    return Setpoint(to_w(kw), 0) if kw >= 0 else Setpoint(0, to_w(-kw))
