@@ -7,6 +7,9 @@ from typing import Final
 
 from engine.adapters.base import PowerMeasured, StateReported
 
+PLAUSIBLE_W: Final = 1e9
+"""No charge point has or allows more; a number above it is no power."""
+
 _STATES: Final = {
     "Available": "AVAILABLE",
     "Preparing": "PREPARING",
@@ -19,7 +22,8 @@ _STATES: Final = {
     "Faulted": "FAULTED",
 }
 _SUSPENDED: Final = {"SuspendedEV": "ev", "SuspendedEVSE": "evse"}
-_KILO: Final = {"W": 0.001, "kW": 1.0, None: 0.001}
+_WATTS: Final = {"W": 1.0, "kW": 1_000.0}
+_CODE_LIMIT: Final = 50
 
 
 def moment(text: object) -> datetime | None:
@@ -28,30 +32,46 @@ def moment(text: object) -> datetime | None:
         return None
     try:
         parsed = datetime.fromisoformat(text)
-    except ValueError:
+        return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
+    except (ValueError, OverflowError):
         return None
-    return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
+
+
+def number(value: object) -> float | None:
+    """Return a finite number, also of a text; null for whatever is none."""
+    try:
+        found = float(value)  # type: ignore[arg-type]  # junk raises
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return found if math.isfinite(found) else None
 
 
 def status_of(payload: Mapping[str, object]) -> StateReported:
     """Return what a StatusNotification [4.9] says; connector 0 speaks for the charge point."""
     raw = str(payload.get("status"))
-    detail: dict[str, str] = {}
-    if raw in _SUSPENDED:
-        detail["suspended_by"] = _SUSPENDED[raw]
-    if raw == "Reserved":
-        detail["reserved"] = "yes"
-    if raw == "Faulted":
-        for key, name in (("errorCode", "error_code"), ("vendorErrorCode", "vendor_code")):
-            if isinstance(payload.get(key), str):
-                detail[name] = str(payload[key])
     return StateReported(
         _STATES.get(raw),
         raw,
         moment(payload.get("timestamp")),
         whole_device=payload.get("connectorId") == 0,
-        detail=detail,
+        detail=_detail(raw, payload),
     )
+
+
+def _detail(status: str, payload: Mapping[str, object]) -> dict[str, str]:
+    """Return who suspends, whether it is reserved, and the codes of an error."""
+    detail: dict[str, str] = {}
+    if status in _SUSPENDED:
+        detail["suspended_by"] = _SUSPENDED[status]
+    if status == "Reserved":
+        detail["reserved"] = "yes"
+    if status != "Faulted" and payload.get("errorCode") in (None, "NoError"):
+        return detail
+    for key, name in (("errorCode", "error_code"), ("vendorErrorCode", "vendor_code")):
+        code = payload.get(key)
+        if isinstance(code, str) and code:
+            detail[name] = code[:_CODE_LIMIT]
+    return detail
 
 
 def measured(payload: Mapping[str, object]) -> PowerMeasured | None:
@@ -73,27 +93,19 @@ def _is_newer(found: PowerMeasured, newest: PowerMeasured | None) -> bool:
 
 
 def _measured_at_once(value: Mapping[str, object]) -> PowerMeasured | None:
-    total_kw: float | None = None
-    by_phase_kw: float | None = None
+    power_w: dict[str | None, float] = {}
     soc_pct: float | None = None
     for sample in _samples(value):
-        number = _number(sample.get("value"))
-        measurand = sample.get("measurand", "Energy.Active.Import.Register")
-        if number is None:
-            continue
-        if measurand == "SoC":
-            soc_pct = number
-        elif measurand == "Power.Active.Import":
-            factor = _KILO.get(sample.get("unit"), None)  # type: ignore[call-overload]  # junk gives null
-            if factor is None:
-                continue
-            if sample.get("phase") is None:
-                total_kw = number * factor
-            else:
-                by_phase_kw = (by_phase_kw or 0.0) + number * factor
-    power_kw = by_phase_kw if total_kw is None else total_kw
-    if power_kw is None and soc_pct is None:
+        if sample.get("measurand") == "SoC":
+            soc_pct = number(sample.get("value"))
+        elif _is_power(sample):
+            found_w = _sampled_w(sample)
+            if found_w is not None:
+                power_w[_phase(sample)] = found_w
+    if not power_w and soc_pct is None:
         return None
+    total_w = power_w.get(None, sum(power_w.values()))
+    power_kw = total_w / 1_000 if power_w else None
     return PowerMeasured(power_kw, moment(value.get("timestamp")), soc_pct)
 
 
@@ -104,9 +116,22 @@ def _samples(value: Mapping[str, object]) -> Iterator[Mapping[str, object]]:
             yield sample
 
 
-def _number(text: object) -> float | None:
-    try:
-        number = float(text)  # type: ignore[arg-type]  # junk raises
-    except (TypeError, ValueError):
+def _is_power(sample: Mapping[str, object]) -> bool:
+    """Return whether a sample is power at the outlet, which is where it is meant by default."""
+    is_import = sample.get("measurand") == "Power.Active.Import"
+    return is_import and sample.get("location", "Outlet") == "Outlet"
+
+
+def _sampled_w(sample: Mapping[str, object]) -> float | None:
+    """Return a sample in watts, which are meant where no unit is given."""
+    unit, found = sample.get("unit", "W"), number(sample.get("value"))
+    if found is None or not isinstance(unit, str) or unit not in _WATTS:
         return None
-    return number if math.isfinite(number) else None
+    power_w = found * _WATTS[unit]
+    return power_w if abs(power_w) <= PLAUSIBLE_W else None
+
+
+def _phase(sample: Mapping[str, object]) -> str | None:
+    """Return L1, L2 or L3, L1-N being L1; null for the sum."""
+    phase = sample.get("phase")
+    return phase.removesuffix("-N") if isinstance(phase, str) else None

@@ -9,14 +9,8 @@ import pytest
 from ocpp.messages import Call, _validate_payload
 
 from engine.adapters.base import Answer, AssetView, SetpointRead
-from engine.adapters.ocpp16 import (
-    Ocpp16Spelling,
-    OcppOptions,
-    judge,
-    limit_of,
-    options_of,
-    unit_of,
-)
+from engine.adapters.ocpp16 import Ocpp16Spelling, OcppOptions, judge, options_of
+from engine.adapters.ocpp16_profiles import limit_of, unit_of
 from engine.commands import Attempt, Cause, CauseKind, Command, CommandType
 from engine.errors import Untranslatable, UsageError
 from engine.types import AssetId, AssetKind, CommandId
@@ -24,6 +18,8 @@ from engine.types import AssetId, AssetKind, CommandId
 AT = datetime(2025, 6, 3, 8, 0, 5, 250_000, tzinfo=UTC)
 OWN = OcppOptions("CP-1", 2)
 SPELLING = Ocpp16Spelling()
+LEVELS = "ChargeProfileMaxStackLevel"
+PERIODS = "ChargingScheduleMaxPeriods"
 
 
 def view(own: OcppOptions = OWN, **changes: Any) -> AssetView:  # noqa: ANN401 - fields of AssetView
@@ -62,13 +58,19 @@ def profile(form: int = 0, seen: AssetView | None = None, **changes: Any) -> Any
 def everything() -> Iterator[tuple[Command, AssetView, Attempt]]:
     """Yield every kind of command in every situation that changes its spelling."""
     views = [
-        view(attrs.evolve(OWN, rate_unit=unit, phases=phases), transaction_id=transaction)
+        view(
+            attrs.evolve(OWN, rate_unit=unit, phases=phases),
+            transaction_id=transaction,
+            capabilities={LEVELS: levels, PERIODS: periods},
+        )
         for unit in ("auto", "W", "A")
         for phases in (1, 3)
         for transaction in (None, "123456")
+        for levels in ("0", "8")
+        for periods in ("1", "24")
     ]
     for seen in views:
-        for form in range(3):
+        for form in range(4):
             for lease_s in (900.0, None):
                 for fallback_kw in (4.2, 7.4, None):
                     tried = attempt(form, lease_s=lease_s, fallback_kw=fallback_kw)
@@ -93,7 +95,7 @@ def test_every_payload_that_can_be_built_is_valid() -> None:
         for frame in payload.frames:
             _validate_payload(Call("1", frame.action, dict(frame.body)), "1.6")
             checked += 1
-    assert checked > 200
+    assert checked > 1_000
 
 
 def test_the_first_form_is_absolute_and_gives_way_to_the_fallback() -> None:
@@ -138,6 +140,40 @@ def test_the_ladder_of_forms_comes_to_an_end() -> None:
             )
 
 
+def test_a_charger_that_takes_one_period_gets_one_in_every_form() -> None:
+    """The fallback has a profile of its own below the setpoint's, of the same kind."""
+    for form, kind in enumerate(("Absolute", "Relative", "Absolute")):
+        made = SPELLING.translate(
+            command(CommandType.SET_CHARGE_RATE),
+            view(capabilities={PERIODS: " 1"}, transaction_id="7"),
+            attempt(form),
+        )
+        fallback, setpoint = [frame.body["csChargingProfiles"] for frame in made.frames]
+        assert isinstance(fallback, dict)
+        assert isinstance(setpoint, dict)
+        assert (fallback["chargingProfileKind"], setpoint["chargingProfileKind"]) == (kind, kind)
+        assert (fallback["chargingProfileId"], setpoint["chargingProfileId"]) == (2_001, 2_010)
+        assert "duration" not in fallback["chargingSchedule"]
+        assert setpoint["chargingSchedule"]["duration"] == (900 if kind == "Relative" else 960)
+
+
+def test_two_profiles_of_one_purpose_need_two_stack_levels() -> None:
+    """A charger keeps one per level: the setpoint would take the fallback's place."""
+    one_level = view(capabilities={LEVELS: "0"})
+    with pytest.raises(Untranslatable, match="no room"):
+        SPELLING.translate(command(CommandType.SET_CHARGE_RATE), one_level, attempt(2))
+    seen = attrs.evolve(one_level, transaction_id="7")
+    made = SPELLING.translate(command(CommandType.SET_CHARGE_RATE), seen, attempt(2))
+    assert len(made.frames) == 2
+
+
+@pytest.mark.parametrize("power_kw", [float("nan"), float("inf"), -0.1, None])
+def test_what_is_no_power_is_never_sent(power_kw: float | None) -> None:
+    """Not every charger refuses a limit that is not a number, or negative."""
+    with pytest.raises(Untranslatable):
+        profile(charge_kw=power_kw)
+
+
 @pytest.mark.parametrize(
     ("own", "power_kw", "unit", "limit", "applied_kw"),
     [
@@ -146,6 +182,7 @@ def test_the_ladder_of_forms_comes_to_an_end() -> None:
         ({"below_min": "minimum"}, 2.0, "W", 4_140.0, 4.14),
         ({}, 11.0, "A", 15.9, 10.971),
         ({"phases": 1}, 3.68, "A", 16.0, 3.68),
+        ({"voltage": 240}, 11.0, "A", 15.2, 10.944),
         ({}, 0.0, "A", 0.0, 0.0),
     ],
 )
@@ -163,6 +200,8 @@ def test_limits_are_rounded_down_to_a_tenth(
         ("Power", "W"),
         ("Current,Power", "W"),
         ("a", "A"),
+        ('["Current"]', "A"),
+        ("Current; W", "W"),
         ("W", "W"),
         ("", "W"),
         ("x", "W"),
@@ -177,9 +216,8 @@ def test_the_rate_unit_is_what_the_charger_takes(told: str, unit: str) -> None:
 
 def test_the_stack_level_is_one_where_there_is_one() -> None:
     """A charger with a single level gets level 0."""
-    key = "ChargeProfileMaxStackLevel"
-    assert profile(seen=view(capabilities={key: "0"}))["stackLevel"] == 0
-    assert profile(seen=view(capabilities={key: "many"}))["stackLevel"] == 1
+    assert profile(seen=view(capabilities={LEVELS: "0"}))["stackLevel"] == 0
+    assert profile(seen=view(capabilities={LEVELS: "many"}))["stackLevel"] == 1
 
 
 def test_what_a_charger_cannot_do_is_untranslatable() -> None:
@@ -193,8 +231,9 @@ def test_what_a_charger_cannot_do_is_untranslatable() -> None:
     for given, seen, told in cases:
         with pytest.raises(Untranslatable, match=told):
             SPELLING.translate(given, seen, attempt())
-    with pytest.raises(Untranslatable, match="other form"):
-        SPELLING.translate(command(CommandType.RELEASE), view(), attempt(1))
+    for kind in (CommandType.RELEASE, CommandType.START_CHARGING):
+        with pytest.raises(Untranslatable, match="other form"):
+            SPELLING.translate(command(kind), view(), attempt(1))
 
 
 def test_a_call_is_spelled_as_it_was_given() -> None:
@@ -204,9 +243,11 @@ def test_a_call_is_spelled_as_it_was_given() -> None:
     assert (frame.action, frame.body) == ("Reset", {"type": "Soft"})
 
 
-def test_a_release_clears_our_own_profiles_alone() -> None:
-    """By id; in a transaction its profile first."""
-    made = SPELLING.translate(command(CommandType.RELEASE), view(transaction_id="7"), attempt())
+@pytest.mark.parametrize("transaction_id", [None, "7"])
+def test_a_release_clears_our_own_profiles_alone(transaction_id: str | None) -> None:
+    """By id; a transaction's too, as one may run that nobody told us of."""
+    seen = view(transaction_id=transaction_id)
+    made = SPELLING.translate(command(CommandType.RELEASE), seen, attempt())
     assert [frame.body["id"] for frame in made.frames] == [2_010, 2_000, 2_001]
 
 
@@ -225,6 +266,9 @@ def test_an_inoperative_charger_is_asked_for() -> None:
         ("ChangeAvailability", {"status": "Scheduled"}, "accepted", None),
         ("ClearChargingProfile", {"status": "Unknown"}, "accepted", None),
         ("SetChargingProfile", {"status": "Perhaps"}, "unknown", "Perhaps"),
+        ("SetChargingProfile", {}, "unknown", "no status"),
+        ("SetChargingProfile", {"status": ["Accepted"]}, "unknown", "no status"),
+        ("UnlockConnector", {"status": "UnlockFailed"}, "rejected", "UnlockFailed"),
         ("GetConfiguration", {}, "accepted", None),
     ],
 )
@@ -258,6 +302,8 @@ def test_a_composite_schedule_tells_the_limit_that_holds() -> None:
         {"chargingSchedule": None},
         {"chargingSchedule": {"chargingSchedulePeriod": []}},
         {"chargingSchedule": {"chargingSchedulePeriod": [{"limit": "x"}]}},
+        {"chargingSchedule": {"chargingSchedulePeriod": [{"limit": -1}]}},
+        {"chargingSchedule": {"chargingSchedulePeriod": [{"limit": 10**400}]}},
         "text",
     ],
 )
@@ -274,9 +320,38 @@ def test_the_question_after_an_unknown_outcome_is_valid() -> None:
 
 
 def test_options_of_another_adapter_are_refused() -> None:
-    """And a charge point needs a name."""
+    """Whoever asks for them has mixed up two adapters."""
     with pytest.raises(UsageError):
         options_of(object())
-    with pytest.raises(ValueError, match="charge_point"):
-        OcppOptions(" ")
     assert SPELLING.slot_key(OWN) == "CP-1"
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {"charge_point": " "},
+        {"charge_point": "CP:1"},
+        {"charge_point": "CP\n1"},
+        {"charge_point": "C" * 49},
+        {"connector": 0},
+        {"min_a": float("nan")},
+        {"min_a": -1.0},
+        {"phases": 4},
+        {"rate_unit": "kW"},
+        {"voltage": 0.0},
+        {"below_min": "duty"},
+    ],
+    ids=str,
+)
+def test_options_that_cannot_be_are_refused_by_name(keys: dict[str, Any]) -> None:
+    """Each with the key that is at fault."""
+    given: dict[str, Any] = {"charge_point": "CP-1", **keys}
+    with pytest.raises(ValueError, match=next(iter(keys))):
+        OcppOptions(**given)
+
+
+def test_secrets_are_not_shown() -> None:
+    """Neither printed nor recorded."""
+    own = OcppOptions("CP-1", password="0123456789abcdef")
+    assert "0123456789abcdef" not in repr(own)
+    assert attrs.fields_dict(OcppOptions)["password"].metadata["secret"]

@@ -47,7 +47,15 @@ def test_a_fault_keeps_its_codes_and_connector_0_speaks_for_all() -> None:
     assert dict(status_of({"connectorId": 1, "status": "Faulted"}).detail) == {}
 
 
-@pytest.mark.parametrize("text", [None, "yesterday", 5])
+def test_a_warning_is_kept_too_and_junk_is_not() -> None:
+    """An error code may come with any status; NoError is none."""
+    seen = status_of({"connectorId": 1, "status": "Charging", "errorCode": "HighTemperature"})
+    assert dict(seen.detail) == {"error_code": "HighTemperature"}
+    assert dict(status_of({"status": "Charging", "errorCode": "NoError"}).detail) == {}
+    assert dict(status_of({"status": "Charging", "errorCode": ["x"]}).detail) == {}
+
+
+@pytest.mark.parametrize("text", [None, "yesterday", 5, "0001-01-01T00:00:00+23:00"])
 def test_what_is_no_time_is_none(text: object) -> None:
     """And a time without an offset is UTC."""
     assert moment(text) is None
@@ -86,6 +94,8 @@ def test_power_and_state_of_charge_are_read() -> None:
 def test_phases_are_summed_where_there_is_no_total() -> None:
     """Watts are meant where no unit is given."""
     samples = [{"value": "1000", "measurand": POWER, "phase": f"L{n}"} for n in (1, 2, 3)]
+    samples += [{"value": "1000", "measurand": POWER, "phase": "L1-N"}]  # L1 once more
+    samples += [{"value": "9000", "measurand": POWER, "location": "Inlet"}]
     seen = measured({"meterValue": [values(*samples, at="?")]})
     assert seen is not None
     assert seen.power_kw == pytest.approx(3.0)
@@ -100,6 +110,9 @@ def test_phases_are_summed_where_there_is_no_total() -> None:
         {"meterValue": ["x", {"sampledValue": "x"}, {"sampledValue": ["x"]}]},
         {"meterValue": [values({"value": "NaN", "measurand": POWER})]},
         {"meterValue": [values({"value": "x", "measurand": POWER})]},
+        {"meterValue": [values({"value": 10**400, "measurand": POWER})]},
+        {"meterValue": [values({"value": "1e300", "measurand": POWER})]},
+        {"meterValue": [values({"value": "1", "measurand": POWER, "unit": ["W"]})]},
         {"meterValue": [values({"measurand": POWER})]},
         {"meterValue": [values({"value": "1", "measurand": POWER, "unit": "horses"})]},
         {"meterValue": [values({"value": "1", "measurand": "Voltage"})]},

@@ -1,0 +1,69 @@
+"""The OCPP keys of an asset in the site file."""
+
+import math
+from typing import Any, Final
+
+import attrs
+
+from engine.errors import UsageError
+
+_LONGEST_IDENTITY: Final = 48
+
+
+def _identity(instance: object, attribute: "attrs.Attribute[Any]", value: object) -> None:
+    del instance
+    name = attribute.name
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError(f"{name} is a text that is not empty")
+    if len(value) > _LONGEST_IDENTITY or not value.isprintable():
+        raise ValueError(f"{name} has at most {_LONGEST_IDENTITY} printable characters")
+    if ":" in value:  # RFC 7617: a user name of Basic authentication has none
+        raise ValueError(f"{name} is a user name too, and may have no colon")
+
+
+def _finite(instance: object, attribute: "attrs.Attribute[Any]", value: float) -> None:
+    del instance
+    if not math.isfinite(value):
+        raise ValueError(f"{attribute.name} is a finite number")
+
+
+def _secret() -> Any:  # noqa: ANN401 - an attrs field
+    return attrs.field(default=None, metadata={"secret": True}, repr=False)
+
+
+def _one_of(default: str, *others: str) -> Any:  # noqa: ANN401 - an attrs field
+    return attrs.field(default=default, validator=attrs.validators.in_((default, *others)))
+
+
+@attrs.frozen
+class OcppOptions:
+    """The OCPP keys of an asset in the site file.
+
+    ``charge_point`` is the identity at the end of the URL and the user name. ``min_a`` amperes
+    per phase is the least that a vehicle charges with (IEC 61851: 6). ``rate_unit`` is auto, W
+    or A; ``voltage`` volts between phase and neutral turn one into the other. ``below_min`` says
+    what becomes of a power below the minimum: off or minimum.
+    """
+
+    charge_point: str = attrs.field(validator=_identity)
+    connector: int = attrs.field(default=1, validator=attrs.validators.ge(1))
+    password_env: str | None = _secret()
+    password_file: str | None = _secret()
+    password_hash: str | None = _secret()
+    password: str | None = _secret()
+    min_a: float = attrs.field(default=6.0, validator=[_finite, attrs.validators.ge(0)])
+    phases: int = attrs.field(default=3, validator=attrs.validators.in_((1, 2, 3)))
+    rate_unit: str = _one_of("auto", "A", "W")
+    voltage: float = attrs.field(default=230.0, validator=[_finite, attrs.validators.gt(0)])
+    below_min: str = _one_of("off", "minimum")
+
+
+def options_of(options: object) -> OcppOptions:
+    """Return an asset's options as what they are.
+
+    Raises:
+        UsageError: they are those of another adapter.
+    """
+    if not isinstance(options, OcppOptions):
+        raise UsageError("an OCPP asset needs the options charge_point and connector")
+    return options
