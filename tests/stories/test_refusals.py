@@ -8,17 +8,19 @@ from actors.testing.site import TestSite
 
 START = "2025-03-30T00:00:00+01:00"
 
+BOTH_WAYS = """\
+timestamp,battery_charge_kw,battery_discharge_kw
+2025-03-30T00:00:00Z,1,1
+2025-03-30T00:15:00Z,0,0
+"""
+
 BAD = [
     ("timestamp,ev_a_kw\n2025-03-30T00:00:00Z,-1\n2025-03-30T00:15:00Z,99\n", "ev_a_kw"),
     ("timestamp,ev_c_kw\n2025-03-30T00:00:00Z,1\n2025-03-30T00:15:00Z,2\n", "ev_c_kw"),
     ("timestamp,ev_a_kw\n2025-03-30T00:15:00Z,1\n2025-03-30T00:00:00Z,2\n", None),
     ("timestamp,ev_a_kw\n2025-03-30T00:00:00Z,1\n", "slot"),
     ("timestamp,ev_a_kw\n2025-03-30T00:00:00Z,fast\n2025-03-30T00:15:00Z,\n", "ev_a_kw"),
-    (
-        "timestamp,battery_charge_kw,battery_discharge_kw\n"
-        "2025-03-30T00:00:00Z,1,1\n2025-03-30T00:15:00Z,0,0\n",
-        "battery",
-    ),
+    (BOTH_WAYS, "battery"),
     ("", None),
 ]
 

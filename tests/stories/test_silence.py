@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from actors.testing.site import TestSite, simulated_site
+from actors.testing.site import simulated_site
 
 
 @pytest.mark.timeout(120)

@@ -165,7 +165,7 @@ def test_an_actor_that_gave_up_is_faulted_until_the_device_reports() -> None:
     assert rig.state.device.state == "FAULTED"
     assert rig.state.alarms == ("actor_gave_up",)
     rig.observe(base.StateReported("CHARGING", "Charging"))
-    assert rig.state.alarms == ()
+    assert not rig.state.alarms
 
 
 def test_a_battery_that_says_otherwise_after_a_restart_is_set_again() -> None:

@@ -1,5 +1,6 @@
 """Attempts that fail: backoff, other forms, giving up, and answers that come too late."""
 
+import attrs
 import pytest
 
 from actors.testing.rig import FakeSpelling, Rig, battery_rules, charger_rules, names_of, plan_of
@@ -7,6 +8,7 @@ from engine import events
 from engine.adapters import base
 from engine.asset import effects as effect
 from engine.asset import messages as message
+from engine.asset.state import AssetState
 from engine.commands import CommandStatus, CommandType
 from engine.types import US_PER_S, Channel
 
@@ -139,9 +141,7 @@ def test_an_asset_without_adapter_fails_its_commands() -> None:
     assert outside.adapter is not None
 
 
-def _without_adapter(rig: Rig) -> object:
-    import attrs
-
+def _without_adapter(rig: Rig) -> AssetState:
     return attrs.evolve(rig.state, outside=attrs.evolve(rig.state.outside, adapter=None))
 
 
@@ -211,7 +211,7 @@ def test_a_failed_decrease_raises_an_alarm() -> None:
     assert rig.state.alarms == ("decrease_failed",)
     rig.advance(300)
     rig.answer()
-    assert rig.state.alarms == ()
+    assert not rig.state.alarms
 
 
 def test_a_failed_zero_is_an_alarm_although_nothing_is_known() -> None:
@@ -227,7 +227,7 @@ def test_a_failed_increase_is_no_alarm() -> None:
     """Less power than planned is safe."""
     rig = charger()
     rig.answer(outcome="rejected")
-    assert rig.state.alarms == ()
+    assert not rig.state.alarms
 
 
 def test_a_failed_release_is_no_alarm() -> None:
@@ -236,7 +236,7 @@ def test_a_failed_release_is_no_alarm() -> None:
     rig.answer()
     rig.tell(message.Stopping())
     rig.answer(outcome="rejected")
-    assert rig.state.alarms == ()
+    assert not rig.state.alarms
 
 
 def test_an_alarm_goes_when_evidence_comes_later() -> None:
@@ -253,7 +253,7 @@ def test_an_alarm_goes_when_evidence_comes_later() -> None:
             str(rig.state.outside.asking), base.Answer("raw", values=(base.SetpointRead(0, 0),))
         )
     )
-    assert rig.state.alarms == ()
+    assert not rig.state.alarms
 
 
 # --- not sent

@@ -61,7 +61,7 @@ class Ledger:
         for event in batch:
             self._take(event, at)
 
-    def _take(self, event: events.AssetEvent, at: Instant) -> None:  # noqa: C901 - one case per event
+    def _take(self, event: events.AssetEvent, at: Instant) -> None:  # noqa: C901, PLR0912 - one case per event
         match event:
             case events.PlanReplaced():
                 self._replaced(event, at)
@@ -159,7 +159,7 @@ def _decided(event: events.AssetEvent) -> Iterator[CommandId]:
 class Device:
     """What the device holds in truth."""
 
-    held: Setpoint = Setpoint(0, 0)
+    held: Setpoint = attrs.field(factory=lambda: Setpoint(0, 0))
 
     def take(self, attempt: Any) -> None:  # noqa: ANN401 - an open attempt
         """Do what an attempt says."""
@@ -544,8 +544,8 @@ def battery_plan(powers: list[int], discharge: list[bool], after_s: float) -> Pl
     for number, (watts, out) in enumerate(zip(powers, discharge, strict=False)):
         pair = (0, watts) if out else (watts, 0)
         new = [channel for channel in Channel if pair[channel] != before[channel]]
-        for channel in sorted(new, key=lambda one: (pair[one] > 0, one)):
-            changes.append((after_s + number * SLOT_S, channel, pair[channel]))
+        order = sorted(new, key=lambda one: (pair[one] > 0, one))
+        changes += [(after_s + number * SLOT_S, channel, pair[channel]) for channel in order]
         before = pair
     return plan_of(*changes, columns=("charge_kw", "discharge_kw"))
 
