@@ -3,13 +3,13 @@
 from engine import events
 from engine.adapters.base import Answer, Observation, SetpointRead
 from engine.asset.attempts import NOT_KNOWN
-from engine.asset.clearing import differs, no_answer, settle, still_open
+from engine.asset.clearing import inconclusive, settle, still_open, unproven
 from engine.asset.draft import Draft
 from engine.asset.messages import AttemptAnswered, QuestionAnswered
 from engine.asset.reports import observe_all
 from engine.asset.sending import keep_alive, keep_no_more
 from engine.asset.spelling import Spelled, spell_step
-from engine.asset.state import OpenAttempt, Order, Work
+from engine.asset.state import AssetState, OpenAttempt, Work
 from engine.commands import CommandStatus, CommandType
 from engine.errors import Untranslatable
 from engine.events import RELEASED, AttemptEnded, Setpoint
@@ -45,10 +45,11 @@ def _accepted(draft: Draft, attempt: OpenAttempt, answer: Answer) -> None:
     evidence: str | None = "ack"
     reason: str | None = None
     found: Setpoint | None = None
-    if draft.rules.verify == "readback" and attempt.setpoint not in {None, RELEASED}:
+    wanted = _told_by_reading(attempt)
+    if draft.rules.verify == "readback" and wanted is not None:
         if not reads:
             status, evidence = CommandStatus.ACKNOWLEDGED, None
-        elif matches(reads[-1], attempt.setpoint):
+        elif matches(reads[-1], wanted):
             evidence = "readback"
         else:
             found = found_setpoint(reads[-1])
@@ -73,10 +74,13 @@ def told(seen: tuple[Observation, ...]) -> list[SetpointRead]:
     ]
 
 
-def matches(read: SetpointRead, wanted: Setpoint | None) -> bool:
+def _told_by_reading(attempt: OpenAttempt) -> Setpoint | None:
+    """Return the setpoint of an attempt that a reading can confirm; a release it cannot."""
+    return None if attempt.setpoint == RELEASED else attempt.setpoint
+
+
+def matches(read: SetpointRead, wanted: Setpoint) -> bool:
     """Return whether a device holds a setpoint, within its step, on the channels that it tells."""
-    if wanted is None:
-        return False
     pairs = ((read.charge_kw, wanted.charge_w), (read.discharge_kw, wanted.discharge_w))
     return all(
         found_kw is None or abs(found_kw * 1_000 - (want_w or 0)) <= read.step_kw * 1_000 + 0.5
@@ -97,12 +101,8 @@ def _text(read: SetpointRead) -> str:
 
 def _not_sent(draft: Draft, attempt: OpenAttempt, message: AttemptAnswered) -> None:
     """Not an attempt at all: decided anew at once, later when it happens again."""
-    work = draft.state.work
-    order = _order(draft, attempt)
-    unsent = order.unsent if order is not None else work.unsent if work is not None else 0
-    again_us = draft.now.device_us + US_PER_S if unsent else None
-    settle(
-        draft,
+    again_us = draft.now.device_us + US_PER_S if _unsent(draft.state, attempt) else None
+    draft.note(
         AttemptEnded(
             attempt.attempt_id,
             "not_sent",
@@ -110,8 +110,16 @@ def _not_sent(draft: Draft, attempt: OpenAttempt, message: AttemptAnswered) -> N
             message.raw,
             message.reason,
             retry_at_us=again_us,
-        ),
+        )
     )
+
+
+def _unsent(state: AssetState, attempt: OpenAttempt) -> bool:
+    """Return whether the attempt before this one was not sent either."""
+    if attempt.setpoint is not None:
+        return state.work is not None and state.work.unsent > 0
+    own_id = attempt.command_ids[0]
+    return any(order.unsent > 0 for order in state.orders if order.command_id == own_id)
 
 
 def _rejected(draft: Draft, attempt: OpenAttempt, message: AttemptAnswered) -> None:
@@ -185,13 +193,6 @@ def _tries_left(draft: Draft, attempt: OpenAttempt) -> bool:
     return attempt.number <= draft.rules.max_retries
 
 
-def _order(draft: Draft, attempt: OpenAttempt) -> Order | None:
-    for order in draft.state.orders:
-        if order.command_id in attempt.command_ids:
-            return order
-    return None
-
-
 def question_answered(draft: Draft, message: QuestionAnswered) -> None:
     """Record what the device said that it holds, after an attempt of unknown outcome."""
     state = draft.state
@@ -210,10 +211,10 @@ def question_answered(draft: Draft, message: QuestionAnswered) -> None:
 
 
 def _reconcile(draft: Draft, attempt: OpenAttempt, reads: list[SetpointRead]) -> None:
-    if not reads or attempt.setpoint in {None, RELEASED}:
-        no_answer(draft, attempt.attempt_id)
-        return
-    if matches(reads[-1], attempt.setpoint):
+    wanted = _told_by_reading(attempt)
+    if not reads or wanted is None:
+        inconclusive(draft, attempt, "no_answer")
+    elif matches(reads[-1], wanted):
         is_battery = draft.rules.kind is AssetKind.BATTERY
         draft.note(
             events.AttemptReconciled(
@@ -225,15 +226,15 @@ def _reconcile(draft: Draft, attempt: OpenAttempt, reads: list[SetpointRead]) ->
             )
         )
         keep_alive(draft, attempt)
-        return
-    differs(draft, attempt, _text(reads[-1]))
-    draft.note(events.DeviceChanged(found_setpoint(reads[-1])))
+    else:
+        inconclusive(draft, attempt, "differs", _text(reads[-1]))
+        draft.note(events.DeviceChanged(found_setpoint(reads[-1])))
 
 
 def _verify(draft: Draft, work: Work, reads: list[SetpointRead]) -> None:
     step = work.steps[0]
     if not reads:
-        no_answer(draft, work.verifying or "")
+        unproven(draft, work)
     elif matches(reads[-1], step.setpoint):
         draft.note(events.CommandVerified(step.command_ids, CommandStatus.COMPLETED, "readback"))
     else:

@@ -240,24 +240,24 @@ def held(state: AssetState, event: events.CommandHeld) -> AssetState:
 
 
 def cancelled(state: AssetState, event: events.CommandCancelled) -> AssetState:
-    """Return the state without the commands that are over."""
+    """Return the state without the commands that are over.
+
+    A setpoint that a person cancelled is given up until something happens to the asset.
+    """
     gone = set(event.command_ids)
     orders = _without(state.orders, event.command_ids)
     work = state.work
     if work is not None and gone & set(work.open_ids):
+        decision = work.decision
         steps = tuple(step for step in work.steps if not gone.issuperset(step.command_ids))
-        work = replace(work, steps=steps) if steps else None
+        if steps and steps[0] is work.steps[0]:
+            work = replace(work, steps=steps)
+        else:
+            work = Work(decision, steps) if steps else None
         if event.reason == "operator":
-            state = _not_again(state)
+            never = GivenUp(decision.target, None)
+            state = replace(state, given_up=waiting(state.given_up, never))
     return replace(state, orders=orders, work=work)
-
-
-def _not_again(state: AssetState) -> AssetState:
-    """Return the state with the desired setpoint given up until something happens."""
-    if state.desired is None:
-        return state
-    never = GivenUp(state.desired.target, None)
-    return replace(state, given_up=waiting(state.given_up, never))
 
 
 def recovered(state: AssetState) -> AssetState:

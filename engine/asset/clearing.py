@@ -7,7 +7,7 @@ from engine.asset.deadlines import answer_wait_us
 from engine.asset.draft import Draft
 from engine.asset.effects import Ask
 from engine.asset.spelling import Spelled
-from engine.asset.state import OpenAttempt
+from engine.asset.state import OpenAttempt, Work
 from engine.asset.view import open_commands
 from engine.commands import CommandStatus, CommandType
 from engine.types import CommandId
@@ -20,46 +20,48 @@ _UNREPEATABLE = frozenset({*_BY_TRANSACTION, CommandType.CALL})
 
 def clear_up(draft: Draft) -> None:
     """Reconcile an attempt whose outcome is not known, before anything new is sent."""
-    state = draft.state
-    attempt = state.unknown
-    if attempt is None:
+    attempt = draft.state.unknown
+    if attempt is None or not draft.state.device.connected:
         return
     if attempt.setpoint is None:
         _clear_up_order(draft, attempt)
-    elif state.device.connected and draft.asking is None:
-        ask(draft, attempt.attempt_id)
+    elif draft.asking is None and not ask(draft, attempt.attempt_id):
+        inconclusive(draft, attempt, "no_answer")
 
 
-def ask(draft: Draft, about: str) -> None:
-    """Ask the device what it holds, or, where it cannot tell, go on without knowing."""
-    state = draft.state
-    spelled = Spelled(state, draft.now)
-    questions = spelled.questions()
+def ask(draft: Draft, about: str) -> bool:
+    """Ask the device what it holds, once it is our turn; return whether it can be asked."""
+    questions = Spelled(draft.state, draft.now).questions()
     if not questions:
-        no_answer(draft, about)
-    elif draft.slot == "granted":
-        draft.asking = about
-        wait_us = answer_wait_us(draft.rules, len(questions[0].frames))
-        until_us = draft.now.device_us + wait_us
-        draft.want(Ask(about, questions[0], draft.rules.command_timeout_s, until_us))
-    else:
+        return False
+    if draft.slot != "granted":
         draft.queue()
+        return True
+    draft.asking = about
+    until_us = draft.now.device_us + answer_wait_us(draft.rules, len(questions[0].frames))
+    draft.want(Ask(about, questions[0], draft.rules.command_timeout_s, until_us))
+    return True
 
 
-def no_answer(draft: Draft, about: str) -> None:
-    """Record that the device could not say what it holds: absolute setpoints may go again."""
-    state = draft.state
-    attempt = state.unknown
-    if attempt is not None and attempt.attempt_id == about:
-        settle(draft, _inconclusive(draft, attempt, "no_answer"))
-    elif state.work is not None and state.work.verifying == about:
-        ids = state.work.steps[0].command_ids
-        draft.note(events.CommandVerified(ids, CommandStatus.COMPLETED, "ack", "no evidence"))
+def unproven(draft: Draft, work: Work) -> None:
+    """Believe a device that has accepted a setpoint and cannot say what it holds."""
+    ids = work.steps[0].command_ids
+    draft.note(events.CommandVerified(ids, CommandStatus.COMPLETED, "ack", "no evidence"))
 
 
-def differs(draft: Draft, attempt: OpenAttempt, found: str) -> None:
-    """Record that the device holds something else than an attempt of unknown outcome asked for."""
-    settle(draft, _inconclusive(draft, attempt, "differs", found))
+def inconclusive(
+    draft: Draft, attempt: OpenAttempt, finding: str, found: str | None = None
+) -> None:
+    """Record that an attempt has not been seen to work: its command goes again, if it still may.
+
+    Absolute setpoints are no stronger the second time; START, STOP and CALL are not repeated.
+    """
+    ids = still_open(draft, attempt)
+    may_repeat = attempt.type not in _UNREPEATABLE and attempt.number <= draft.rules.max_retries
+    status, reason = CommandStatus.PENDING, found
+    if ids and not may_repeat:
+        status, reason = CommandStatus.TIMED_OUT, "unknown"
+    settle(draft, events.AttemptReconciled(attempt.attempt_id, ids, finding, status, reason))
 
 
 def settle(draft: Draft, outcome: Outcome) -> None:
@@ -72,19 +74,6 @@ def settle(draft: Draft, outcome: Outcome) -> None:
             draft.note(events.CommandCancelled(rest, "blocked"))
 
 
-def _inconclusive(
-    draft: Draft, attempt: OpenAttempt, finding: str, found: str | None = None
-) -> events.AttemptReconciled:
-    """Return that an attempt has not been seen to work: its command goes again, if it still may."""
-    ids = still_open(draft, attempt)
-    may_repeat = attempt.type not in _UNREPEATABLE and attempt.number <= draft.rules.max_retries
-    if may_repeat or not ids:
-        status = CommandStatus.PENDING
-        return events.AttemptReconciled(attempt.attempt_id, ids, finding, status, found)
-    status = CommandStatus.TIMED_OUT
-    return events.AttemptReconciled(attempt.attempt_id, ids, finding, status, "unknown")
-
-
 def still_open(draft: Draft, attempt: OpenAttempt) -> tuple[CommandId, ...]:
     """Return the commands of an attempt that have not come to their end in the meantime."""
     now_open = open_commands(draft.state)
@@ -95,7 +84,7 @@ def _clear_up_order(draft: Draft, attempt: OpenAttempt) -> None:
     """START and STOP are never repeated blindly: is there a transaction?"""
     device = draft.state.device
     ids = still_open(draft, attempt)
-    if not device.connected or (ids and not device.state_known):
+    if ids and not device.state_known:
         return
     running = device.transaction is not None
     if attempt.type in _BY_TRANSACTION and running is _BY_TRANSACTION[attempt.type]:
@@ -106,4 +95,4 @@ def _clear_up_order(draft: Draft, attempt: OpenAttempt) -> None:
             )
         )
     else:
-        draft.note(_inconclusive(draft, attempt, "no_answer"))
+        inconclusive(draft, attempt, "no_answer")

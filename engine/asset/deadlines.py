@@ -135,12 +135,10 @@ def _come_back(draft: Draft, absence: Absence) -> None:
 
 def _end_parts(draft: Draft) -> None:
     """Changes that were not taken up before a later plan began are over: it rules now."""
-    state = draft.state
-    for part in state.programme.parts:
-        if part.until_us is None or draft.now.plan_us < part.until_us:
-            return
-        reason = "expired" if state.outside.fresh else "superseded"
-        draft.note(*_cut_open(draft.state.programme, part, reason))
+    reason = "expired" if draft.state.outside.fresh else "superseded"
+    for part in draft.state.programme.parts:
+        if part.until_us is not None and draft.now.plan_us >= part.until_us:
+            draft.note(*_cut_open(draft.state.programme, part, reason))
 
 
 def _cut_open(programme: Programme, part: Part, reason: str) -> Iterator[events.PlanCut]:

@@ -2,7 +2,7 @@
 
 from engine import events
 from engine.adapters.base import Payload
-from engine.asset.clearing import ask, clear_up, settle
+from engine.asset.clearing import ask, clear_up, settle, unproven
 from engine.asset.decisions import Due, due_changes, passed_over, propose
 from engine.asset.desire import Desire, decision_differs, desire, is_given_up
 from engine.asset.draft import Draft
@@ -103,8 +103,9 @@ def _decide_anew(
 def _go_on(draft: Draft, work: Work, want: Desire) -> None:
     """Go on with the setpoint being brought about: verify, hold, retry, or the next step."""
     if work.verifying is not None:
-        if draft.asking is None and draft.state.device.connected:
-            ask(draft, work.verifying)
+        may_ask = draft.asking is None and draft.state.device.connected
+        if may_ask and not ask(draft, work.verifying):
+            unproven(draft, work)
     elif _has_expired(work, draft):
         _decide_anew(draft, want, None)
     else:

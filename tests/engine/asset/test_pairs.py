@@ -242,6 +242,16 @@ def test_a_batterys_stop_is_the_pair_of_zeros_in_one_attempt(rig: Rig) -> None:
     assert steps(rig)[-1] == ("STOP_CHARGING", 0, 0)
 
 
+def test_of_several_missed_changes_the_newest_of_each_channel_counts(rig: Rig) -> None:
+    """Those between them are passed over in one cut."""
+    changes = ((60, CHARGE, 1_000), (65, CHARGE, 2_000), (70, CHARGE, 3_000), (75, CHARGE, 4_000))
+    rig.offer(plan_of(*changes, columns=COLUMNS), 600, sequence=2)
+    rig.advance(80)
+    rig.read_back()
+    assert steps(rig)[-1] == ("SET_CHARGE_RATE", 4, 0)
+    assert [line.split(" ", 1)[1] for line in rig.story()[-3:-1]] == ["CANCELLED superseded"] * 2
+
+
 def test_a_re_assertion_sets_only_what_is_not_held(rig: Rig) -> None:
     """Another controller changed one channel."""
     rig.observe(base.SetpointRead(4.0, 0.0))

@@ -9,6 +9,7 @@ from engine.asset import effects as effect
 from engine.asset import messages as message
 from engine.commands import CommandStatus
 from engine.events import Setpoint
+from engine.plans import PlanRef
 from engine.types import Channel, ScheduleId
 
 CHARGE = Channel.CHARGE
@@ -349,3 +350,13 @@ def test_nothing_is_decided_before_the_offer_of_a_new_engine(rig: Rig) -> None:
     rig.connect("CHARGING")
     assert rig.advance(60) == []
     assert rig.tell(message.NothingOffered()) == []
+
+
+def test_before_its_first_change_a_plan_says_nothing(rig: Rig) -> None:
+    """Neither does what was before it."""
+    ref = PlanRef(ScheduleId("sch_1"), 1, 0)
+    plan = plan_of((60, CHARGE, 3_000))
+    rig.tell(message.PlanOffered(ref, plan, Rig.START_US, Rig.START_US + 900_000_000))
+    assert rig.sent == []
+    rig.advance(60)
+    assert powers(rig) == [3]
