@@ -4,8 +4,8 @@ import pytest
 
 from actors.testing.rig import Rig, battery_rules, charger_rules, plan_of
 from engine.adapters import base
-from engine.asset import next_wake
 from engine.asset import messages as message
+from engine.asset import next_wake
 from engine.asset.messages import PlanOffered
 from engine.asset.preview import Preview, preview
 from engine.asset.view import reading_of, view_json, view_of

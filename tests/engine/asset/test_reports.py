@@ -6,6 +6,7 @@ from actors.testing.rig import Rig, battery_rules, charger_rules, names_of, plan
 from engine import events
 from engine.adapters import base
 from engine.asset import messages as message
+from engine.commands import CommandType
 from engine.events import Setpoint
 from engine.types import US_PER_S, Channel, from_us
 
@@ -255,7 +256,7 @@ def test_measurements_are_not_events(rig: Rig) -> None:
 
 def test_what_an_answer_says_beside_the_setpoint_is_observed(rig: Rig) -> None:
     """An adapter may read a state in it."""
-    rig.adapter.interpret = lambda answer, asset: (  # type: ignore[method-assign]  # this once
+    rig.adapter.interpret = lambda answer, _: (  # type: ignore[method-assign, assignment]  # this once
         base.StateReported("SUSPENDED", answer.raw),
     )
     rig.offer(plan_of((0, CHARGE, 5_000)), 900)
@@ -278,7 +279,7 @@ def test_an_asset_that_left_the_site_file_ends_everything_it_had(rig: Rig) -> No
     """Its plan, its override, its orders; what was on the wire is TIMED_OUT unknown."""
     rig.offer(plan_of((0, CHARGE, 5_000), (60, CHARGE, 1_000)), 900)
     reply = rig.replies.append
-    rig.tell(message.CommandRequested(message.CommandType.CALL, "ann", "why", {}, reply))
+    rig.tell(message.CommandRequested(CommandType.CALL, "ann", "why", {}, reply))
     rig.tell(message.Configured(None), message.Configured(None))
     assert sorted(line.split(" ", 1)[1] for line in rig.story()) == [
         "CANCELLED operator",
@@ -305,7 +306,7 @@ def test_an_asset_that_left_ends_its_override(rig: Rig) -> None:
     rig.tell(
         message.OverrideRequested(
             Setpoint(1, 0),
-            message.CommandType.SET_CHARGE_RATE,
+            CommandType.SET_CHARGE_RATE,
             "resume",
             None,
             "ann",
@@ -319,7 +320,7 @@ def test_an_asset_that_left_ends_its_override(rig: Rig) -> None:
 
 
 def test_an_asset_that_comes_back_waits_for_a_new_schedule(rig: Rig) -> None:
-    """The one that was cut is not taken again; what it had asked of it before makes the fallback."""
+    """The one that was cut is not taken again; the fallback holds."""
     rig.offer(plan_of((0, CHARGE, 5_000)), 900)
     rig.answer()
     rig.tell(message.Configured(None), message.Configured(rig.rules))

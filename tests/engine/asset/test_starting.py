@@ -151,7 +151,7 @@ def test_a_start_by_hand_has_the_sites_tag() -> None:
     rig = Rig(charger_rules(id_tag="OURS"))
     reply = rig.replies.append
     rig.tell(message.CommandRequested(CommandType.START_CHARGING, "ann", "why", {}, reply))
-    own = {"id_tag": "MINE"}
+    own: dict[str, object] = {"id_tag": "MINE"}
     rig.tell(message.CommandRequested(CommandType.START_CHARGING, "ann", "why", own, reply))
     assert [one.arguments["id_tag"] for one in starts(rig)] == ["OURS", "MINE"]
 
