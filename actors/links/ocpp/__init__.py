@@ -3,9 +3,10 @@
 from collections.abc import Callable
 
 from actors.clock import Clocks
-from actors.links.ocpp.csms import CheckPassword, Csms, Door, Notice
+from actors.links.ocpp.csms import Csms
+from actors.links.ocpp.door import CheckPassword, House, Notice
 from actors.links.ocpp.link import OcppLink
-from actors.links.ocpp.point import Manners
+from actors.links.ocpp.manners import Manners
 from engine.adapters.base import Link, Observation
 from engine.adapters.ocpp16 import Ocpp16Spelling, options_of
 from engine.config import OcppListen
@@ -22,10 +23,12 @@ class OcppAdapter(Ocpp16Spelling):
         clocks: Clocks,
         guard: tuple[CheckPassword, Notice],
         stale_s: float,
+        quiet_s: float = 3.0,
     ) -> None:
         """Listen to nobody yet.
 
         ``guard`` tells whether a charge point's password is right, and hears of refused peers.
+        After ``quiet_s`` seconds a charge point that has not said who it is, is asked.
         """
         check, notice = guard
         self._clocks = clocks
@@ -35,12 +38,13 @@ class OcppAdapter(Ocpp16Spelling):
             max(1, min(listen.heartbeat_seconds, int(stale_s / 2))),
             listen.id_tags,
             listen.setpoint_id_tag,
+            quiet_s,
         )
-        self._csms = Csms(Door(listen, check, stale_s, notice), manners)
+        self._csms = Csms(House(listen, check, stale_s, notice, clocks.device_us), manners)
 
     @property
     def url(self) -> str | None:
-        """Where charge points connect, null before the first link is open."""
+        """Where charge points connect, null while no link is open."""
         return self._csms.url
 
     def link(self, options: object, report: Callable[[Observation], None]) -> Link:

@@ -1,60 +1,39 @@
-"""The central system's listener: who may connect, and which charge point a socket is."""
+"""The central system's listener: one for all charge points of a system."""
 
-import base64
-import binascii
-import http
+import asyncio
 import logging
-import urllib.parse
-from collections import Counter
-from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
-import attrs
 from websockets.asyncio.server import Server, ServerConnection, serve
-from websockets.datastructures import Headers
 from websockets.exceptions import ConnectionClosed
-from websockets.http11 import Request, Response
-from websockets.typing import Subprotocol
 
-from actors.links.ocpp.point import ChargePoint, Manners
-from engine.config import OcppListen
+from actors.links.ocpp.door import SUBPROTOCOL, Door, House, select
+from actors.links.ocpp.manners import Manners
+from actors.links.ocpp.point import ChargePoint
+from actors.links.ocpp.session import Session
 
 logger = logging.getLogger("setpoint")
 
-SUBPROTOCOL: Final = Subprotocol("ocpp1.6")
-FRAME_BYTES: Final = 1 << 18
+MESSAGE_BYTES: Final = 1 << 20
+"""A message above it ends the socket; one above a session's own limit is only not read."""
 HANDSHAKE_S: Final = 10.0
-LOCK_OUT: Final = 5
-LOCK_US: Final = 60_000_000
-
-CheckPassword = Callable[[str, str], bool]
-Notice = Callable[[str, str], None]
-"""Hears of a refused peer: of what kind, and who it said that it was."""
-
-
-@attrs.frozen
-class Door:
-    """Where the central system listens and whom it lets in."""
-
-    listen: OcppListen
-    check: CheckPassword
-    stale_s: float
-    notice: Notice
+CLOSE_S: Final = 3.0
+POLICY_VIOLATION: Final = 1008
 
 
 class Csms:
     """One listener for all charge points of a system. The loop thread."""
 
-    def __init__(self, door: Door, manners: Manners) -> None:
+    def __init__(self, house: House, manners: Manners) -> None:
         """Listen to nobody yet."""
-        self._door = door
+        self._house = house
         self._manners = manners
         self._points: dict[str, ChargePoint] = {}
-        self._server: Server | None = None
+        self._door = Door(house, self._points)
+        self._opening = asyncio.Lock()
         self._opened = 0
-        self._failures: Counter[str] = Counter()
-        self._told: set[http.HTTPStatus] = set()
-        self._window_us = 0
+        self._server: Server | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
         self.url: str | None = None
 
     def point(self, identity: str) -> ChargePoint:
@@ -69,112 +48,78 @@ class Csms:
         Raises:
             OSError: the address is taken.
         """
-        self._opened += 1
-        if self._server is not None or self._opened > 1:
-            return
-        listen = self._door.listen
-        self._server = await serve(
+        async with self._opening:
+            if self._server is None:
+                self._server = await self._listen()
+            self._opened += 1
+
+    async def _listen(self) -> Server:
+        listen = self._house.listen
+        server = await serve(
             self._serve,
             listen.host,
             listen.port,
-            process_request=self._admit,
+            process_request=self._door.admit,
             subprotocols=[SUBPROTOCOL],
-            select_subprotocol=_select,
+            select_subprotocol=select,
             open_timeout=HANDSHAKE_S,
-            max_size=FRAME_BYTES,
-            ping_interval=self._door.stale_s / 3,
-            ping_timeout=self._door.stale_s / 3,
+            close_timeout=CLOSE_S,
+            max_size=MESSAGE_BYTES,
+            ping_interval=None,  # pongs have to be seen; see `_ping`
             compression=None,
             server_header=None,
         )
-        port = self._server.sockets[0].getsockname()[1]
+        port = server.sockets[0].getsockname()[1]
         host = f"[{listen.host}]" if ":" in listen.host else listen.host
         self.url = f"ws://{host}:{port}"
+        return server
 
     async def close(self) -> None:
-        """Stop listening with the last asset that closes."""
-        self._opened -= 1
-        if self._opened or self._server is None:
-            return
-        server, self._server = self._server, None
-        for point in self._points.values():
-            await point.close()
-        server.close()
-        await server.wait_closed()
+        """Stop listening with the last asset that closes; all sockets close at the same time."""
+        async with self._opening:
+            self._opened -= 1
+            if self._opened == 0 and self._server is not None:
+                server, self._server, self.url = self._server, None, None
+                server.close()
+                await server.wait_closed()
 
-    # --- the door
-
-    def _admit(self, connection: ServerConnection, request: Request) -> Response | None:
-        """Refuse unknown charge points and wrong passwords before the upgrade."""
-        identity = urllib.parse.unquote(urllib.parse.urlsplit(request.path).path.rpartition("/")[2])
-        if identity not in self._points:
-            return self._refused(connection, identity, http.HTTPStatus.NOT_FOUND)
-        if self._door.listen.security_profile > 0:
-            if self._locked(identity):
-                return self._refused(connection, identity, http.HTTPStatus.TOO_MANY_REQUESTS)
-            if not self._authentic(identity, request.headers):
-                self._failures[identity] += 1
-                return self._refused(connection, identity, http.HTTPStatus.UNAUTHORIZED)
-        offered = ",".join(request.headers.get_all("Sec-WebSocket-Protocol"))
-        if SUBPROTOCOL not in {one.strip() for one in offered.split(",")}:
-            return self._refused(connection, identity, http.HTTPStatus.BAD_REQUEST)
-        connection.username = identity
-        return None
-
-    def _locked(self, identity: str) -> bool:
-        """Return whether a charge point has had its wrong passwords for this minute."""
-        self._turn_window()
-        return self._failures[identity] >= LOCK_OUT
-
-    def _turn_window(self) -> None:
-        now_us = self._manners.device_us()
-        if now_us - self._window_us > LOCK_US:
-            self._window_us = now_us
-            self._failures.clear()
-            self._told.clear()
-
-    def _authentic(self, identity: str, headers: Headers) -> bool:
-        scheme, _, given = headers.get("Authorization", "").partition(" ")
-        if scheme.lower() != "basic":
-            return False
-        try:
-            decoded = base64.b64decode(given.strip(), validate=True).decode()
-        except (binascii.Error, UnicodeDecodeError, ValueError):
-            return False
-        user, _, password = decoded.partition(":")
-        return user == identity and self._door.check(identity, password)
-
-    def _refused(
-        self, connection: ServerConnection, identity: str, status: http.HTTPStatus
-    ) -> Response:
-        self._turn_window()
-        if status not in self._told:  # one event a window and kind: attempts cannot flood the log
-            self._told.add(status)
-            self._door.notice(status.phrase, identity[:50])
-        response = connection.respond(status, f"{status.phrase}\n")
-        if status is http.HTTPStatus.UNAUTHORIZED:
-            response.headers["WWW-Authenticate"] = 'Basic realm="setpoint"'
-        return response
-
-    # --- sessions
+    # --- one socket
 
     async def _serve(self, socket: ServerConnection) -> None:
         identity = socket.username or ""
         point = self._points[identity]
         session, before = point.connected(socket)
-        if before is not None:
-            before.end()
-            await before.socket.close(1008, "another socket of this charge point took over")
-        point.welcome()
+        if before is not None:  # it may be half open, and closing it take its time
+            self._start(before.socket.close(POLICY_VIOLATION, "another socket took over"))
+        pinging = self._start(self._ping(socket, point, session))
         try:
-            async for text in socket:
-                point.heard(session, text)
-        except ConnectionClosed:
-            logger.debug("%s went without a close", identity)
+            while True:
+                # As bytes: a text that is no UTF-8 is a frame like any other that is none.
+                point.heard(session, await socket.recv(decode=False))
+                await session.read_on()
+        except ConnectionClosed as closed:
+            logger.debug("%s: %s", identity, closed)
         finally:
+            pinging.cancel()
             point.ended(session)
 
+    async def _ping(self, socket: ServerConnection, point: ChargePoint, session: Session) -> None:
+        """Look for signs of life three times before a charge point would count as stale."""
+        every_s = self._house.stale_s / 3
+        try:
+            while True:
+                await asyncio.sleep(every_s)
+                async with asyncio.timeout(every_s):
+                    await (await socket.ping())
+                point.pong(session)
+        except TimeoutError:
+            logger.info("%s gives no sign of life", point.identity)
+            socket.transport.abort()
+        except ConnectionClosed:
+            return
 
-def _select(connection: ServerConnection, offered: object) -> Subprotocol | None:
-    del connection
-    return SUBPROTOCOL if offered else None
+    def _start(self, work: Any) -> asyncio.Task[None]:  # noqa: ANN401 - a coroutine
+        task: asyncio.Task[None] = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task

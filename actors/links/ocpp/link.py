@@ -5,10 +5,19 @@ from collections.abc import Callable
 import msgspec
 
 from actors.links.ocpp.csms import Csms
-from actors.links.ocpp.session import Reply
-from engine.adapters.base import Answer, Disconnected, Frame, Observation, Payload
+from actors.links.ocpp.session import Reply, Request
+from engine.adapters.base import (
+    Answer,
+    Disconnected,
+    Frame,
+    LateAnswer,
+    Observation,
+    Outcome,
+    Payload,
+)
 from engine.adapters.ocpp16 import OcppOptions, judge
 from engine.errors import NotSent, OutcomeUnknown
+from engine.types import US_PER_S
 
 _UNSUPPORTED = frozenset({"NotSupported", "NotImplemented"})
 
@@ -23,7 +32,7 @@ class OcppLink:
         report: Callable[[Observation], None],
         device_us: Callable[[], int],
     ) -> None:
-        """Join the charge point; nothing listens before `open`."""
+        """Know the charge point; nothing listens before `open`."""
         self._csms = csms
         self._own = own
         self._report = report
@@ -49,37 +58,61 @@ class OcppLink:
             NotSent: no byte left.
             OutcomeUnknown: a frame went out and no readable answer came.
         """
+        first_id = payload.attempt_id or self._question_id()
         replies: list[Reply] = []
-        first_id = payload.attempt_id
-        if first_id is None:
-            self._questions += 1
-            first_id = f"ask-{self._own.connector}-{self._questions}"
         for number, frame in enumerate(payload.frames):
-            own_id = first_id if number == 0 else f"{first_id}.{number}"
-            try:
-                reply = await self._point.call(
-                    own_id,
-                    (frame.action, dict(frame.body)),
-                    timeout_s,
-                    self._leave(payload, number),
-                )
-            except NotSent as error:
-                if number == 0:
-                    raise
-                raise OutcomeUnknown(str(error), outcome="link_lost") from error
+            own_id = f"{first_id}.{number}" if number else first_id
+            request = self._request(own_id, frame, timeout_s)
+            if number == 0:
+                request = self._within(payload, request)
+            reply = await self._reply(request, replies)
             replies.append(reply)
             verdict = _verdict(frame, reply, replies)
             if verdict is not None:
                 return verdict
-        return Answer(_raw(replies), values=tuple(reply.payload for reply in replies))
+        return _answer(replies)
 
-    def _leave(self, payload: Payload, number: int) -> Callable[[], None]:
+    def _question_id(self) -> str:
+        self._questions += 1
+        return f"question-{self._own.connector}-{self._questions}"
+
+    def _request(self, own_id: str, frame: Frame, timeout_s: float) -> Request:
+        def late(raw: str) -> None:
+            self._report(LateAnswer(own_id.partition(".")[0], raw))
+
+        return Request(own_id, frame.action, frame.body, timeout_s, timeout_s, late=late)
+
+    def _within(self, payload: Payload, request: Request) -> Request:
+        """Return a request that leaves within its payload's send window, or not at all."""
+        begin_by_us = payload.begin_by_us
+        if begin_by_us is None:
+            return request
+
         def may_leave() -> None:
-            begin_by_us = payload.begin_by_us
-            if number == 0 and begin_by_us is not None and self._device_us() > begin_by_us:
+            if self._device_us() > begin_by_us:
                 raise NotSent("the send window had passed")
 
-        return may_leave
+        wait_s = max(0.0, (begin_by_us - self._device_us()) / US_PER_S)
+        return Request(
+            request.id,
+            request.action,
+            request.body,
+            request.timeout_s,
+            wait_s,
+            may_leave,
+            request.late,
+        )
+
+    async def _reply(self, request: Request, before: list[Reply]) -> Reply:
+        try:
+            return await self._point.call(request)
+        except NotSent as error:
+            if not before:
+                raise
+            raise OutcomeUnknown(str(error), outcome="link_lost", raw=_raw(before)) from error
+        except OutcomeUnknown as error:
+            error.raw = _raw(before) if before else None
+            raise
 
 
 def _verdict(frame: Frame, reply: Reply, replies: list[Reply]) -> Answer | None:
@@ -88,19 +121,25 @@ def _verdict(frame: Frame, reply: Reply, replies: list[Reply]) -> Answer | None:
     Raises:
         OutcomeUnknown: the charge point answered what nobody understands.
     """
-    raw = _raw(replies)
     if reply.error is not None:
         if reply.error in _UNSUPPORTED:
-            return Answer(raw, "rejected", reason="unsupported")
-        return Answer(raw, "error", reason=reply.error)
+            return _answer(replies, "rejected", "unsupported")
+        return _answer(replies, "error", reply.error)
     if not isinstance(reply.payload, dict):
-        raise OutcomeUnknown("an answer without a payload", outcome="unknown", raw=raw)
+        raise OutcomeUnknown("an answer without a payload", outcome="unknown", raw=_raw(replies))
     outcome, reason = judge(frame.action, reply.payload)
     if outcome == "accepted":
         return None
     if outcome == "unknown":
-        raise OutcomeUnknown(f"answered {reason}, not understood", outcome="unknown", raw=raw)
-    return Answer(raw, outcome, reason=reason)
+        said = f"answered {reason}, not understood"
+        raise OutcomeUnknown(said, outcome="unknown", raw=_raw(replies))
+    return _answer(replies, outcome, reason)
+
+
+def _answer(
+    replies: list[Reply], outcome: Outcome = "accepted", reason: str | None = None
+) -> Answer:
+    return Answer(_raw(replies), outcome, tuple(reply.payload for reply in replies), reason)
 
 
 def _raw(replies: list[Reply]) -> str:

@@ -19,13 +19,14 @@ from actors.links.ocpp.framing import (
     parse,
     result_text,
 )
-from engine.adapters.base import LateAnswer, Observation, Unreadable
 from engine.errors import NotSent, OutcomeUnknown
 
 logger = logging.getLogger("setpoint")
 
 REMEMBERED: Final = 64
-"""Ids of CALLs without an answer that a late one is still recognised by."""
+"""CALLs without an answer that a late one is still recognised by."""
+OUTBOX: Final = 64
+"""Answers that may wait for a charge point that does not read; then it is not read either."""
 RAW: Final = 2_000
 
 
@@ -39,6 +40,28 @@ class Socket(Protocol):
         """Close it."""
 
 
+def _nothing(*_: object) -> None:
+    """Neither object to a CALL nor hear of its late answer."""
+
+
+@attrs.frozen
+class Request:
+    """A CALL of ours.
+
+    It waits ``wait_s`` for its turn at most (null: as long as it takes), and ``timeout_s`` for its
+    answer. ``may_leave`` is asked right before the first byte and raises NotSent; ``late`` hears
+    an answer that comes after the time-out.
+    """
+
+    id: str
+    action: str
+    body: dict[str, object]
+    timeout_s: float
+    wait_s: float | None = None
+    may_leave: Callable[[], None] = _nothing
+    late: Callable[[str], None] = _nothing
+
+
 @attrs.frozen
 class Reply:
     """What came back for one CALL; ``error`` is a CALLERROR's code."""
@@ -50,87 +73,96 @@ class Reply:
 
 @attrs.frozen
 class Handlers:
-    """Who answers the charge point's CALLs, and hears what is said beside them."""
+    """Who answers the charge point's CALLs, and hears what cannot be understood."""
 
     call: Callable[["Session", Call], None]
-    observe: Callable[[Observation], None]
+    unreadable: Callable[[str], None]
 
 
 class Session:
-    """The conversation on one socket; ``generation`` tells it from the charge point's others."""
+    """The conversation on one socket; ``generation`` tells it from the charge point's others.
+
+    ``unsolicited`` counts answers to nothing that was asked. The loop thread.
+    """
 
     def __init__(self, socket: Socket, generation: int, handlers: Handlers) -> None:
         """Begin a conversation."""
         self.socket = socket
         self.generation = generation
-        self.closed = asyncio.Event()
+        self.closed = False
+        self.unsolicited = 0
         self._handlers = handlers
         self._turn = asyncio.Lock()
-        self._pending: tuple[str, asyncio.Future[Reply]] | None = None
-        self._unanswered: dict[str, str] = {}
+        self._pending: tuple[str, asyncio.Future[Reply | None]] | None = None
+        self._unanswered: dict[str, Callable[[str], None]] = {}
+        self._outbox: set[asyncio.Task[None]] = set()
 
-    async def call(
-        self,
-        own_id: str,
-        request: tuple[str, dict[str, object]],
-        timeout_s: float,
-        may_leave: Callable[[], None],
-    ) -> Reply:
+    # --- our CALLs
+
+    async def call(self, request: Request) -> Reply:
         """Send a CALL when no other is out, and return what comes back.
-
-        ``may_leave`` is asked right before the first byte and raises NotSent.
 
         Raises:
             NotSent: the socket has closed, or the time for it has passed.
             OutcomeUnknown: no answer in time, or the socket closed while it was awaited.
         """
-        async with self._turn:
-            if self.closed.is_set():
-                raise NotSent("the charge point is not connected")
-            may_leave()
-            reply: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
-            self._pending = (own_id, reply)
-            try:
-                await self._send_call(own_id, request)
-                async with asyncio.timeout(timeout_s):
-                    return await reply
-            except TimeoutError:
-                self._remember(own_id)
-                raise OutcomeUnknown("no answer in time", outcome="timed_out") from None
-            finally:
-                self._pending = None
-
-    async def _send_call(self, own_id: str, request: tuple[str, dict[str, object]]) -> None:
         try:
-            await self.socket.send(call_text(own_id, *request))
-        except ConnectionClosed:
-            raise OutcomeUnknown("the socket closed", outcome="link_lost") from None
+            async with asyncio.timeout(request.wait_s):
+                await self._turn.acquire()
+        except TimeoutError:
+            raise NotSent("another CALL was still out") from None
+        try:
+            return await self._exchange(request)
+        finally:
+            self._turn.release()
 
-    def _remember(self, own_id: str) -> None:
-        self._unanswered[own_id] = own_id.partition(".")[0]
+    async def _exchange(self, request: Request) -> Reply:
+        if self.closed:
+            raise NotSent("the charge point is not connected")
+        request.may_leave()
+        answered: asyncio.Future[Reply | None] = asyncio.get_running_loop().create_future()
+        self._pending = (request.id, answered)
+        try:
+            async with asyncio.timeout(request.timeout_s):
+                await self.socket.send(call_text(request.id, request.action, request.body))
+                reply = await answered
+        except TimeoutError:
+            self._remember(request)
+            raise OutcomeUnknown("no answer in time", outcome="timed_out") from None
+        except ConnectionClosed:
+            reply = None
+        finally:
+            self._pending = None
+        if reply is None:
+            raise OutcomeUnknown("the socket closed", outcome="link_lost")
+        return reply
+
+    def _remember(self, request: Request) -> None:
+        self._unanswered[request.id] = request.late
         while len(self._unanswered) > REMEMBERED:
             del self._unanswered[next(iter(self._unanswered))]
 
-    def heard(self, text: str | bytes) -> None:
-        """Take one frame. The loop thread."""
-        frame = parse(text)
-        raw = text if isinstance(text, str) else text.decode(errors="replace")
+    # --- what comes in
+
+    def heard(self, data: bytes) -> None:
+        """Take one frame; nothing in it ends the session."""
+        frame = parse(data)
         match frame:
             case Call():
                 self._called(frame)
             case Result():
-                self._answered(frame.id, Reply(raw, frame.payload))
+                self._answered(frame.id, Reply(_text(data), frame.payload))
             case Error():
-                self._answered(frame.id, Reply(raw, error=frame.code))
+                self._answered(frame.id, Reply(_text(data), error=frame.code))
             case Garbage():
-                self._handlers.observe(Unreadable(raw[:RAW]))
-                if frame.id is not None and frame.reason.startswith("no action"):
+                self._handlers.unreadable(_text(data[:RAW]))
+                if frame.id is not None:
                     self.answer_error(frame.id, "FormationViolation", frame.reason)
 
     def _called(self, call: Call) -> None:
         found = fault(call)
         if found is not None:
-            self._handlers.observe(Unreadable(f"{call.action[:50]}: {found[1]}"))
+            self._handlers.unreadable(f"{call.action[:50]}: {found[1]}")
             self.answer_error(call.id, *found)
             return
         try:
@@ -141,26 +173,30 @@ class Session:
 
     def _answered(self, own_id: str, reply: Reply) -> None:
         if self._pending is not None and self._pending[0] == own_id:
-            future = self._pending[1]
-            if not future.done():
-                future.set_result(reply)
+            if not self._pending[1].done():
+                self._pending[1].set_result(reply)
             return
-        attempt = self._unanswered.pop(own_id, None)
-        if attempt is not None:
-            self._handlers.observe(LateAnswer(attempt, reply.raw[:RAW]))
+        late = self._unanswered.pop(own_id, None)
+        if late is None:
+            self.unsolicited += 1
+        else:
+            late(reply.raw[:RAW])
+
+    # --- our answers
 
     def answer(self, call_id: str, payload: Mapping[str, object]) -> None:
-        """Answer a CALL. The loop thread."""
+        """Answer a CALL."""
         self._post(result_text(call_id, dict(payload)))
 
     def answer_error(self, call_id: str, code: str, description: str) -> None:
-        """Answer a CALL with a CALLERROR. The loop thread."""
+        """Answer a CALL with a CALLERROR."""
         self._post(error_text(call_id, code, description))
 
     def _post(self, text: str) -> None:
         """Send without waiting; frames leave in the order of the calls."""
         task = asyncio.ensure_future(self._post_now(text))
-        task.add_done_callback(_looked_at)
+        self._outbox.add(task)
+        task.add_done_callback(self._outbox.discard)
 
     async def _post_now(self, text: str) -> None:
         try:
@@ -168,14 +204,17 @@ class Session:
         except ConnectionClosed:
             logger.debug("the socket closed before an answer was out")
 
+    async def read_on(self) -> None:
+        """Wait while too many answers wait for the charge point to read them."""
+        while len(self._outbox) >= OUTBOX:
+            await asyncio.wait(self._outbox, return_when=asyncio.FIRST_COMPLETED)
+
     def end(self) -> None:
-        """The socket is closed: whoever waits for an answer has none. The loop thread."""
-        self.closed.set()
+        """The socket is closed: whoever waits for an answer has none."""
+        self.closed = True
         if self._pending is not None and not self._pending[1].done():
-            lost = OutcomeUnknown("the socket closed", outcome="link_lost")
-            self._pending[1].set_exception(lost)
+            self._pending[1].set_result(None)
 
 
-def _looked_at(task: "asyncio.Future[None]") -> None:
-    if not task.cancelled() and task.exception() is not None:
-        logger.error("an answer was not sent", exc_info=task.exception())
+def _text(data: bytes) -> str:
+    return data.decode(errors="replace")

@@ -1,0 +1,156 @@
+"""What a charge point is asked beside the attempts: who it is, how it is, what it can do.
+
+Some say nothing of themselves when they connect to a central system that was restarted.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, Final
+
+from actors.links.ocpp.session import Reply, Request, Session
+from engine.adapters.base import CapabilitiesLearned
+from engine.errors import LinkError
+
+logger = logging.getLogger("setpoint")
+
+ANSWER_S: Final = 10.0
+KEYS: Final = (
+    "ChargingScheduleAllowedChargingRateUnit",
+    "ChargeProfileMaxStackLevel",
+    "ChargingScheduleMaxPeriods",
+    "ConnectorSwitch3to1PhaseSupported",
+    "NumberOfConnectors",
+    "SupportedFeatureProfiles",
+    "MaxChargingProfilesInstalled",
+)
+_VALUE_LIMIT: Final = 500
+
+
+class Upkeep:
+    """The questions on one session. They give way to attempts; nobody waits for an answer.
+
+    The loop thread.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        quiet_s: float,
+        connectors: Collection[int],
+        learned: Callable[[CapabilitiesLearned], None],
+    ) -> None:
+        """Begin to ask ``quiet_s`` seconds from now for what is not said until then.
+
+        ``learned`` is told what the charge point can do.
+        """
+        self._session = session
+        self._quiet_s = quiet_s
+        self._connectors = connectors
+        self._learned = learned
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._asked = 0
+        self._urgent = 0
+        self._quiet = asyncio.Event()
+        self._quiet.set()
+        self._one_at_a_time = asyncio.Lock()
+        self._said: set[int] = set()
+        self._booted = False
+        self._triggered_boot = False
+        self._start(self._after_connect())
+
+    # --- attempts come first
+
+    def begin_attempt(self) -> None:
+        """Ask nothing more while an attempt is on its way."""
+        self._urgent += 1
+        self._quiet.clear()
+
+    def end_attempt(self) -> None:
+        """Go on, if it was the last."""
+        self._urgent -= 1
+        if not self._urgent:
+            self._quiet.set()
+
+    # --- what the charge point says by itself
+
+    def booted(self) -> bool:
+        """Return whether a BootNotification is of a boot, and not one that was asked for."""
+        was_triggered, self._triggered_boot = self._triggered_boot, False
+        self._booted = True
+        if not was_triggered:
+            self._said.clear()
+            self._start(self._after_boot())
+        return not was_triggered
+
+    def said(self, connector: int) -> None:
+        """A connector's status was told."""
+        self._said.add(connector)
+
+    # --- what it is asked
+
+    async def _after_connect(self) -> None:
+        await asyncio.sleep(self._quiet_s)
+        if self._booted:
+            return
+        self._triggered_boot = True  # some send it before they answer the trigger
+        if not await self._trigger("BootNotification"):
+            self._triggered_boot = False
+        await self._learn()
+        await self._ask_for_statuses()
+
+    async def _after_boot(self) -> None:
+        await self._learn()
+        await asyncio.sleep(self._quiet_s)
+        await self._ask_for_statuses()
+
+    async def _ask_for_statuses(self) -> None:
+        for connector in sorted(self._connectors):
+            if connector not in self._said:
+                await self._trigger("StatusNotification", connectorId=connector)
+
+    async def _trigger(self, message: str, **more: object) -> bool:
+        """Ask for a message [5.17]; return whether it will come."""
+        reply = await self._ask("TriggerMessage", {"requestedMessage": message, **more})
+        payload = None if reply is None else reply.payload
+        return isinstance(payload, Mapping) and payload.get("status") == "Accepted"
+
+    async def _learn(self) -> None:
+        """Ask what it can do [5.8, 9]."""
+        reply = await self._ask("GetConfiguration", {"key": list(KEYS)})
+        learned = {} if reply is None else configuration(reply.payload)
+        if learned:
+            self._learned(CapabilitiesLearned(learned))
+
+    async def _ask(self, action: str, body: dict[str, object]) -> Reply | None:
+        async with self._one_at_a_time:
+            await self._quiet.wait()
+            self._asked += 1
+            own_id = f"ask-{self._session.generation}-{self._asked}"
+            try:
+                return await self._session.call(Request(own_id, action, body, ANSWER_S))
+            except LinkError as error:
+                logger.debug("no answer to %s: %s", action, error)
+                return None
+
+    def _start(self, work: Any) -> None:  # noqa: ANN401 - a coroutine
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def end(self) -> None:
+        """The session is over."""
+        for task in self._tasks:
+            task.cancel()
+
+
+def configuration(payload: object) -> dict[str, str]:
+    """Return the values of a GetConfiguration.conf by their keys, as far as they are texts."""
+    entries = payload.get("configurationKey") if isinstance(payload, Mapping) else None
+    learned: dict[str, str] = {}
+    for entry in entries if isinstance(entries, list) else ():
+        if isinstance(entry, Mapping):
+            key, value = entry.get("key"), entry.get("value")
+            if isinstance(key, str) and key in KEYS and isinstance(value, str):
+                learned[key] = value[:_VALUE_LIMIT]
+    return learned

@@ -1,0 +1,180 @@
+"""Who may connect to the central system, over real sockets."""
+
+import asyncio
+import base64
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import attrs
+import pytest
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
+from websockets.typing import Subprotocol
+
+from actors.clock import Clocks
+from actors.links.ocpp import OcppAdapter
+from actors.testing.clocks import ManualTime
+from engine.adapters.ocpp16 import OcppOptions
+from engine.config import OcppListen
+
+PASSWORD = "0123456789abcdef"
+
+
+@attrs.define
+class Visitor:
+    """How somebody comes to the door."""
+
+    path: str = "/depot/CP%201"
+    user: str = "CP 1"
+    password: str | None = PASSWORD
+    protocols: tuple[str, ...] = ("ocpp1.6",)
+    headers: dict[str, str] = attrs.field(factory=dict)
+    address: str = "127.0.0.1"
+
+    async def knock(self, url: str) -> int:
+        """Return the status of the answer: 101 is a websocket, which is closed again."""
+        headers = dict(self.headers)
+        if self.password is not None:
+            token = base64.b64encode(f"{self.user}:{self.password}".encode()).decode()
+            headers["Authorization"] = f"Basic {token}"
+        try:
+            socket = await connect(
+                url + self.path,
+                subprotocols=[Subprotocol(one) for one in self.protocols] or None,
+                additional_headers=headers,
+                local_addr=(self.address, 0),
+            )
+        except InvalidStatus as refused:
+            return refused.response.status_code
+        await socket.close()
+        return 101
+
+
+class House:
+    """A central system that knows one charge point."""
+
+    def __init__(self, **listen: Any) -> None:  # noqa: ANN401 - fields of OcppListen
+        """Make it; nobody can come yet."""
+        self.time = ManualTime()
+        self.notices: list[tuple[str, str]] = []
+        self.adapter = OcppAdapter(
+            OcppListen(port=0, **listen),
+            Clocks(self.time),
+            (
+                lambda identity, password: (identity, password) == ("CP 1", PASSWORD),
+                lambda kind, peer: self.notices.append((kind, peer)),
+            ),
+            60.0,
+        )
+
+    async def knock(self, **changes: Any) -> int:  # noqa: ANN401 - see Visitor
+        """Let somebody come; return the status of the answer."""
+        return await Visitor(**changes).knock(self.adapter.url or "")
+
+
+def run(story: Callable[[House], Awaitable[None]], **listen: Any) -> None:  # noqa: ANN401 - see House
+    """Run a story at an open door."""
+
+    async def told() -> None:
+        house = House(**listen)
+        link = house.adapter.link(OcppOptions("CP 1"), lambda _: None)
+        await link.open()
+        try:
+            await story(house)
+        finally:
+            await link.close()
+        assert house.adapter.url is None
+
+    asyncio.run(told())
+
+
+@pytest.mark.parametrize(
+    ("changes", "status"),
+    [
+        ({"path": "/CP%202"}, 404),
+        ({"password": "wrong"}, 401),
+        ({"password": None}, 401),
+        ({"user": "CP 2"}, 401),
+        ({"path": "/CP%201/"}, 404),
+        ({"path": "/"}, 404),
+        ({"path": "//["}, 404),
+        ({"password": None, "headers": {"Authorization": "Bearer x"}}, 401),
+        ({"password": None, "headers": {"Authorization": "Basic ?"}}, 401),
+        ({"password": None, "headers": {"Authorization": "Basic //8="}}, 401),
+        ({"headers": {"authorization": "Basic Q1AgMTp4"}}, 401),
+        ({"protocols": ("ocpp2.0.1",)}, 400),
+        ({"protocols": ()}, 400),
+    ],
+    ids=range(13),
+)
+def test_who_is_not_known_is_refused_before_the_upgrade(
+    changes: dict[str, Any], status: int
+) -> None:
+    """Unknown identity, wrong key, another version: each with its own status."""
+
+    async def story(house: House) -> None:
+        assert await house.knock(**changes) == status
+
+    run(story)
+
+
+def test_profile_0_asks_for_no_password() -> None:
+    """Only where the site file says so."""
+
+    async def story(house: House) -> None:
+        assert await house.knock(password=None) == 101
+
+    run(story, security_profile=0)
+
+
+def test_wrong_keys_lock_an_address_out_for_a_while() -> None:
+    """Even with the right one then; the charge point elsewhere is not locked out by it."""
+
+    async def story(house: House) -> None:
+        for _ in range(5):
+            assert await house.knock(password="wrong") == 401
+        assert await house.knock() == 429
+        assert house.notices == [("Unauthorized", "CP 1"), ("Too Many Requests", "CP 1")]
+        assert await house.knock(address="127.0.0.2") == 101
+        house.time.device_us += 61_000_000
+        assert await house.knock() == 101
+
+    run(story)
+
+
+@pytest.mark.parametrize("path", ["/CP%201", "//CP%201", "/a/b/CP%201?x=/y"])
+def test_the_identity_is_the_last_part_of_the_path(path: str) -> None:
+    """Whatever stands before it; a URL with a slash too many is common."""
+
+    async def story(house: House) -> None:
+        assert await house.knock(path=path) == 101
+
+    run(story)
+
+
+def test_what_a_peer_calls_itself_is_fit_for_a_log() -> None:
+    """Cut, and without line breaks."""
+
+    async def story(house: House) -> None:
+        assert await house.knock(path="/a%0Ab" + "c" * 100) == 404
+        assert house.notices == [("Not Found", ascii("a\nb" + "c" * 47))]
+
+    run(story)
+
+
+def test_an_address_that_is_taken_is_told_and_can_be_tried_again() -> None:
+    """The one who has it goes on; links that never opened do not count as open."""
+
+    async def story(house: House) -> None:
+        port = int((house.adapter.url or "").rpartition(":")[2])
+        other = OcppAdapter(
+            OcppListen(port=port), Clocks(), (lambda _i, _p: True, lambda _k, _w: None), 60.0
+        )
+        link = other.link(OcppOptions("CP 1"), lambda _: None)
+        for _ in range(2):
+            with pytest.raises(OSError, match=str(port)):
+                await link.open()
+        assert other.url is None
+        assert await house.knock() == 101
+
+    run(story)
