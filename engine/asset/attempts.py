@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from engine import events
+from engine.asset.copies import replace
 from engine.asset.programme import decided
 from engine.asset.state import (
     UNKNOWN_HOLDING,
@@ -16,7 +17,6 @@ from engine.asset.state import (
 )
 from engine.commands import CauseKind, CommandStatus, CommandType
 from engine.types import US_PER_S, Instant
-from engine.values import replace
 
 SETS_SETPOINT = frozenset(
     {CommandType.SET_CHARGE_RATE, CommandType.SET_DISCHARGE_RATE, CommandType.RELEASE}
@@ -44,10 +44,15 @@ def created(state: AssetState, event: events.CommandCreated) -> AssetState:
     return replace(state, orders=orders, device=device, given_up=())
 
 
+def decided_only(state: AssetState, event: events.SetpointDecided) -> AssetState:
+    """Return the state with a decision on which nothing was sent at once."""
+    decision = event.decision
+    work = Work(decision, decision.steps) if decision.steps else None
+    return decided(state, decision, work=work)
+
+
 def started(state: AssetState, event: events.AttemptStarted, at: Instant) -> AssetState:
     """Return the state with an attempt on the wire."""
-    if event.decision is not None:
-        state = decided(state, event.decision)
     attempt = OpenAttempt(
         event.attempt_id,
         event.number,
@@ -62,7 +67,10 @@ def started(state: AssetState, event: events.AttemptStarted, at: Instant) -> Ass
     if event.setpoint is None:
         orders = _with_order(state.orders, event.command_ids[0], _tried)
         return replace(state, attempt=attempt, orders=orders)
-    work = state.work
+    decision, work = event.decision, state.work
+    if decision is not None:
+        work = Work(decision, decision.steps, tries=1, form=event.form)
+        return decided(state, decision, attempt=attempt, work=work)
     if work is not None:
         work = replace(work, tries=work.tries + 1, form=event.form, retry_at_us=None, held=None)
     return replace(state, attempt=attempt, work=work)

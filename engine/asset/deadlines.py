@@ -217,47 +217,44 @@ def next_wake(state: AssetState) -> Wake:
 
     A time that had come when the asset was last told something has been looked at.
     """
-    if state.rules is None:
+    rules = state.rules
+    if rules is None:
         return Wake(None, None)
     told = state.outside.told or _NEVER
+    plan_times, device_times = _plan_times(state, rules, told), _device_times(state, rules)
     return Wake(
-        _first_after(told.plan_us, _plan_times(state, state.rules, told)),
-        _first_after(told.device_us, _device_times(state, state.rules)),
+        min([us for us in plan_times if us is not None and us > told.plan_us], default=None),
+        min([us for us in device_times if us is not None and us > told.device_us], default=None),
     )
 
 
-def _first_after(moment_us: int, times: Iterator[int | None]) -> int | None:
-    return min((us for us in times if us is not None and us > moment_us), default=None)
-
-
-def _plan_times(state: AssetState, rules: AssetRules, told: Instant) -> Iterator[int | None]:
-    yield departure_due_us(state)
+def _plan_times(state: AssetState, rules: AssetRules, told: Instant) -> list[int | None]:
+    times = [departure_due_us(state)]
     if state.override is not None:
-        yield state.override.until_us
+        times.append(state.override.until_us)
     end_us = horizon(state)
     if not state.outside.offered or end_us is None:
-        return
-    yield end_us
+        return times
+    times.append(end_us)
     if state.programme.parts:
-        yield next_change_us(state.programme, told.plan_us)
+        times.append(next_change_us(state.programme, told.plan_us))
     elif rules.hold_max_s is not None:
-        yield hold_end_us(end_us, rules.hold_max_s)
+        times.append(hold_end_us(end_us, rules.hold_max_s))
+    return times
 
 
-def _device_times(state: AssetState, rules: AssetRules) -> Iterator[int | None]:
-    yield attempt_guard_us(state)
-    yield state.outside.asking_until_us
+def _device_times(state: AssetState, rules: AssetRules) -> list[int | None]:
+    times = [attempt_guard_us(state), state.outside.asking_until_us]
     if state.work is not None:
-        yield state.work.retry_at_us
+        times.append(state.work.retry_at_us)
     for order in state.orders:
-        yield order.retry_at_us
-        yield order.expires_us
+        times += (order.retry_at_us, order.expires_us)
     for one in state.given_up:
-        yield one.again_at_us
+        times.append(one.again_at_us)
     renew_us = renewal_us(state)
     if renew_us is not None:
-        yield renew_us
-        yield renew_us + round(rules.failsafe_after_s * US_PER_S / 2)
+        times += (renew_us, renew_us + round(rules.failsafe_after_s * US_PER_S / 2))
+    return times
 
 
 def attempt_guard_us(state: AssetState) -> int | None:

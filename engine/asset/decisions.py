@@ -184,6 +184,8 @@ def passed_over(
 ) -> tuple[PlanCut, ...]:
     """Return the cuts of due changes that are not taken up: older ones, or all of them."""
     first = max(due.first, first_open(state.programme, due.part))
+    if due.last - first == len(changes):
+        return ()
     spared = {change.index for change in changes.values()}.union(due.part.skipped)
     over = [index for index in range(first, due.last) if index not in spared]
     if not over:

@@ -4,9 +4,9 @@ from typing import assert_never
 
 from engine import events
 from engine.asset import attempts, programme, reported
+from engine.asset.copies import replace
 from engine.asset.state import AssetState, Override, Programme
 from engine.types import Instant
-from engine.values import replace
 
 
 def evolve(state: AssetState, event: events.AssetEvent, at: Instant) -> AssetState:  # noqa: C901, PLR0911, PLR0912 - one case per event, each only hands on
@@ -23,7 +23,7 @@ def evolve(state: AssetState, event: events.AssetEvent, at: Instant) -> AssetSta
         case events.PlanReplaced():
             return programme.replaced(state, event, at)
         case events.SetpointDecided():
-            return programme.decided(state, event.decision)
+            return attempts.decided_only(state, event)
         case events.CommandCreated():
             return attempts.created(state, event)
         case events.CommandHeld():

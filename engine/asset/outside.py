@@ -4,11 +4,11 @@ from typing import Any
 
 from engine.adapters import base
 from engine.asset import messages
+from engine.asset.copies import replace
 from engine.asset.effects import Ask, Effect, ReleaseSlot, RequestSlot, Stopped
 from engine.asset.state import AssetState, Outside
 from engine.events import Setpoint
 from engine.types import Instant, to_us, to_w
-from engine.values import replace
 
 
 def noted(state: AssetState, message: messages.Message, now: Instant) -> AssetState:

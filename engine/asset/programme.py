@@ -1,12 +1,13 @@
 """The plans in force: how they are replaced, taken up, cut short and come to their end."""
 
 from collections.abc import Iterator
+from typing import Any
 
 from engine import events
-from engine.asset.state import Absence, AssetState, GivenUp, Part, Programme, Work
+from engine.asset.copies import replace
+from engine.asset.state import Absence, AssetState, GivenUp, Part, Programme
 from engine.plans import Plan, PlannedChange
 from engine.types import Channel, Instant, ScheduleId
-from engine.values import replace
 
 # --- evolve
 
@@ -33,27 +34,19 @@ def _until(parts: tuple[Part, ...], from_us: int) -> Iterator[Part]:
             yield replace(part, until_us=until)
 
 
-def decided(state: AssetState, decision: events.Decision) -> AssetState:
-    """Return the state with a new desired setpoint and the work that brings it about."""
-    work = Work(decision, decision.steps) if decision.steps else None
-    override = state.override
+def decided(state: AssetState, decision: events.Decision, **changes: Any) -> AssetState:  # noqa: ANN401 - the fields of AssetState, checked by attrs
+    """Return the state with a new desired setpoint, and with the other changes."""
+    override, device = state.override, state.device
     if override is not None and decision.source == "override" and not override.used:
-        override = replace(override, used=True)
-    programme = state.programme
+        changes["override"] = replace(override, used=True)
     if decision.taken is not None:
-        programme = _taken(programme, decision.taken.schedule_id, decision.taken.count)
-    device = state.device
+        taken = decision.taken
+        changes["programme"] = _taken(state.programme, taken.schedule_id, taken.count)
     if device.start_tried and (state.desired is None or state.desired.target != decision.target):
-        device = replace(device, start_tried=False)
-    return replace(
-        state,
-        desired=decision,
-        work=work,
-        override=override,
-        programme=programme,
-        device=device,
-        given_up=_still_given_up(state.given_up, decision),
-    )
+        changes["device"] = replace(device, start_tried=False)
+    if state.given_up:
+        changes["given_up"] = _still_given_up(state.given_up, decision)
+    return replace(state, desired=decision, **changes)
 
 
 def _still_given_up(

@@ -2,6 +2,7 @@
 
 from engine import events
 from engine.asset.attempts import waiting
+from engine.asset.copies import replace
 from engine.asset.holding import holds
 from engine.asset.state import (
     UNKNOWN_HOLDING,
@@ -12,7 +13,6 @@ from engine.asset.state import (
     Transaction,
 )
 from engine.types import US_PER_S, AssetKind, Instant
-from engine.values import replace
 
 GAVE_UP = "actor_gave_up"
 PLUGGED = frozenset({"PREPARING", "CHARGING", "SUSPENDED", "FINISHING"})

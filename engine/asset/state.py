@@ -194,7 +194,7 @@ class GivenUp:
     blocked: bool = False
 
 
-@attrs.frozen
+@attrs.frozen(slots=False)
 class Outside:
     """What is known beside the fold. Times are device clock.
 
@@ -226,7 +226,7 @@ class Outside:
     told: Instant | None = None
 
 
-@attrs.frozen
+@attrs.frozen(slots=False)
 class AssetState:
     """One asset, as rebuilt from its stream up to ``version``.
 

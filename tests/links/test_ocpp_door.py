@@ -12,7 +12,7 @@ from websockets.exceptions import InvalidStatus
 from websockets.typing import Subprotocol
 
 from actors.clock import Clocks
-from actors.links.ocpp import OcppAdapter
+from actors.links.ocpp import OcppAdapter, door
 from actors.testing.clocks import ManualTime
 from engine.adapters.ocpp16 import OcppOptions
 from engine.config import OcppListen
@@ -138,6 +138,20 @@ def test_wrong_keys_lock_an_address_out_for_a_while() -> None:
         assert await house.knock(address="127.0.0.2") == 101
         house.time.device_us += 61_000_000
         assert await house.knock() == 101
+
+    run(story)
+
+
+def test_wrong_keys_of_many_addresses_take_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those who come after so many are refused, and not counted."""
+    monkeypatch.setattr(door, "PEERS", 1)
+
+    async def story(house: House) -> None:
+        for address in ("127.0.0.2", "127.0.0.3"):
+            for _ in range(5):
+                assert await house.knock(password="wrong", address=address) == 401
+        assert await house.knock(address="127.0.0.2") == 429
+        assert await house.knock(address="127.0.0.3") == 101
 
     run(story)
 

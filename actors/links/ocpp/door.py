@@ -20,7 +20,7 @@ from engine.types import US_PER_S
 SUBPROTOCOL: Final = Subprotocol("ocpp1.6")
 LOCK_OUT: Final = 5
 WINDOW_US: Final = 60 * US_PER_S
-_PEERS: Final = 10_000
+PEERS: Final = 10_000
 _SHOWN: Final = 50
 
 CheckPassword = Callable[[str, str], bool]
@@ -81,15 +81,20 @@ class Door:
             return http.HTTPStatus.NOT_FOUND
         if self._house.listen.security_profile > 0:
             peer = (identity, str(connection.remote_address[0]))
-            if self._failures[peer] >= LOCK_OUT or len(self._failures) > _PEERS:
+            if self._failures[peer] >= LOCK_OUT:
                 return http.HTTPStatus.TOO_MANY_REQUESTS
             if not self._is_authentic(identity, request.headers):
-                self._failures[peer] += 1
+                self._count(peer)
                 return http.HTTPStatus.UNAUTHORIZED
         offered = ",".join(request.headers.get_all("Sec-WebSocket-Protocol"))
         if SUBPROTOCOL not in {one.strip() for one in offered.split(",")}:
             return http.HTTPStatus.BAD_REQUEST
         return None
+
+    def _count(self, peer: tuple[str, str]) -> None:
+        """Count a wrong password, for so many peers; beyond that nobody else is locked out."""
+        if peer in self._failures or len(self._failures) < PEERS:
+            self._failures[peer] += 1
 
     def _turn_window(self) -> None:
         now_us = self._house.device_us()
