@@ -2,6 +2,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import attrs
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -491,17 +492,7 @@ class Storm(RuleBasedStateMachine):
     def teardown(self) -> None:
         if not hasattr(self, "rig"):
             return
-        if self.rig.state.outside.stopping:
-            self._restart()
-        self.rig.observe(base.Disconnected())
-        self._heal()
-        for _ in range(60):
-            self.the_promises_hold()
-            if not self._serve():
-                self.rig.advance(5)
-        while self._serve() or self.rig.state.work is not None:
-            self.the_promises_hold()
-            self.rig.advance(1)
+        self._calm_down()
         self.the_promises_hold()
         want = desire(self.rig.state, self.rig.now)
         if want is None:
@@ -512,6 +503,24 @@ class Storm(RuleBasedStateMachine):
         end_us = horizon(self.rig.state)
         if end_us is not None and self.rig.now.plan_us > end_us:
             assert not self.rig.state.programme.parts
+
+    def _calm_down(self) -> None:
+        """Let the device be well, and everything come to its end."""
+        if self.rig.state.outside.stopping:
+            self._restart()
+        if not self.rig.state.outside.offered:
+            self.rig.tell(message.NothingOffered())
+        self.rig.observe(base.Disconnected())
+        self._heal()
+        for _ in range(60):
+            self.the_promises_hold()
+            if not self._serve():
+                self.rig.advance(5)
+        for _ in range(1_000):
+            if not self._serve() and self.rig.state.work is None:
+                return
+            self.rig.advance(1)
+        pytest.fail("a healthy device, and no end of the work")
 
     def _serve(self) -> bool:
         """Answer as a healthy device; return whether there was anything to answer."""
