@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 
 import attrs
+from msgspec.structs import replace
 
 from actors.asset import AssetActor, Services
 from actors.clock import Clocks
@@ -108,7 +109,7 @@ class Assembly:
             slot="granted" if slot is None else "idle",
             epoch=parts.journal.epoch,
         )
-        state = attrs.evolve(states.get(asset_id, AssetState(asset_id)), outside=outside)
+        state = replace(states.get(asset_id, AssetState(asset_id)), outside=outside)
         actor = AssetActor.begin(parts.runtime.pool, state, services)
         tell = actor.actor_ref.tell
         self.tell[asset_id] = tell

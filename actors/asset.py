@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 import attrs
+from msgspec.structs import replace
 
 from actors.actor import ActorPool, PoolActor
 from actors.clock import Clocks
@@ -175,7 +176,7 @@ class AssetActor(PoolActor):
         services, asset_id = self._services, self._state.asset_id
         match wanted:
             case effect.Send():
-                payload = attrs.evolve(
+                payload = replace(
                     wanted.payload,
                     attempt_id=wanted.attempt_id,
                     begin_by_us=self._begin_by_us(wanted, now),

@@ -6,7 +6,8 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Final, TypeAlias
 
-import attrs
+from msgspec import Struct
+from msgspec.structs import replace
 
 from actors.clock import Clocks
 from actors.store import Store, VersionConflict
@@ -24,15 +25,13 @@ Entry: TypeAlias = tuple[object, str | None, str | None]
 """An event, its cause and its correlation."""
 
 
-@attrs.frozen
-class Committed:
+class Committed(Struct, frozen=True, gc=False):
     """An append is durable; its events are at these positions."""
 
     positions: Sequence[int]
 
 
-@attrs.frozen
-class Refused:
+class Refused(Struct, frozen=True, gc=False):
     """An append was not stored and never will be."""
 
     reason: str
@@ -57,8 +56,7 @@ class Append:
         self.reply = reply
 
 
-@attrs.frozen
-class Batch:
+class Batch(Struct, frozen=True, gc=False):
     """What one transaction stores: rows with their seal, the records, the appends they serve."""
 
     rows: list[Row]
@@ -300,7 +298,7 @@ class Journal:
 
     def _tell(self, batch: Batch, positions: Sequence[int]) -> None:
         records = [
-            attrs.evolve(record, position=position)
+            replace(record, position=position)
             for record, position in zip(batch.records, positions, strict=True)
         ]
         at = 0

@@ -8,8 +8,8 @@ always give the same.
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeAlias
 
-import attrs
 import msgspec
+from msgspec import Struct
 
 from engine.errors import StoreCorrupt
 
@@ -19,8 +19,7 @@ Upcaster: TypeAlias = Callable[[dict[str, Any]], dict[str, Any]]
 """Turns an event's fields of one schema version into those of the next."""
 
 
-@attrs.frozen
-class Header:
+class Header(Struct, frozen=True, gc=False):
     """Where and when an event happened.
 
     ``at_us`` is plan clock, ``wall_us`` device clock, both microseconds since 1970 UTC. ``cause``
@@ -42,8 +41,7 @@ class Header:
         return f"evt_{self.epoch}_{self.stream}_{self.version}"
 
 
-@attrs.frozen
-class Record:
+class Record(Struct, frozen=True, gc=False):
     """One event of the store; ``position`` is its place in the log, null before the commit."""
 
     header: Header
@@ -52,8 +50,7 @@ class Record:
     position: int | None = None
 
 
-@attrs.frozen
-class Row:
+class Row(Struct, frozen=True, gc=False):
     """One event as it stands in the store."""
 
     stream: str

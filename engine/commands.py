@@ -3,7 +3,7 @@
 import enum
 from datetime import datetime
 
-import attrs
+from msgspec import Struct, field
 
 from engine.types import AssetId, CommandId, ScheduleId
 
@@ -58,8 +58,7 @@ class CauseKind(enum.StrEnum):
     CONFIGURE = "rule:configure"
 
 
-@attrs.frozen
-class Cause:
+class Cause(Struct, frozen=True, gc=False):
     """Why a command exists: a schedule's cell, a person, or a rule.
 
     ``slot_us`` is plan time in microseconds since 1970 UTC, ``column`` the schedule's column,
@@ -75,8 +74,7 @@ class Cause:
     schedule_id: ScheduleId | None = None
 
 
-@attrs.frozen
-class Command:
+class Command(Struct, frozen=True, gc=False):
     """One request to one asset.
 
     ``value_kw`` is what was asked (null for commands without a power), ``applied_kw`` what is
@@ -97,11 +95,10 @@ class Command:
     priority: int = 1
     max_retries: int = 3
     timeout_s: float = 30.0
-    arguments: dict[str, object] = attrs.field(factory=dict)
+    arguments: dict[str, object] = field(default_factory=dict)
 
 
-@attrs.frozen
-class Attempt:
+class Attempt(Struct, frozen=True, gc=False):
     """One time that a command goes on the wire.
 
     ``at`` is device clock, aware, UTC. ``form`` counts the protocol's alternative spellings of

@@ -6,7 +6,7 @@ unless the comment says device clock. An event holds no address, no secret and n
 
 from typing import Final, TypeAlias
 
-import attrs
+from msgspec import Struct, field
 
 from engine.adapters.base import Outcome, Payload
 from engine.commands import Cause, CommandStatus, CommandType
@@ -15,8 +15,7 @@ from engine.rules import AssetRules
 from engine.types import AssetId, CommandId, ScheduleId
 
 
-@attrs.frozen
-class Setpoint:
+class Setpoint(Struct, frozen=True, gc=False):
     """What an asset should hold: the pair of powers, or, with both null, its own control."""
 
     charge_w: int | None
@@ -27,8 +26,7 @@ RELEASED: Final = Setpoint(None, None)
 NO_SCHEDULE: Final = ScheduleId("")
 
 
-@attrs.frozen
-class Step:
+class Step(Struct, frozen=True, gc=False):
     """One attempt's share of a setpoint: the commands it serves and the pair that holds after."""
 
     command_ids: tuple[CommandId, ...]
@@ -37,16 +35,14 @@ class Step:
     setpoint: Setpoint
 
 
-@attrs.frozen
-class Taken:
+class Taken(Struct, frozen=True, gc=False):
     """How far a plan has been taken up: its first ``count`` changes have fallen due."""
 
     schedule_id: ScheduleId
     count: int
 
 
-@attrs.frozen
-class Decision:
+class Decision(Struct, frozen=True, gc=False):
     """What should hold from now on, why, and the steps that bring it about.
 
     ``source`` is schedule, override, fallback, release or hold; ``losers`` are the sources that
@@ -68,27 +64,23 @@ class Decision:
 # --- the asset's stream: configuration and plans
 
 
-@attrs.frozen
-class AssetConfigured:
+class AssetConfigured(Struct, frozen=True, gc=False):
     """The site file's entry was new or had changed."""
 
     rules: AssetRules
 
 
-@attrs.frozen
-class AssetRetired:
+class AssetRetired(Struct, frozen=True, gc=False):
     """The asset is no longer in the site file."""
 
 
-@attrs.frozen
-class AssetRecovered:
+class AssetRecovered(Struct, frozen=True, gc=False):
     """An engine took the asset up again after a restart: its link is down until told otherwise."""
 
     epoch: int
 
 
-@attrs.frozen
-class PlanReplaced:
+class PlanReplaced(Struct, frozen=True, gc=False):
     """A schedule's plan was taken: from ``from_us`` on it replaces what was planned before.
 
     ``skipped`` are the changes that are no commands: the first slot's, where the asset's setpoint
@@ -102,16 +94,14 @@ class PlanReplaced:
     skipped: tuple[int, ...] = ()
 
 
-@attrs.frozen
-class PlanRejected:
+class PlanRejected(Struct, frozen=True, gc=False):
     """A schedule's plan was not taken."""
 
     ref: PlanRef
     reason: str
 
 
-@attrs.frozen
-class PlanCut:
+class PlanCut(Struct, frozen=True, gc=False):
     """Planned changes ``first`` up to but not including ``last`` are CANCELLED for ``reason``."""
 
     schedule_id: ScheduleId
@@ -120,8 +110,7 @@ class PlanCut:
     reason: str
 
 
-@attrs.frozen
-class ScheduleExhausted:
+class ScheduleExhausted(Struct, frozen=True, gc=False):
     """The horizon passed: what ``on_schedule_end`` says rules from now on."""
 
     schedule_id: ScheduleId
@@ -129,16 +118,14 @@ class ScheduleExhausted:
     horizon_us: int
 
 
-@attrs.frozen
-class DepartureDetected:
+class DepartureDetected(Struct, frozen=True, gc=False):
     """The vehicle left early: until change ``until`` of the plan the fallback holds."""
 
     schedule_id: ScheduleId
     until: int
 
 
-@attrs.frozen
-class DepartureEnded:
+class DepartureEnded(Struct, frozen=True, gc=False):
     """The vehicle is back before the next planned stop: what is left of the plan is open again."""
 
     schedule_id: ScheduleId
@@ -147,8 +134,7 @@ class DepartureEnded:
 # --- the asset's stream: commands
 
 
-@attrs.frozen
-class CommandCreated:
+class CommandCreated(Struct, frozen=True, gc=False):
     """A command that is not part of a plan. START, STOP and the like expire by device clock."""
 
     command_id: CommandId
@@ -158,26 +144,23 @@ class CommandCreated:
     due_us: int
     expires_us: int | None
     priority: int = 1
-    arguments: dict[str, object] = attrs.field(factory=dict)
+    arguments: dict[str, object] = field(default_factory=dict)
 
 
-@attrs.frozen
-class SetpointDecided:
+class SetpointDecided(Struct, frozen=True, gc=False):
     """The desired setpoint changed and nothing was sent at once."""
 
     decision: Decision
 
 
-@attrs.frozen
-class CommandHeld:
+class CommandHeld(Struct, frozen=True, gc=False):
     """The commands wait: their asset cannot take them now (offline, stale, faulted, …)."""
 
     command_ids: tuple[CommandId, ...]
     reason: str
 
 
-@attrs.frozen
-class CommandCancelled:
+class CommandCancelled(Struct, frozen=True, gc=False):
     """The commands are over without having been carried out.
 
     ``by`` (the schedule or override that did it) may be null.
@@ -189,8 +172,7 @@ class CommandCancelled:
     by: str | None = None
 
 
-@attrs.frozen
-class AttemptStarted:
+class AttemptStarted(Struct, frozen=True, gc=False):
     """One attempt is about to go on the wire; nothing of it has been sent yet.
 
     ``lease_until_us`` is device clock. ``decision`` is there when this attempt is the first act
@@ -210,8 +192,7 @@ class AttemptStarted:
     decision: Decision | None = None
 
 
-@attrs.frozen
-class AttemptEnded:
+class AttemptEnded(Struct, frozen=True, gc=False):
     """What became of an attempt, and of its commands by it.
 
     ``answer`` is the text as received. ``retry_at_us`` is device clock. ``evidence`` says why
@@ -228,8 +209,7 @@ class AttemptEnded:
     next_form: int | None = None
 
 
-@attrs.frozen
-class AttemptReconciled:
+class AttemptReconciled(Struct, frozen=True, gc=False):
     """An attempt of unknown outcome was cleared up: ``finding`` is holds, differs or no_answer."""
 
     attempt_id: str
@@ -241,8 +221,7 @@ class AttemptReconciled:
     retry_at_us: int | None = None
 
 
-@attrs.frozen
-class CommandVerified:
+class CommandVerified(Struct, frozen=True, gc=False):
     """Commands ended by evidence that was gathered beside the wire."""
 
     command_ids: tuple[CommandId, ...]
@@ -252,8 +231,7 @@ class CommandVerified:
     found: Setpoint | None = None
 
 
-@attrs.frozen
-class LateAnswered:
+class LateAnswered(Struct, frozen=True, gc=False):
     """An answer came after its attempt had ended; it changes nothing."""
 
     attempt_id: str
@@ -263,8 +241,7 @@ class LateAnswered:
 # --- the asset's stream: overrides
 
 
-@attrs.frozen
-class OverrideSet:
+class OverrideSet(Struct, frozen=True, gc=False):
     """A person's setpoint outranks the plan until it ends.
 
     ``ends`` is time (at ``until_us``), unplugged, resume or next_change (at ``until_us`` at the
@@ -282,8 +259,7 @@ class OverrideSet:
     cause_kind: str
 
 
-@attrs.frozen
-class OverrideEnded:
+class OverrideEnded(Struct, frozen=True, gc=False):
     """The override is over: expired, unplugged, resumed, cleared, replaced or next_change."""
 
     override_id: str
@@ -294,8 +270,7 @@ class OverrideEnded:
 # --- the asset's stream: what the device said
 
 
-@attrs.frozen
-class StateChanged:
+class StateChanged(Struct, frozen=True, gc=False):
     """The asset's state changed by a trigger of its table, or by ``sync`` outside of it.
 
     ``whole_device`` is the overlay of connector 0, null where it has none.
@@ -305,19 +280,17 @@ class StateChanged:
     target: str
     trigger: str
     raw: str
-    detail: dict[str, str] = attrs.field(factory=dict)
+    detail: dict[str, str] = field(default_factory=dict)
     overlay: str | None = None
 
 
-@attrs.frozen
-class StatusNotUnderstood:
+class StatusNotUnderstood(Struct, frozen=True, gc=False):
     """The device reported a status that is not in any table; the state stays."""
 
     raw: str
 
 
-@attrs.frozen
-class ConnectionChanged:
+class ConnectionChanged(Struct, frozen=True, gc=False):
     """The device can be reached, or not any more. ``booted``: it may have forgotten everything.
 
     ``kept``: it was read at once and still holds what was confirmed.
@@ -327,11 +300,10 @@ class ConnectionChanged:
     booted: bool = False
     kept: bool = False
     reason: str = ""
-    detail: dict[str, str] = attrs.field(factory=dict)
+    detail: dict[str, str] = field(default_factory=dict)
 
 
-@attrs.frozen
-class TransactionStarted:
+class TransactionStarted(Struct, frozen=True, gc=False):
     """A charging transaction; ``adopted`` when it was found running."""
 
     transaction_id: str
@@ -342,8 +314,7 @@ class TransactionStarted:
     offline: bool = False
 
 
-@attrs.frozen
-class TransactionEnded:
+class TransactionEnded(Struct, frozen=True, gc=False):
     """A charging transaction is over."""
 
     transaction_id: str
@@ -352,22 +323,19 @@ class TransactionEnded:
     offline: bool = False
 
 
-@attrs.frozen
-class CapabilitiesLearned:
+class CapabilitiesLearned(Struct, frozen=True, gc=False):
     """The device said what it can do."""
 
     capabilities: dict[str, str]
 
 
-@attrs.frozen
-class DeviceChanged:
+class DeviceChanged(Struct, frozen=True, gc=False):
     """The device holds another setpoint than the one that was confirmed."""
 
     found: Setpoint
 
 
-@attrs.frozen
-class MessageNotUnderstood:
+class MessageNotUnderstood(Struct, frozen=True, gc=False):
     """The device said something that could not be read; at most one a minute is recorded."""
 
     raw: str
@@ -376,8 +344,7 @@ class MessageNotUnderstood:
 # --- the asset's stream: trouble
 
 
-@attrs.frozen
-class ActorCrashed:
+class ActorCrashed(Struct, frozen=True, gc=False):
     """Handling a message failed; the asset's state was read again from its stream."""
 
     message: str
@@ -390,8 +357,7 @@ class ActorCrashed:
 # --- a schedule's stream
 
 
-@attrs.frozen
-class ScheduleReceived:
+class ScheduleReceived(Struct, frozen=True, gc=False):
     """A schedule was accepted, with the plans of all assets that it names."""
 
     schedule_id: ScheduleId
@@ -407,8 +373,7 @@ class ScheduleReceived:
 # --- the site's stream
 
 
-@attrs.frozen
-class EngineStarted:
+class EngineStarted(Struct, frozen=True, gc=False):
     """An engine opened the store for writing."""
 
     epoch: int
@@ -416,8 +381,7 @@ class EngineStarted:
     version: str
 
 
-@attrs.frozen
-class ClockStarted:
+class ClockStarted(Struct, frozen=True, gc=False):
     """The plan clock began to run: at ``wall_us`` (device clock) it showed ``plan_us``."""
 
     wall_us: int
@@ -425,16 +389,14 @@ class ClockStarted:
     speed: float
 
 
-@attrs.frozen
-class EngineStopped:
+class EngineStopped(Struct, frozen=True, gc=False):
     """The engine closed the store in good order."""
 
     epoch: int
     reason: str
 
 
-@attrs.frozen
-class SiteConfigured:
+class SiteConfigured(Struct, frozen=True, gc=False):
     """The site file's site-wide part was new or had changed."""
 
     site_id: str
@@ -442,24 +404,21 @@ class SiteConfigured:
     assets: tuple[AssetId, ...]
 
 
-@attrs.frozen
-class StoreLost:
+class StoreLost(Struct, frozen=True, gc=False):
     """The store could not be written from ``lost_us`` (device clock) on."""
 
     lost_us: int
     reason: str
 
 
-@attrs.frozen
-class StoreBack:
+class StoreBack(Struct, frozen=True, gc=False):
     """The store can be written again."""
 
     lost_us: int
     back_us: int
 
 
-@attrs.frozen
-class SecurityNoticed:
+class SecurityNoticed(Struct, frozen=True, gc=False):
     """Refused peers within one window."""
 
     kind: str

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import Final, TypeAlias
 
-import attrs
+from msgspec import Struct
 
 from engine.types import Channel, CommandId, ScheduleId
 
@@ -28,8 +28,7 @@ _COUNT: Final = "(0|[1-9][0-9]{0,9})"
 _COMMAND_ID: Final = re.compile(rf"cmd_(.+)\.{_COUNT}\.{_COUNT}", re.DOTALL)
 
 
-@attrs.frozen
-class PlannedChange:
+class PlannedChange(Struct, frozen=True, gc=False):
     """Change number ``index`` of a plan: from ``due_us`` on ``channel`` holds ``watts``."""
 
     index: int
@@ -38,8 +37,7 @@ class PlannedChange:
     watts: int
 
 
-@attrs.frozen
-class Plan:
+class Plan(Struct, frozen=True, gc=False):
     """One asset's value changes, packed: change n is due at ``due[n]`` on ``channel[n]``.
 
     ``due`` holds int64 little-endian microseconds since 1970 UTC (plan clock), ascending;
@@ -174,8 +172,7 @@ def _steps(plan: Plan, first: int, last: int) -> Iterator[tuple[int, Pair]]:
         before = pair
 
 
-@attrs.frozen
-class PlanRef:
+class PlanRef(Struct, frozen=True, gc=False):
     """Which accepted schedule a plan came with, and the asset's place in it."""
 
     schedule_id: ScheduleId

@@ -4,7 +4,7 @@ import enum
 from datetime import UTC, datetime, timedelta
 from typing import Final, NewType
 
-import attrs
+from msgspec import Struct
 
 AssetId = NewType("AssetId", str)
 ScheduleId = NewType("ScheduleId", str)
@@ -32,8 +32,7 @@ class Channel(enum.IntEnum):
     DISCHARGE = 1
 
 
-@attrs.frozen
-class Instant:
+class Instant(Struct, frozen=True, gc=False):
     """One moment on both clocks, in microseconds since 1970-01-01 UTC.
 
     ``plan_us`` is the (possibly scaled) time of schedules, ``device_us`` the real time of

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any, Final, TypeAlias
 
 import attrs
+from msgspec.structs import replace
 
 from actors.links.exchange import (
     Guards,
@@ -111,7 +112,7 @@ class BatteryRig:
             CommandId("cmd_1"), asset.asset_id, CommandType.SET_CHARGE_RATE, kw, _NOW, cause
         )
         attempt = Attempt("att_1", 1, 0, _NOW, 900.0, 0.0, kw, 0.0)
-        return attrs.evolve(self.adapter.translate(command, asset, attempt), **payload)
+        return replace(self.adapter.translate(command, asset, attempt), **payload)
 
     def writes(self, address: int = 20) -> list[WireEntry]:
         """Return the writes to an address that the battery saw."""

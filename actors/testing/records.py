@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-import attrs
+from msgspec.structs import replace
 
 from actors.testing.rig import Rig, battery_rules, charger_rules, plan_of
 from engine import events
@@ -83,7 +83,7 @@ def started(
         Payload(()),
         None,
     )
-    return attrs.evolve(event, **changes)
+    return replace(event, **changes)
 
 
 def ended(

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Literal, Protocol, TypeAlias, runtime_checkable
 
 import attrs
+from msgspec import Struct, field
 
 from engine.commands import Attempt, Command
 from engine.types import AssetId, AssetKind
@@ -18,8 +19,7 @@ Outcome: TypeAlias = Literal[
 ]
 
 
-@attrs.frozen
-class Frame:
+class Frame(Struct, frozen=True, gc=False):
     """One protocol message. OCPP: an action and its payload; Modbus: see ``modbus.translate``.
 
     ``control`` is False for a frame that only reads.
@@ -30,8 +30,7 @@ class Frame:
     control: bool = True
 
 
-@attrs.frozen
-class Payload:
+class Payload(Struct, frozen=True, gc=False):
     """The ordered frames of one attempt or question.
 
     ``applied_kw`` is what the command's value becomes on the device, rounded towards zero to its
@@ -47,8 +46,7 @@ class Payload:
     begin_by_us: int | None = None
 
 
-@attrs.frozen
-class Answer:
+class Answer(Struct, frozen=True, gc=False):
     """What a device answered to a payload.
 
     ``raw`` is the text (or hex) as received, ``values`` one parsed body per frame. ``outcome`` is
@@ -62,28 +60,24 @@ class Answer:
     reason: str | None = None
 
 
-@attrs.frozen
-class Connected:
+class Connected(Struct, frozen=True, gc=False):
     """The device can be reached. ``booted``: it has just started and may have forgotten limits."""
 
     booted: bool = False
-    detail: Mapping[str, str] = attrs.field(factory=dict)
+    detail: Mapping[str, str] = field(default_factory=dict)
 
 
-@attrs.frozen
-class Disconnected:
+class Disconnected(Struct, frozen=True, gc=False):
     """The device cannot be reached."""
 
     reason: str = ""
 
 
-@attrs.frozen
-class Seen:
+class Seen(Struct, frozen=True, gc=False):
     """The device gave a sign of life that changes nothing: a frame, a pong, a good poll."""
 
 
-@attrs.frozen
-class StateReported:
+class StateReported(Struct, frozen=True, gc=False):
     """The device's own state. ``state`` is a name of the asset's state table, or null if unknown.
 
     ``whole_device``: said of the charge point as a whole (connector 0), so it overlays the asset's
@@ -95,11 +89,10 @@ class StateReported:
     raw: str
     reported_at: datetime | None = None
     whole_device: bool = False
-    detail: Mapping[str, str] = attrs.field(factory=dict)
+    detail: Mapping[str, str] = field(default_factory=dict)
 
 
-@attrs.frozen
-class PowerMeasured:
+class PowerMeasured(Struct, frozen=True, gc=False):
     """Measured power in kW, charging positive; ``measured_at`` aware, null where not told."""
 
     power_kw: float | None
@@ -107,8 +100,7 @@ class PowerMeasured:
     soc_pct: float | None = None
 
 
-@attrs.frozen
-class SetpointRead:
+class SetpointRead(Struct, frozen=True, gc=False):
     """The setpoint that the device says it holds, in kW, null per channel where not told.
 
     ``step_kw`` is the resolution within which a value counts as the same.
@@ -140,22 +132,19 @@ class TransactionChanged:
     reply: Callable[[str], None] | None = attrs.field(default=None, eq=False)
 
 
-@attrs.frozen
-class CapabilitiesLearned:
+class CapabilitiesLearned(Struct, frozen=True, gc=False):
     """What the device said it can do, as plain text by name."""
 
     capabilities: Mapping[str, str]
 
 
-@attrs.frozen
-class Unreadable:
+class Unreadable(Struct, frozen=True, gc=False):
     """Something came that was not understood."""
 
     raw: str
 
 
-@attrs.frozen
-class LateAnswer:
+class LateAnswer(Struct, frozen=True, gc=False):
     """An answer to an attempt that had ended already (timed out)."""
 
     attempt_id: str
@@ -176,8 +165,7 @@ Observation: TypeAlias = (
 )
 
 
-@attrs.frozen
-class AssetView:
+class AssetView(Struct, frozen=True, gc=False):
     """What is known of one asset; the fields of ``setpoint state``.
 
     Powers in kW (a battery's ``setpoint_kw`` is signed, charging positive); times aware, UTC:
@@ -205,7 +193,7 @@ class AssetView:
     open_commands: tuple[str, ...] = ()
     alarms: tuple[str, ...] = ()
     options: object = None
-    capabilities: Mapping[str, str] = attrs.field(factory=dict)
+    capabilities: Mapping[str, str] = field(default_factory=dict)
     held_charge_kw: float | None = None
     held_discharge_kw: float | None = None
 

@@ -3,8 +3,9 @@
 from collections.abc import Callable
 from typing import Any
 
+from msgspec.structs import replace
+
 from engine import events
-from engine.asset.copies import replace
 from engine.asset.programme import decided
 from engine.asset.state import (
     UNKNOWN_HOLDING,

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-import attrs
+from msgspec import Struct
 
 from engine import events
 from engine.asset.decisions import ends_of_work
@@ -204,8 +204,7 @@ def _end_orders(draft: Draft) -> None:
 # --- when to look again
 
 
-@attrs.frozen
-class Wake:
+class Wake(Struct, frozen=True, gc=False):
     """When an asset has to be evaluated again: on the plan clock, on the device clock."""
 
     plan_us: int | None

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-import attrs
+from msgspec import Struct
 
 from engine import events
 from engine.asset.desire import Desire, horizon, running_part
@@ -18,8 +18,7 @@ from engine.plans import command_id as planned_id
 from engine.types import Channel, Instant
 
 
-@attrs.frozen
-class Due:
+class Due(Struct, frozen=True, gc=False):
     """Planned changes that fell due untaken: ``first`` up to ``last`` of a part's plan."""
 
     part: Part
@@ -27,8 +26,7 @@ class Due:
     last: int
 
 
-@attrs.frozen
-class Proposal:
+class Proposal(Struct, frozen=True, gc=False):
     """A decision, the events that go before it, and whether the device holds it already."""
 
     before: tuple[events.AssetEvent, ...]

@@ -1,6 +1,6 @@
 """What should hold now: override, plan, or what rules when nothing is planned (level-triggered)."""
 
-import attrs
+from msgspec import Struct
 
 from engine.asset.programme import part_at, values_at
 from engine.asset.state import AssetState, GivenUp, Part
@@ -10,8 +10,7 @@ from engine.rules import AssetRules
 from engine.types import US_PER_S, AssetKind, Instant
 
 
-@attrs.frozen
-class Desire:
+class Desire(Struct, frozen=True, gc=False):
     """What should hold, which source says so and what it outranks.
 
     ``kind`` is the cause of a command that brings it about outside the plan.

@@ -3,13 +3,13 @@
 from typing import TypeAlias
 
 import attrs
+from msgspec import Struct
 
 from engine.adapters.base import Frame, Payload
 from engine.asset.messages import Reply
 
 
-@attrs.frozen
-class Send:
+class Send(Struct, frozen=True, gc=False):
     """Hand an attempt's payload to the link; ``expires_us`` is plan clock."""
 
     attempt_id: str
@@ -18,8 +18,7 @@ class Send:
     expires_us: int | None
 
 
-@attrs.frozen
-class Ask:
+class Ask(Struct, frozen=True, gc=False):
     """Ask the device what it holds, after the attempt named.
 
     Without an answer by ``until_us`` (device clock) it is asked again.
@@ -31,13 +30,11 @@ class Ask:
     until_us: int | None = None
 
 
-@attrs.frozen
-class RequestSlot:
+class RequestSlot(Struct, frozen=True, gc=False):
     """Queue for the link's slot."""
 
 
-@attrs.frozen
-class ReleaseSlot:
+class ReleaseSlot(Struct, frozen=True, gc=False):
     """Give the link's slot back."""
 
 
@@ -49,8 +46,7 @@ class Respond:
     value: object
 
 
-@attrs.frozen
-class OfferTaken:
+class OfferTaken(Struct, frozen=True, gc=False):
     """Tell the dispatcher that its offer was taken (or rejected, with the reason)."""
 
     sequence: int
@@ -58,16 +54,14 @@ class OfferTaken:
     rejected: str | None = None
 
 
-@attrs.frozen
-class KeepAlive:
+class KeepAlive(Struct, frozen=True, gc=False):
     """Repeat these confirmed frames until ``until_us`` (device clock); no frames ends it."""
 
     frames: tuple[Frame, ...]
     until_us: int | None
 
 
-@attrs.frozen
-class Stopped:
+class Stopped(Struct, frozen=True, gc=False):
     """The device was handed back, as far as that can be known."""
 
 

@@ -2,9 +2,10 @@
 
 from typing import assert_never
 
+from msgspec.structs import replace
+
 from engine import events
 from engine.asset import attempts, programme, reported
-from engine.asset.copies import replace
 from engine.asset.state import AssetState, Override, Programme
 from engine.types import Instant
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 import attrs
+from msgspec import Struct
 
 from engine.adapters.base import Answer, Observation, Outcome
 from engine.commands import CommandType
@@ -13,32 +14,27 @@ from engine.rules import AssetRules
 from engine.types import CommandId
 
 
-@attrs.frozen
-class Woke:
+class Woke(Struct, frozen=True, gc=False):
     """A deadline may have passed, or the sweep came round: evaluate again."""
 
 
-@attrs.frozen
-class SlotGranted:
+class SlotGranted(Struct, frozen=True, gc=False):
     """The link's slot is this asset's until it is released."""
 
 
-@attrs.frozen
-class Recovered:
+class Recovered(Struct, frozen=True, gc=False):
     """The asset was rebuilt from its stream in a new engine."""
 
     epoch: int
 
 
-@attrs.frozen
-class Configured:
+class Configured(Struct, frozen=True, gc=False):
     """The site file's entry, null when the asset is not in it any more."""
 
     rules: AssetRules | None
 
 
-@attrs.frozen
-class PlanOffered:
+class PlanOffered(Struct, frozen=True, gc=False):
     """The newest schedule that names this asset: its plan over start to horizon (plan clock)."""
 
     ref: PlanRef
@@ -47,20 +43,17 @@ class PlanOffered:
     horizon_us: int
 
 
-@attrs.frozen
-class NothingOffered:
+class NothingOffered(Struct, frozen=True, gc=False):
     """No schedule names this asset: whatever it has planned is the newest."""
 
 
-@attrs.frozen
-class Observed:
+class Observed(Struct, frozen=True, gc=False):
     """A link reported something."""
 
     observation: Observation
 
 
-@attrs.frozen
-class AttemptAnswered:
+class AttemptAnswered(Struct, frozen=True, gc=False):
     """An attempt came back: with the device's answer, or without one.
 
     ``raw`` is what was received where ``answer`` is null; ``outcome`` then says what happened.
@@ -73,8 +66,7 @@ class AttemptAnswered:
     reason: str | None = None
 
 
-@attrs.frozen
-class QuestionAnswered:
+class QuestionAnswered(Struct, frozen=True, gc=False):
     """The device was asked what it holds; ``answer`` is null when none came."""
 
     attempt_id: str
@@ -133,13 +125,11 @@ class CancelRequested:
     reply: Reply = attrs.field(eq=False, repr=False)
 
 
-@attrs.frozen
-class Stopping:
+class Stopping(Struct, frozen=True, gc=False):
     """The engine stops in good order: hand the device back as ``on_stop`` says."""
 
 
-@attrs.frozen
-class Crashed:
+class Crashed(Struct, frozen=True, gc=False):
     """Handling a message raised ``count`` times; the state was read again."""
 
     message: str

@@ -2,9 +2,10 @@
 
 from typing import Any
 
+from msgspec.structs import replace
+
 from engine.adapters import base
 from engine.asset import messages
-from engine.asset.copies import replace
 from engine.asset.effects import Ask, Effect, ReleaseSlot, RequestSlot, Stopped
 from engine.asset.state import AssetState, Outside
 from engine.events import Setpoint

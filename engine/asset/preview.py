@@ -1,6 +1,6 @@
 """What a plan would change for one asset, told without its actor: for receipts and dry runs."""
 
-import attrs
+from msgspec import Struct
 
 from engine.asset.messages import PlanOffered
 from engine.asset.offers import skipped_changes, unchanged
@@ -9,8 +9,7 @@ from engine.asset.state import AssetState, Part, Programme
 from engine.types import Instant
 
 
-@attrs.frozen
-class Preview:
+class Preview(Struct, frozen=True, gc=False):
     """``commands``: how many a plan brings; ``cancelled``: how many planned ones it replaces."""
 
     changed: bool

@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 from typing import Any
 
+from msgspec.structs import replace
+
 from engine import events
-from engine.asset.copies import replace
 from engine.asset.state import Absence, AssetState, GivenUp, Part, Programme
 from engine.plans import Plan, PlannedChange
 from engine.types import Channel, Instant, ScheduleId

@@ -1,8 +1,9 @@
 """How a device's reports change what is known of it."""
 
+from msgspec.structs import replace
+
 from engine import events
 from engine.asset.attempts import waiting
-from engine.asset.copies import replace
 from engine.asset.holding import holds
 from engine.asset.state import (
     UNKNOWN_HOLDING,

@@ -7,7 +7,7 @@ the last measurement, the horizon as offered) and is lost in a restart without h
 from collections.abc import Mapping
 from typing import Final
 
-import attrs
+from msgspec import Struct, field
 
 from engine.adapters.base import Payload, Spelling
 from engine.commands import CommandType
@@ -17,8 +17,7 @@ from engine.rules import AssetRules
 from engine.types import AssetId, CommandId, Instant, ScheduleId
 
 
-@attrs.frozen
-class Transaction:
+class Transaction(Struct, frozen=True, gc=False):
     """A charging transaction that runs now; ``key`` makes a repeated start recognisable."""
 
     transaction_id: str
@@ -27,8 +26,7 @@ class Transaction:
     ended: bool = False
 
 
-@attrs.frozen
-class Device:
+class Device(Struct, frozen=True, gc=False):
     """What the device said of itself.
 
     ``own_state`` is the asset's own, ``overlay`` the charge point's as a whole, which wins.
@@ -40,13 +38,13 @@ class Device:
     own_state: str
     state_known: bool = False
     overlay: str | None = None
-    detail: Mapping[str, str] = attrs.field(factory=dict)
+    detail: Mapping[str, str] = field(default_factory=dict)
     connected: bool = False
     connected_at_us: int | None = None
     left_at_us: int | None = None
     transaction: Transaction | None = None
     last_transaction: Transaction | None = None
-    capabilities: Mapping[str, str] = attrs.field(factory=dict)
+    capabilities: Mapping[str, str] = field(default_factory=dict)
     unread_at_us: int | None = None
     start_tried: bool = False
     odd_status: str | None = None
@@ -57,8 +55,7 @@ class Device:
         return self.own_state if self.overlay is None else self.overlay
 
 
-@attrs.frozen
-class Part:
+class Part(Struct, frozen=True, gc=False):
     """One plan in force from ``from_us`` up to but not including ``until_us`` (null: no end)."""
 
     ref: PlanRef
@@ -68,8 +65,7 @@ class Part:
     skipped: tuple[int, ...] = ()
 
 
-@attrs.frozen
-class Absence:
+class Absence(Struct, frozen=True, gc=False):
     """The vehicle left early: changes before ``until`` are cut; ``back`` once it is plugged in."""
 
     schedule_id: ScheduleId
@@ -77,8 +73,7 @@ class Absence:
     back: bool = False
 
 
-@attrs.frozen
-class Programme:
+class Programme(Struct, frozen=True, gc=False):
     """What is planned: the parts in order of time, and how far the first has been taken up."""
 
     parts: tuple[Part, ...] = ()
@@ -89,8 +84,7 @@ class Programme:
     absence: Absence | None = None
 
 
-@attrs.frozen
-class Override:
+class Override(Struct, frozen=True, gc=False):
     """A person's setpoint that outranks the plan; ``until_us`` is plan clock."""
 
     override_id: str
@@ -105,8 +99,7 @@ class Override:
     used: bool = False
 
 
-@attrs.frozen
-class Work:
+class Work(Struct, frozen=True, gc=False):
     """The setpoint that is being brought about: the steps that are left, the first one's tries.
 
     ``retry_at_us`` is device clock. ``unknown_attempt`` names an attempt whose outcome is not
@@ -130,8 +123,7 @@ class Work:
         return tuple(i for step in self.steps for i in step.command_ids)
 
 
-@attrs.frozen
-class Order:
+class Order(Struct, frozen=True, gc=False):
     """A command that sets no setpoint; ``due_us`` and ``expires_us`` are device clock."""
 
     command_id: CommandId
@@ -139,7 +131,7 @@ class Order:
     due_us: int
     expires_us: int | None
     priority: int = 1
-    arguments: Mapping[str, object] = attrs.field(factory=dict)
+    arguments: Mapping[str, object] = field(default_factory=dict)
     tries: int = 0
     form: int = 0
     retry_at_us: int | None = None
@@ -147,8 +139,7 @@ class Order:
     held: str | None = None
 
 
-@attrs.frozen
-class OpenAttempt:
+class OpenAttempt(Struct, frozen=True, gc=False):
     """An attempt that is on the wire: recorded, without outcome. Times are device clock.
 
     ``forgotten``: since it began the device may have lost what it held.
@@ -166,8 +157,7 @@ class OpenAttempt:
     forgotten: bool = False
 
 
-@attrs.frozen
-class Holding:
+class Holding(Struct, frozen=True, gc=False):
     """What the device is known to hold, per channel; ``lease_until_us`` is device clock.
 
     A channel is null where its value is not known; ``released`` where the device is on its own.
@@ -182,8 +172,7 @@ class Holding:
 UNKNOWN_HOLDING: Final = Holding(None, None)
 
 
-@attrs.frozen
-class GivenUp:
+class GivenUp(Struct, frozen=True, gc=False):
     """A setpoint that failed: not tried again before ``again_at_us`` (device clock).
 
     Without such a time it is not tried again until something happens to the asset.
@@ -194,8 +183,7 @@ class GivenUp:
     blocked: bool = False
 
 
-@attrs.frozen(slots=False)
-class Outside:
+class Outside(Struct, frozen=True, gc=False):
     """What is known beside the fold. Times are device clock.
 
     ``offered``: the newest schedule that names the asset has been offered since the start.
@@ -226,8 +214,7 @@ class Outside:
     told: Instant | None = None
 
 
-@attrs.frozen(slots=False)
-class AssetState:
+class AssetState(Struct, frozen=True, gc=False):
     """One asset, as rebuilt from its stream up to ``version``.
 
     ``form`` is the spelling in which the device took a rate last, ``reasserted_us`` (device clock)

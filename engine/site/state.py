@@ -2,15 +2,14 @@
 
 from typing import assert_never
 
-import attrs
+from msgspec import Struct
+from msgspec.structs import replace
 
 from engine import events
 from engine.types import Instant
-from engine.values import replace
 
 
-@attrs.frozen
-class SiteState:
+class SiteState(Struct, frozen=True, gc=False):
     """The site up to ``version`` of its stream. Times are device clock unless they say plan.
 
     ``clock`` is the recorded mapping from wall to plan time, null while the plan clock stands or

@@ -2,8 +2,8 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, Final
 
-import attrs
 import pytest
+from msgspec.structs import replace
 
 from actors.testing.records import (
     FIRST,
@@ -298,7 +298,7 @@ def test_an_order_expires_by_the_device_clock(speed: float | None, expires_s: fl
         log.insert(0, record(events.ClockStarted(START_US, START_US, speed), stream="site"))
     (found,) = histories(log)
     assert (found.expires_at, found.value_kw) == (after(expires_s), None)
-    (endless,) = histories([record(attrs.evolve(command, expires_us=None))])
+    (endless,) = histories([record(replace(command, expires_us=None))])
     assert endless.expires_at is None
 
 

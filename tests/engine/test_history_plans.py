@@ -2,8 +2,8 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, Final
 
-import attrs
 import pytest
+from msgspec.structs import replace
 
 from actors.testing.records import (
     BATTERY,
@@ -129,7 +129,7 @@ def test_what_was_taken_up_goes_by_its_own_events_alone() -> None:
 
 def test_skipped_changes_are_no_commands() -> None:
     """The first slot's change that the setpoint equals already is not in the history."""
-    event = attrs.evolve(taken(THREE), skipped=(0,))
+    event = replace(taken(THREE), skipped=(0,))
     log = [record(event), record(started("cmd_1.0.0"), 1)]
     assert [one.id for one in histories(log)] == ["cmd_1.0.1", "cmd_1.0.2"]
 
@@ -203,6 +203,6 @@ def test_a_horizon_that_passed_stays() -> None:
         record(received(2, 3600, EV)),
         record(exhausted, 3600),
         record(received(3, 9000, EV)),
-        record(attrs.evolve(exhausted, sequence=3), 9000),
+        record(replace(exhausted, sequence=3), 9000),
     ]
     assert histories(log)[-1].expires_at == after(3600)

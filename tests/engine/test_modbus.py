@@ -3,6 +3,7 @@ from fractions import Fraction
 
 import attrs
 import pytest
+from msgspec.structs import replace
 
 from engine.adapters.base import (
     Answer,
@@ -58,7 +59,7 @@ def view(profile: RegisterProfile = PAIR, **known: float | None) -> AssetView:
     """Return a battery of a profile; ``known`` says what it is known to hold."""
     options = ModbusOptions("127.0.0.1", 5020, 3, profile.name)
     battery = AssetView(AssetId("ast_batt_001"), AssetKind.BATTERY, "IDLE", options=options)
-    return attrs.evolve(battery, **known)  # type: ignore[arg-type]
+    return replace(battery, **known)
 
 
 def command(kind: CommandType, value_kw: float | None = None, **arguments: object) -> Command:

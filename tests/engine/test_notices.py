@@ -1,7 +1,7 @@
 from collections.abc import Iterable
 
-import attrs
 import pytest
+from msgspec.structs import replace
 
 from actors.testing.records import (
     BATTERY,
@@ -89,7 +89,7 @@ def test_a_notice_says_when_and_where() -> None:
 @pytest.mark.parametrize("expand", [False, True])
 def test_planned_commands_are_told_one_by_one_only_when_asked_for(*, expand: bool) -> None:
     """Changes that are no commands are left out."""
-    heard = told([record(attrs.evolve(taken(), skipped=(0,)))], expand=expand)
+    heard = told([record(replace(taken(), skipped=(0,)))], expand=expand)
     assert [one.data["command_id"] for one in heard] == ["cmd_1.0.1", "cmd_1.0.2"] * expand
     if expand:
         assert dict(heard[0].data) == {

@@ -6,6 +6,7 @@ from typing import Any
 
 import attrs
 import pytest
+from msgspec.structs import replace
 from ocpp.messages import Call, _validate_payload
 
 from engine.adapters.base import Answer, AssetView, SetpointRead
@@ -25,13 +26,13 @@ PERIODS = "ChargingScheduleMaxPeriods"
 def view(own: OcppOptions = OWN, **changes: Any) -> AssetView:  # noqa: ANN401 - fields of AssetView
     """Return a charger's view."""
     seen = AssetView(AssetId("ast_1"), AssetKind.EV_CHARGER, "CHARGING", options=own)
-    return attrs.evolve(seen, **changes)
+    return replace(seen, **changes)
 
 
 def attempt(form: int = 0, **changes: Any) -> Attempt:  # noqa: ANN401 - fields of Attempt
     """Return an attempt at 7.4 kW with a lease and a fallback."""
     tried = Attempt("att_1", 1, form, AT, 900.0, 4.2, 7.4, 0.0)
-    return attrs.evolve(tried, **changes)
+    return replace(tried, **changes)
 
 
 def command(kind: CommandType, **arguments: object) -> Command:
@@ -162,7 +163,7 @@ def test_two_profiles_of_one_purpose_need_two_stack_levels() -> None:
     one_level = view(capabilities={LEVELS: "0"})
     with pytest.raises(Untranslatable, match="no room"):
         SPELLING.translate(command(CommandType.SET_CHARGE_RATE), one_level, attempt(2))
-    seen = attrs.evolve(one_level, transaction_id="7")
+    seen = replace(one_level, transaction_id="7")
     made = SPELLING.translate(command(CommandType.SET_CHARGE_RATE), seen, attempt(2))
     assert len(made.frames) == 2
 

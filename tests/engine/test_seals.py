@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 
-import attrs
 import pytest
+from msgspec.structs import replace
 
 from engine.codec import Codec, Header, Row
 from engine.seals import FIRST, STREAM, TOPIC, LogSealed, broken_seals, digest_of
@@ -21,7 +21,7 @@ def log(batches: int = 3, size: int = 2) -> list[Row]:
         row = CODEC.encode(Header(1, STREAM, n, 0, 0), seal)
         previous = digest_of((row,))
         rows += [*batch, row]
-    return [attrs.evolve(row, position=place) for place, row in enumerate(rows, 1)]
+    return [replace(row, position=place) for place, row in enumerate(rows, 1)]
 
 
 def without(place: int) -> Callable[[list[Row]], list[Row]]:
@@ -32,7 +32,7 @@ def without(place: int) -> Callable[[list[Row]], list[Row]]:
 def changed(place: int, **what: object) -> Callable[[list[Row]], list[Row]]:
     """Return what changes a row."""
     return lambda rows: [
-        attrs.evolve(row, **what) if place == n else row  # type: ignore[arg-type]  # a field of Row
+        replace(row, **what) if place == n else row
         for n, row in enumerate(rows)
     ]
 
@@ -77,7 +77,7 @@ def test_tampering_shows_and_names_the_row(
 def test_a_seal_that_was_made_anew_does_not_follow_the_one_before() -> None:
     """Changing the rows and their seal breaks the next seal."""
     rows = log()
-    batch = [attrs.evolve(rows[0], state=b"forged"), rows[1]]
+    batch = [replace(rows[0], state=b"forged"), rows[1]]
     seal = LogSealed(1, 2, 1, digest_of(batch), FIRST, 1, "i")
     forged = [*batch, CODEC.encode(Header(1, STREAM, 1, 0, 0), seal), *rows[3:]]
     assert any("does not follow" in problem for problem in broken_seals(forged, CODEC))

@@ -3,6 +3,7 @@ from fractions import Fraction
 
 import attrs
 import pytest
+from msgspec.structs import replace
 
 from actors.testing.battery_rig import QUIET, BatteryRig, run_battery
 from engine.adapters.base import (
@@ -152,7 +153,7 @@ class TestKeepAlive:
         async def scenario(rig: BatteryRig) -> None:
             rig.link.keep(rig.charge(2.0).frames, None)
             frame = rig.charge(2.0).frames[0]
-            call = attrs.evolve(frame, body={**frame.body, "address": 30})
+            call = replace(frame, body={**frame.body, "address": 30})
             await rig.link.send(Payload((call,)), 1)
             await rig.battery.until(lambda: len(rig.writes()) >= 1)
 

@@ -2,6 +2,7 @@ import asyncio
 
 import attrs
 import pytest
+from msgspec.structs import replace
 
 from actors.links.exchange import (
     Request,
@@ -97,7 +98,7 @@ class TestSending:
 
         async def scenario(rig: BatteryRig) -> None:
             payload = rig.charge(2.0)
-            broken = attrs.evolve(payload.frames[0], body={**payload.frames[0].body, "address": 99})
+            broken = replace(payload.frames[0], body={**payload.frames[0].body, "address": 99})
             answer = await rig.link.send(Payload((payload.frames[0], broken)), 1)
             assert answer.outcome == "rejected"
             assert answer.reason.endswith("after 1 of its writes were accepted")

@@ -9,6 +9,7 @@ from typing import Any
 
 import attrs
 import pytest
+from msgspec.structs import replace
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
@@ -299,7 +300,7 @@ def test_a_late_answer_is_told_to_the_asset_that_asked() -> None:
 
     async def story(bench: Bench) -> None:
         client = await bench.client()
-        two = attrs.evolve(PROFILE, frames=PROFILE.frames * 2)
+        two = replace(PROFILE, frames=PROFILE.frames * 2)
         sending = asyncio.ensure_future(bench.links[1].send(two, 0.2))
         await client.receive()
         await client.send([3, "att_1", {"status": "Accepted"}])
@@ -319,7 +320,7 @@ def test_the_first_frame_that_is_refused_is_the_last() -> None:
 
     async def story(bench: Bench) -> None:
         client = await bench.client()
-        three = attrs.evolve(PROFILE, frames=PROFILE.frames * 3)
+        three = replace(PROFILE, frames=PROFILE.frames * 3)
         sending = asyncio.ensure_future(bench.links[0].send(three, 5))
         replies = [[3, "att_1", {"status": "Accepted"}], [3, "att_1.1", {"status": "Rejected"}]]
         for reply in replies:
@@ -351,7 +352,7 @@ class Leaving:
 
 def test_a_frame_that_cannot_follow_leaves_the_outcome_unknown() -> None:
     """The first was accepted: that is not nothing sent."""
-    two = attrs.evolve(PROFILE, frames=PROFILE.frames * 2)
+    two = replace(PROFILE, frames=PROFILE.frames * 2)
     link = OcppLink(Leaving(), OcppOptions("CP 1"), lambda _: None, lambda: 0)  # type: ignore[arg-type]  # a stand-in
     with pytest.raises(OutcomeUnknown) as unknown:
         asyncio.run(link.send(two, 5))
@@ -400,7 +401,7 @@ def test_an_attempt_whose_window_has_passed_does_not_leave() -> None:
     async def story(bench: Bench) -> None:
         client = await bench.client()
         await bench.until(base.Connected)
-        late = attrs.evolve(PROFILE, begin_by_us=bench.clocks.device_us() - 1)
+        late = replace(PROFILE, begin_by_us=bench.clocks.device_us() - 1)
         with pytest.raises(NotSent, match="window"):
             await bench.links[0].send(late, 5)
         await client.close()
@@ -414,8 +415,8 @@ def test_one_call_is_out_at_a_time_and_frames_follow_each_other() -> None:
     async def story(bench: Bench) -> None:
         client = await bench.client()
         await bench.until(base.Connected)
-        two = attrs.evolve(PROFILE, frames=PROFILE.frames * 2)
-        other = attrs.evolve(PROFILE, attempt_id="att_2")
+        two = replace(PROFILE, frames=PROFILE.frames * 2)
+        other = replace(PROFILE, attempt_id="att_2")
         first = asyncio.ensure_future(bench.links[0].send(two, 5))
         call = await client.receive()
         second = asyncio.ensure_future(bench.links[1].send(other, 5))

@@ -125,7 +125,7 @@ def test_an_adapter_reads_the_same_in_a_reading(rig: Rig) -> None:
     """Field by field as in the view."""
     rig.observe(base.TransactionChanged("started", "7", "key"))
     view, reading = view_of(rig.state, rig.now), reading_of(rig.state, rig.now)
-    for name in (field.name for field in view.__attrs_attrs__):
+    for name in view.__struct_fields__:
         assert getattr(reading, name) == getattr(view, name), name
 
 

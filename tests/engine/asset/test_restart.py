@@ -1,6 +1,6 @@
 """A new engine on the events of an old one."""
 
-import attrs
+from msgspec.structs import replace
 
 from actors.testing.rig import Rig, battery_rules, charger_rules, names_of, plan_of
 from engine import events
@@ -98,8 +98,8 @@ def test_a_setpoint_is_asserted_again_where_it_is_not_known_to_hold() -> None:
 def test_nothing_is_decided_before_the_newest_schedule_was_offered() -> None:
     """An older one may say otherwise."""
     rig = charger()
-    blank = attrs.evolve(rig.state.outside, offered=False, epoch=2)
-    rig.state = attrs.evolve(rig.fold(), outside=blank)
+    blank = replace(rig.state.outside, offered=False, epoch=2)
+    rig.state = replace(rig.fold(), outside=blank)
     rig.tell(message.Recovered(2))
     frames = len(rig.sent)
     rig.connect("CHARGING")

@@ -1,7 +1,7 @@
 """Attempts that fail: backoff, other forms, giving up, and answers that come too late."""
 
-import attrs
 import pytest
+from msgspec.structs import replace
 
 from actors.testing.rig import FakeSpelling, Rig, battery_rules, charger_rules, names_of, plan_of
 from engine import events
@@ -142,7 +142,7 @@ def test_an_asset_without_adapter_fails_its_commands() -> None:
 
 
 def _without_adapter(rig: Rig) -> AssetState:
-    return attrs.evolve(rig.state, outside=attrs.evolve(rig.state.outside, adapter=None))
+    return replace(rig.state, outside=replace(rig.state.outside, adapter=None))
 
 
 # --- giving up

@@ -169,7 +169,7 @@ class Device:
 
     def reads(self, target: Setpoint) -> bool:
         """Return whether it says that it holds a setpoint; one that is released holds nothing."""
-        return (self.held.charge_w or 0, self.held.discharge_w or 0) == attrs.astuple(target)
+        return Setpoint(self.held.charge_w or 0, self.held.discharge_w or 0) == target
 
     def read(self) -> base.SetpointRead:
         """Say what is held."""

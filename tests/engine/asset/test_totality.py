@@ -5,6 +5,7 @@ from typing import get_args
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from actors.testing.rig import FakeSpelling, Rig, battery_rules, charger_rules, plan_of
 from engine import events
@@ -172,12 +173,7 @@ def test_decide_takes_any_message_in_any_state(
         state = evolve(state, event, NOW)
     outside = state.outside
     adapter = FakeSpelling() if spelled else None
-    state = AssetState(
-        **{
-            **{field.name: getattr(state, field.name) for field in state.__attrs_attrs__},
-            "outside": type(outside)(adapter=adapter, offered=True, epoch=1),
-        }
-    )
+    state = replace(state, outside=type(outside)(adapter=adapter, offered=True, epoch=1))
     state = noted(state, told, NOW)
     happened, wanted = decide(state, told, NOW)
     again, wanted_again = decide(state, told, NOW)
