@@ -10,13 +10,14 @@ from msgspec.structs import replace
 
 from actors.actor import ActorPool, PoolActor
 from actors.clock import Clocks
-from actors.journal import Committed, Journal, Refused
+from actors.journal import Append, Committed, Journal, Refused
 from actors.supervisor import CrashLedger, Verdict
 from actors.wakeups import Wakeups
 from engine.adapters.base import Payload
 from engine.asset import (
     AssetState,
     Outside,
+    Wake,
     decided,
     evolve,
     next_wake,
@@ -39,6 +40,7 @@ STASH_LIMIT = 1_000
 
 
 _WOKE = message.Woke()
+_UNARMED = Wake(None, None)
 
 
 class LinkPort(Protocol):
@@ -88,16 +90,16 @@ class AssetActor(PoolActor):
         self._in_flight: Draft | None = None
         self._lost = False
         self._over = False
-        self._armed: tuple[int | None, int | None] = (None, None)
+        self._armed = _UNARMED
         services.board[state.asset_id] = state
 
     # --- decide -> append -> committed -> evolve -> effects
 
     def on_receive(self, told: Any) -> None:  # noqa: ANN401 - the union is checked in decide
         """Handle a message; while events are being committed the others wait. A pool thread."""
-        if isinstance(told, Committed):
+        if type(told) is Committed:
             self._committed()
-        elif isinstance(told, Refused):
+        elif type(told) is Refused:
             self._refused(told)
         elif self._in_flight is not None:
             self._keep(told)
@@ -111,10 +113,15 @@ class AssetActor(PoolActor):
         self._state = state
         if draft.events:
             self._in_flight = draft
-            cause = cause_of(told)
-            entries = [(event, cause, None) for event in draft.events]
             self._services.journal.append(
-                state.asset_id, state.version, entries, now, self.hurry_first
+                Append(
+                    state.asset_id,
+                    state.version,
+                    draft.events,
+                    now,
+                    self.hurry_first,
+                    cause_of(told),
+                )
             )
         else:
             self._perform(draft.effects, now)
@@ -146,30 +153,27 @@ class AssetActor(PoolActor):
     # --- effects
 
     def _perform(self, wanted: Sequence[effect.Effect], now: Instant) -> None:
+        state = self._state
         for one in wanted:
-            self._state = performed(self._state, one)
-        self._state = settled(self._state)
-        state = self._services.board[self._state.asset_id] = self._state
+            state = performed(state, one)
+        self._state = state = settled(state)
+        self._services.board[state.asset_id] = state
         for one in wanted:
             self._carry_out(one, now)
         self._arm(state, now)
 
     def _arm(self, state: AssetState, now: Instant) -> None:
         """Be woken when time alone may change something; what is past waits for the sweep."""
-        wake = next_wake(state)
-        plan_us = wake.plan_us if wake.plan_us is None or wake.plan_us > now.plan_us else None
-        device_us = (
-            wake.device_us if wake.device_us is None or wake.device_us > now.device_us else None
-        )
-        if self._armed != (plan_us, device_us):
-            self._armed = (plan_us, device_us)
+        wake = next_wake(state, now)
+        if wake != self._armed:
+            self._armed = wake
             self._services.wakeups.at(
-                state.asset_id, self._wake, device_us=device_us, plan_us=plan_us
+                state.asset_id, self._wake, device_us=wake.device_us, plan_us=wake.plan_us
             )
 
     def _wake(self) -> None:
         """Be woken. The timer's thread."""
-        self._armed = (None, None)
+        self._armed = _UNARMED
         self.actor_ref.tell(_WOKE)
 
     def _carry_out(self, wanted: effect.Effect, now: Instant) -> None:  # noqa: C901 - one case per effect

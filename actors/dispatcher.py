@@ -8,7 +8,7 @@ import attrs
 
 from actors.actor import ActorPool, PoolActor
 from actors.clock import Clocks
-from actors.journal import Committed, Journal, Refused
+from actors.journal import Append, Committed, Journal, Refused
 from engine import events
 from engine.asset import AssetState
 from engine.asset import effects as effect
@@ -178,8 +178,9 @@ class DispatcherActor(PoolActor):
             return
         receipt = _receipt(event, previews.values(), now)
         self._in_flight = (event, receipt, submitted)
-        entry = (event, None, event.schedule_id)
-        self._journal.append(event.schedule_id, 0, (entry,), now, self.actor_ref.tell)
+        stream = event.schedule_id
+        reply = self.actor_ref.tell
+        self._journal.append(Append(stream, 0, (event,), now, reply, correlation=stream))
 
     def _event(self, submitted: Submitted) -> events.ScheduleReceived:
         intake = submitted.intake

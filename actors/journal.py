@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from typing import Final, TypeAlias
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from actors.clock import Clocks
 from actors.store import Store, VersionConflict
@@ -20,9 +19,6 @@ logger = logging.getLogger("setpoint")
 
 BATCH: Final = 5_000
 """Events of one transaction, at the most (one append is never split)."""
-
-Entry: TypeAlias = tuple[object, str | None, str | None]
-"""An event, its cause and its correlation."""
 
 
 class Committed(Struct, frozen=True, gc=False):
@@ -40,27 +36,27 @@ class Refused(Struct, frozen=True, gc=False):
 Reply: TypeAlias = Callable[[object], None]
 
 
-class Append:
-    """One actor's events, in order, to be stored together."""
+class Append(Struct, frozen=True):
+    """One actor's events, in order, to be stored together behind version ``expected``.
 
-    __slots__ = ("entries", "expected", "now", "reply", "stream")
+    ``reply`` gets Committed once they are durable, or Refused; it is called on the journal's
+    thread and has to be quick.
+    """
 
-    def __init__(
-        self, stream: str, expected: int, entries: Sequence[Entry], now: Instant, reply: Reply
-    ) -> None:
-        """Hold what was asked."""
-        self.stream = stream
-        self.expected = expected
-        self.entries = entries
-        self.now = now
-        self.reply = reply
+    stream: str
+    expected: int
+    events: Sequence[object]
+    now: Instant
+    reply: Reply
+    cause: str | None = None
+    correlation: str | None = None
 
 
 class Batch(Struct, frozen=True, gc=False):
-    """What one transaction stores: rows with their seal, the records, the appends they serve."""
+    """What one transaction stores: rows with their seal, what is in them, whom they serve."""
 
     rows: list[Row]
-    records: list[Record]
+    entries: list[tuple[Header, str, object]]
     appends: list[Append]
 
 
@@ -102,25 +98,14 @@ class Journal:
         """Begin to commit."""
         self._thread.start()
 
-    def append(
-        self,
-        stream: str,
-        expected_version: int,
-        entries: Sequence[Entry],
-        now: Instant,
-        reply: Reply,
-    ) -> None:
-        """Have events stored behind ``expected_version``; never blocks. Any thread.
-
-        ``reply`` gets Committed once they are durable, or Refused; it is called on the journal's
-        thread and has to be quick.
-        """
+    def append(self, append: Append) -> None:
+        """Have events stored; never blocks. Any thread."""
         if self._over is None:
-            self._waiting.put(Append(stream, expected_version, entries, now, reply))
+            self._waiting.put(append)
             if self._over is not None:
                 self._refuse_waiting()
         else:
-            reply(Refused(self._over))
+            append.reply(Refused(self._over))
 
     def depth(self) -> int:
         """Return how many appends wait. Any thread."""
@@ -169,7 +154,7 @@ class Journal:
         while one is not None:
             if isinstance(one, Append):
                 taken.append(one)
-                count += len(one.entries)
+                count += len(one.events)
             else:
                 reached.append(one)
             if count >= BATCH or self._waiting.empty():
@@ -205,15 +190,20 @@ class Journal:
     def _encode_one(self, append: Append, batch: Batch) -> None:
         version = append.expected
         now = append.now
-        encode = self._codec.encode
-        for event, cause, correlation in append.entries:
+        for event in append.events:
             version += 1
             header = Header(
-                self.epoch, append.stream, version, now.plan_us, now.device_us, cause, correlation
+                self.epoch,
+                append.stream,
+                version,
+                now.plan_us,
+                now.device_us,
+                append.cause,
+                append.correlation,
             )
-            row = encode(header, event)
+            row = self._codec.encode(header, event)
             batch.rows.append(row)
-            batch.records.append(Record(header, row.topic, event))
+            batch.entries.append((header, row.topic, event))
         self._versions[append.stream] = version
         batch.appends.append(append)
 
@@ -236,7 +226,7 @@ class Journal:
         row = self._codec.encode(header, seal)
         self._previous = digest_of((row,))
         batch.rows.append(row)
-        batch.records.append(Record(header, row.topic, seal))
+        batch.entries.append((header, row.topic, seal))
 
     def _store_rows(self, batch: Batch) -> Sequence[int] | None:
         """Store a batch, however long it takes; None when it never will be."""
@@ -298,12 +288,12 @@ class Journal:
 
     def _tell(self, batch: Batch, positions: Sequence[int]) -> None:
         records = [
-            replace(record, position=position)
-            for record, position in zip(batch.records, positions, strict=True)
+            Record(header, topic, event, position)
+            for (header, topic, event), position in zip(batch.entries, positions, strict=True)
         ]
         at = 0
         for append in batch.appends:
-            end = at + len(append.entries)
+            end = at + len(append.events)
             self._answer(append, Committed(positions[at:end]))
             at = end
         for listener in self.hooks.committed:

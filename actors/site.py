@@ -8,7 +8,7 @@ import attrs
 
 from actors.actor import ActorPool, PoolActor
 from actors.clock import Clocks
-from actors.journal import Committed, Journal, Refused
+from actors.journal import Append, Committed, Journal, Refused
 from engine import events
 from engine.errors import EngineClosed
 from engine.site import SiteState, evolve_site
@@ -60,8 +60,8 @@ class SiteActor(PoolActor):
         event, done = self._waiting.popleft()
         now = self._clocks.now()
         self._in_flight = (event, done, now)
-        entry = (event, None, None)
-        self._journal.append(STREAM, self.state.version, (entry,), now, self.actor_ref.tell)
+        append = Append(STREAM, self.state.version, (event,), now, self.actor_ref.tell)
+        self._journal.append(append)
 
     def _committed(self) -> None:
         if self._in_flight is None:

@@ -128,6 +128,7 @@ class Rig:
         self.effects: list[effect.Effect] = []
         self.replies: list[object] = []
         self.offered: message.PlanOffered | None = None
+        self.told = self.now
         self._shared_slot = shared_slot
         self.blank = AssetState(rules.asset_id)
         self.state = replace(self.blank, outside=self._outside(1))
@@ -158,6 +159,7 @@ class Rig:
         return self.events[before:]
 
     def _tell(self, told: message.Message) -> None:
+        self.told = self.now
         state = noted(self.state, told, self.now)
         draft = decided(state, told, self.now)
         self.events += draft.events
@@ -209,7 +211,7 @@ class Rig:
 
     def _wake_us(self) -> float:
         """Return when the asset wants to be woken next, on the plan clock."""
-        wake = next_wake(self.state)
+        wake = next_wake(self.state, self.told)
         ahead_us = self.now.device_us - self.now.plan_us
         plan_us = math.inf if wake.plan_us is None else wake.plan_us
         device_us = math.inf if wake.device_us is None else wake.device_us - ahead_us

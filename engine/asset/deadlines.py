@@ -1,6 +1,6 @@
 """What the passing of time ends: overrides, visits, plans and commands; and when to look again."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from msgspec import Struct
 
@@ -19,7 +19,6 @@ from engine.types import US_PER_S, Instant
 
 _BOOT_GUARD_US = 60 * US_PER_S
 _GUARD_S = 5.0
-_NEVER = Instant(0, 0)
 _FOR_EVER_US = 253_402_300_799 * US_PER_S
 _CANCELLED_AS = {"replaced": "override", "cleared": "operator", "resumed": "operator"}
 _OF_A_VISIT = frozenset({CommandType.START_CHARGING, CommandType.STOP_CHARGING})
@@ -211,24 +210,35 @@ class Wake(Struct, frozen=True, gc=False):
     device_us: int | None
 
 
-def next_wake(state: AssetState) -> Wake:
+def next_wake(state: AssetState, told: Instant) -> Wake:
     """Return when time alone may next change what should be done, on each clock.
 
-    A time that had come when the asset was last told something has been looked at.
+    ``told``: when the asset was last told anything, as all that was due by then has been looked
+    at. While an attempt is on the wire nothing else can be done: only its guard counts.
     """
     rules = state.rules
     if rules is None:
         return Wake(None, None)
-    told = state.outside.told or _NEVER
-    plan_times, device_times = _plan_times(state, rules, told), _device_times(state, rules)
+    if state.attempt is not None:
+        return Wake(None, _earliest((attempt_guard_us(state),), told.device_us))
     return Wake(
-        min([us for us in plan_times if us is not None and us > told.plan_us], default=None),
-        min([us for us in device_times if us is not None and us > told.device_us], default=None),
+        _earliest(_plan_times(state, rules, told), told.plan_us),
+        _earliest(_device_times(state, rules), told.device_us),
     )
 
 
+def _earliest(times: Iterable[int | None], after_us: int) -> int | None:
+    first = None
+    for us in times:
+        if us is not None and us > after_us and (first is None or us < first):
+            first = us
+    return first
+
+
 def _plan_times(state: AssetState, rules: AssetRules, told: Instant) -> list[int | None]:
-    times = [departure_due_us(state)]
+    times = []
+    if state.device.left_at_us is not None:
+        times.append(departure_due_us(state))
     if state.override is not None:
         times.append(state.override.until_us)
     end_us = horizon(state)
@@ -243,7 +253,7 @@ def _plan_times(state: AssetState, rules: AssetRules, told: Instant) -> list[int
 
 
 def _device_times(state: AssetState, rules: AssetRules) -> list[int | None]:
-    times = [attempt_guard_us(state), state.outside.asking_until_us]
+    times = [state.outside.asking_until_us]
     if state.work is not None:
         times.append(state.work.retry_at_us)
     for order in state.orders:

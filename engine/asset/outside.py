@@ -15,11 +15,15 @@ from engine.types import Instant, to_us, to_w
 def noted(state: AssetState, message: messages.Message, now: Instant) -> AssetState:
     """Return the state with what a message says beside the fold; run before ``decide``."""
     outside = state.outside
+    changes: dict[str, Any] = {}
     match message:
+        case messages.Woke():
+            pass
+        case messages.AttemptAnswered(answer=answer):
+            if answer is not None:
+                changes = {"last_seen_us": now.device_us}
         case messages.Observed(observation=seen):
             changes = _observed(outside, seen, now)
-        case messages.AttemptAnswered(answer=answer):
-            changes = {} if answer is None else {"last_seen_us": now.device_us}
         case messages.PlanOffered(ref=ref):
             newest = max(outside.sequence, state.programme.sequence)
             changes = _offered(message) if ref.sequence >= newest else {}
@@ -28,7 +32,7 @@ def noted(state: AssetState, message: messages.Message, now: Instant) -> AssetSt
     asked_until_us = outside.asking_until_us
     if asked_until_us is not None and now.device_us >= asked_until_us:
         changes = {**_NOT_ASKING, **changes}
-    return replace(state, outside=replace(outside, told=now, **changes))
+    return replace(state, outside=replace(outside, **changes)) if changes else state
 
 
 _NOT_ASKING: dict[str, Any] = {"asking": None, "asking_until_us": None}

@@ -14,7 +14,7 @@ from engine.commands import CommandType
 from engine.events import Decision, Setpoint, Step
 from engine.plans import Plan, PlanRef
 from engine.rules import AssetRules
-from engine.types import AssetId, CommandId, Instant, ScheduleId
+from engine.types import AssetId, CommandId, ScheduleId
 
 
 class Transaction(Struct, frozen=True, gc=False):
@@ -190,7 +190,6 @@ class Outside(Struct, frozen=True, gc=False):
     ``fresh``: nothing has been decided since the start, so what ran out did so while down.
     ``slot`` is idle, waiting or granted; an asset with a link of its own is always granted.
     ``asking`` names the attempt that the device is being asked about, and for how long at most.
-    ``told``: when it was last told anything, so that everything due by then has been looked at.
     """
 
     adapter: Spelling | None = None
@@ -211,7 +210,6 @@ class Outside(Struct, frozen=True, gc=False):
     stopping: bool = False
     stopped: bool = False
     epoch: int = 0
-    told: Instant | None = None
 
 
 class AssetState(Struct, frozen=True, gc=False):

@@ -11,7 +11,7 @@ import attrs
 import pytest
 
 from actors.clock import Clocks
-from actors.journal import Committed, Journal, Refused
+from actors.journal import Append, Committed, Journal, Refused
 from actors.store import Progress, Store, open_store
 from engine.codec import Codec, Record, Row
 from engine.errors import StoreUnavailable
@@ -106,11 +106,6 @@ class Answers:
             return self.given
 
 
-def entry(number: int) -> tuple[object, None, None]:
-    """Return an event to append."""
-    return (Happened(number), None, None)
-
-
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Wrapped]:
     """Give a store in a file that can be made to fail."""
@@ -142,7 +137,7 @@ def test_what_waits_together_is_committed_together(store: Wrapped) -> None:
     journal.hooks.committed.append(heard.extend)
     answers = Answers()
     for number in range(50):
-        journal.append(f"s{number}", 0, (entry(number),), NOW, answers)
+        journal.append(Append(f"s{number}", 0, (Happened(number),), NOW, answers))
     journal.start()
     assert all(isinstance(one, Committed) for one in answers.wait(50))
     journal.close(5)
@@ -156,8 +151,8 @@ def test_a_wrong_version_is_refused_alone(started: Callable[[], Journal], store:
     """The others of its batch are stored."""
     journal = started()
     bad, good = Answers(), Answers()
-    journal.append("a", 3, (entry(1),), NOW, bad)
-    journal.append("b", 0, (entry(1), entry(2)), NOW, good)
+    journal.append(Append("a", 3, (Happened(1),), NOW, bad))
+    journal.append(Append("b", 0, (Happened(1), Happened(2)), NOW, good))
     refused = bad.wait()[0]
     assert isinstance(refused, Refused)
     assert "version 0, not 3" in refused.reason
@@ -175,7 +170,7 @@ def test_a_store_that_cannot_write_is_waited_for(
     journal.hooks.back = lambda: told.append("back")
     store.before = 2
     answers = Answers()
-    journal.append("a", 0, (entry(1),), NOW, answers)
+    journal.append(Append("a", 0, (Happened(1),), NOW, answers))
     assert isinstance(answers.wait()[0], Committed)
     assert told == ["lost", "back"]
     assert store.tries == 3
@@ -188,9 +183,9 @@ def test_a_reply_that_was_lost_after_the_commit_stores_nothing_twice(
     journal = started()
     store.after = 1
     answers = Answers()
-    journal.append("a", 0, (entry(1),), NOW, answers)
+    journal.append(Append("a", 0, (Happened(1),), NOW, answers))
     assert answers.wait() == [Committed(range(1, 2))]
-    journal.append("a", 1, (entry(2),), NOW, answers)
+    journal.append(Append("a", 1, (Happened(2),), NOW, answers))
     answers.wait(2)
     assert store.last_position() == 4
     assert not list(broken_seals(store.read_all(), CODEC))
@@ -204,12 +199,12 @@ def test_an_engine_whose_store_was_taken_over_stops(
     told: list[str] = []
     old.hooks.fenced = told.append
     answers = Answers()
-    new.append("a", 0, (entry(1),), NOW, answers)
+    new.append(Append("a", 0, (Happened(1),), NOW, answers))
     answers.wait()
     fenced = Answers()
-    old.append("b", 0, (entry(1),), NOW, fenced)
+    old.append(Append("b", 0, (Happened(1),), NOW, fenced))
     assert isinstance(fenced.wait()[0], Refused)
-    old.append("c", 0, (entry(1),), NOW, fenced)
+    old.append(Append("c", 0, (Happened(1),), NOW, fenced))
     refused = fenced.wait(2)[1]
     assert isinstance(refused, Refused)
     assert "took the store over" in refused.reason
@@ -224,12 +219,12 @@ def test_epochs_count_the_engines_of_a_store(
     first = started()
     assert first.epoch == 1
     answers = Answers()
-    first.append("a", 0, (entry(1),), NOW, answers)
+    first.append(Append("a", 0, (Happened(1),), NOW, answers))
     answers.wait()
     first.close(5)
     again = started()
     assert again.epoch == 2
-    again.append("a", 1, (entry(2),), NOW, answers)
+    again.append(Append("a", 1, (Happened(2),), NOW, answers))
     answers.wait(2)
     assert not list(broken_seals(store.read_all(), CODEC))
 
@@ -238,9 +233,9 @@ def test_a_closed_journal_refuses(started: Callable[[], Journal]) -> None:
     """What waited was committed first."""
     journal = started()
     answers = Answers()
-    journal.append("a", 0, (entry(1),), NOW, answers)
+    journal.append(Append("a", 0, (Happened(1),), NOW, answers))
     assert journal.close(5)
-    journal.append("a", 1, (entry(1),), NOW, answers)
+    journal.append(Append("a", 1, (Happened(1),), NOW, answers))
     assert [Committed, Refused] == [type(one) for one in answers.wait(2)]
     assert journal.flush(1)
 
@@ -253,9 +248,9 @@ def test_a_reply_or_listener_that_raises_stops_nobody(started: Callable[[], Jour
         raise ValueError("on purpose")
 
     journal.hooks.committed.append(broken)
-    journal.append("a", 0, (entry(1),), NOW, broken)
+    journal.append(Append("a", 0, (Happened(1),), NOW, broken))
     answers = Answers()
-    journal.append("a", 1, (entry(2),), NOW, answers)
+    journal.append(Append("a", 1, (Happened(2),), NOW, answers))
     assert isinstance(answers.wait()[0], Committed)
 
 
@@ -270,7 +265,7 @@ def test_a_full_disk_is_waited_out(tmp_path: Path) -> None:
     store.limit_pages(limit.execute("PRAGMA page_count").fetchone()[0])  # type: ignore[attr-defined]  # SQLite's own
     journal.start()
     answers = Answers()
-    journal.append("a", 0, tuple(entry(n) for n in range(2_000)), NOW, answers)
+    journal.append(Append("a", 0, tuple(Happened(n) for n in range(2_000)), NOW, answers))
     assert lost.wait(10)
     assert not answers.given
     store.limit_pages(1_000_000)  # type: ignore[attr-defined]  # SQLite's own
@@ -286,7 +281,7 @@ def test_nothing_acknowledged_is_lost_by_a_kill(tmp_path: Path) -> None:
     script.write_text(
         "import sys\n"
         "from actors.clock import Clocks\n"
-        "from actors.journal import Journal\n"
+        "from actors.journal import Append, Journal\n"
         "from actors.store import open_store\n"
         "from engine.codec import Codec\n"
         "from engine.events import TOPICS, EngineStopped\n"
@@ -301,7 +296,7 @@ def test_nothing_acknowledged_is_lost_by_a_kill(tmp_path: Path) -> None:
         "        print(n + 1, flush=True)\n"
         "        go_on(n + 1)\n"
         "    event = EngineStopped(n, 'again')\n"
-        "    journal.append('a', n, ((event, None, None),), Instant(n, n), committed)\n"
+        "    journal.append(Append('a', n, (event,), Instant(n, n), committed))\n"
         "go_on(0)\n"
         "import threading; threading.Event().wait(60)\n",
         encoding="utf-8",

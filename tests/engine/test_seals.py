@@ -31,10 +31,7 @@ def without(place: int) -> Callable[[list[Row]], list[Row]]:
 
 def changed(place: int, **what: object) -> Callable[[list[Row]], list[Row]]:
     """Return what changes a row."""
-    return lambda rows: [
-        replace(row, **what) if place == n else row
-        for n, row in enumerate(rows)
-    ]
+    return lambda rows: [replace(row, **what) if place == n else row for n, row in enumerate(rows)]
 
 
 def swapped(rows: list[Row]) -> list[Row]:

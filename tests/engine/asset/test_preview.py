@@ -4,8 +4,8 @@ import pytest
 
 from actors.testing.rig import Rig, battery_rules, charger_rules, plan_of
 from engine.adapters import base
+from engine.asset import Wake, next_wake
 from engine.asset import messages as message
-from engine.asset import next_wake
 from engine.asset.messages import PlanOffered
 from engine.asset.preview import Preview, preview
 from engine.asset.view import reading_of, view_json, view_of
@@ -135,22 +135,20 @@ def test_an_adapter_reads_the_same_in_a_reading(rig: Rig) -> None:
 def test_an_asset_that_left_the_site_file_is_never_woken(rig: Rig) -> None:
     """Nothing can happen to it by itself."""
     rig.tell(message.Configured(None))
-    assert next_wake(rig.state) == next_wake(rig.blank)
+    assert next_wake(rig.state, rig.told) == Wake(None, None)
 
 
 def test_an_asset_is_woken_for_what_comes_first(rig: Rig) -> None:
     """The next planned change; half of the lease."""
-    wake = next_wake(rig.state)
+    wake = next_wake(rig.state, rig.told)
     assert wake.plan_us == Rig.START_US + 900 * US_PER_S
     assert wake.device_us == Rig.START_US + 50_000 * US_PER_S
 
 
-def test_a_moment_that_was_looked_at_is_not_waited_for(rig: Rig) -> None:
+def test_while_an_attempt_is_out_only_its_guard_wakes(rig: Rig) -> None:
     """The change is due and its attempt waits behind another."""
     rig.advance(900)
     assert rig.state.attempt is not None
     rig.offer(plan_of((900, CHARGE, 1_000), (905, CHARGE, 2_000)), 2700, sequence=3)
     rig.advance(5)
-    wake = next_wake(rig.state)
-    assert wake.plan_us == Rig.START_US + 2700 * US_PER_S
-    assert wake.device_us == Rig.START_US + 935 * US_PER_S
+    assert next_wake(rig.state, rig.told) == Wake(None, Rig.START_US + 935 * US_PER_S)

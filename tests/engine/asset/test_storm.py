@@ -483,7 +483,7 @@ class Storm(RuleBasedStateMachine):
         assert first == decide(state, message.Woke(), self.rig.now)
 
     def _the_next_wake_is_not_past(self) -> None:
-        wake, now = next_wake(self.rig.state), self.rig.now
+        wake, now = next_wake(self.rig.state, self.rig.told), self.rig.told
         assert wake.plan_us is None or wake.plan_us > now.plan_us
         assert wake.device_us is None or wake.device_us > now.device_us
 

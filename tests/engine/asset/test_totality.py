@@ -158,7 +158,7 @@ def test_evolve_takes_any_event_in_any_state(recorded: list[events.AssetEvent]) 
         state = evolve(state, event, NOW)
     assert state.version == len(recorded)
     assert view_of(state, NOW).asset_id == "ast_ev"
-    next_wake(state)
+    next_wake(state, NOW)
 
 
 @given(st.lists(st.sampled_from(RECORDED), max_size=25), st.sampled_from(TOLD), st.booleans())
