@@ -138,6 +138,8 @@ class PoolActor(pykka.Actor):
     def __init__(self, pool: "ActorPool", *args: object, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)
         self.pool = pool
+        self.inbox = cast("Inbox", self.actor_inbox)
+        """The actor's messages."""
         self.incarnation = 0
         """How often the actor was taken away from a hung handler."""
 
@@ -152,11 +154,6 @@ class PoolActor(pykka.Actor):
         actor = cls(pool, *args, **kwargs)
         actor._start_actor_loop()
         return actor
-
-    @property
-    def inbox(self) -> Inbox:
-        """The actor's messages."""
-        return cast("Inbox", self.actor_inbox)
 
     @staticmethod
     def _create_actor_inbox() -> Inbox:
@@ -281,22 +278,23 @@ class Worker:
 
     def turn(self, actor: PoolActor) -> bool:
         """Let an actor handle messages; return False if it was taken away. The worker's thread."""
-        waiting = actor.inbox.messages
+        inbox, held = actor.inbox, self.held
+        waiting = inbox.messages
         if actor.actor_stopped.is_set():
-            actor.inbox.refuse()
+            inbox.refuse()
         count = 0
         while waiting and count < self.budget:
             count += 1
             envelope = waiting.popleft()
-            self.held[envelope] = actor
+            held[envelope] = actor
             answer = self._deliver(actor, envelope)
-            if self.held.pop(envelope, None) is None:
+            if held.pop(envelope, None) is None:
                 return False
             if envelope.reply_to is not None:
                 _reply(envelope, answer)
             if type(envelope.message) is _STOP:
                 break
-        actor.inbox.release()
+        inbox.release()
         return True
 
     def holding(self) -> Envelope[Any] | None:

@@ -66,7 +66,7 @@ class Plan(Struct, frozen=True, gc=False):
             raise IndexError(f"change {index} of a plan of {len(self)}")
         return PlannedChange(
             index,
-            _DUE.unpack_from(self.due, _DUE.size * index)[0],
+            self._due_us(index),
             _CHANNELS[self.channel[index]],
             _WATTS.unpack_from(self.watts, _WATTS.size * index)[0],
         )
@@ -75,9 +75,15 @@ class Plan(Struct, frozen=True, gc=False):
         """Yield all changes in order."""
         return map(self.change, range(len(self.channel)))
 
-    def index_at(self, plan_us: int) -> int:
-        """Return how many changes are due at a moment or before it."""
-        return bisect_right(_instants(self.due), plan_us)
+    def index_at(self, plan_us: int, known: int = 0) -> int:
+        """Return how many changes are due at a moment or before it, ``known`` at the least."""
+        if known and (known >= len(self.channel) or self._due_us(known) > plan_us):
+            return known
+        return bisect_right(_instants(self.due), plan_us, known)
+
+    def _due_us(self, index: int) -> int:
+        due_us: int = _DUE.unpack_from(self.due, _DUE.size * index)[0]
+        return due_us
 
     def value_at(self, plan_us: int, channel: Channel) -> int | None:
         """Return a channel's watts at a moment; null before its first change."""
@@ -96,8 +102,7 @@ class Plan(Struct, frozen=True, gc=False):
         index = self.index_at(after_us)
         if index == len(self.channel):
             return None
-        due_us: int = _DUE.unpack_from(self.due, _DUE.size * index)[0]
-        return due_us
+        return self._due_us(index)
 
     def next_on_channel(self, index: int) -> int | None:
         """Return the number of the next change on the same channel; null after the last."""

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import threading
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import attrs
@@ -151,9 +151,8 @@ class LinkHost:
                 if hasattr(one, "close"):
                     one.close()
 
-    def _start(self, asset_id: AssetId, work: Awaitable[None]) -> None:
-        task = asyncio.ensure_future(work)
-        task.set_name(asset_id)
+    def _start(self, asset_id: AssetId, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work, name=asset_id)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 

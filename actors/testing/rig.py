@@ -20,6 +20,8 @@ from engine.asset import (
 )
 from engine.asset import effects as effect
 from engine.asset import messages as message
+from engine.asset.draft import Draft
+from engine.asset.sending import is_at_rest, pursue
 from engine.codec import Header, Record
 from engine.commands import Attempt, Command
 from engine.errors import Untranslatable
@@ -171,7 +173,16 @@ class Rig:
             if isinstance(one, effect.Respond):
                 one.reply(one.value)
         self.state = settled(self.state)
+        self._check_rest()
         assert replace(self.fold(), outside=self.state.outside) == self.state  # noqa: S101 - the kit's own check
+
+    def _check_rest(self) -> None:
+        """What is at rest by its quick test is so by the whole of the rules."""
+        if self.state.rules is not None and is_at_rest(self.state, self.now):
+            draft = Draft(self.state, self.now)
+            pursue(draft)
+            assert not draft.events  # noqa: S101 - the kit's own check
+            assert not draft.effects  # noqa: S101 - the kit's own check
 
     def fold(self) -> AssetState:
         """Return the state rebuilt from the events alone."""

@@ -43,7 +43,7 @@ def due_changes(state: AssetState, now: Instant) -> Due | None:
     absence = programme.absence
     is_back = absence is not None and absence.back
     first = (first_untaken if is_back else first_open)(programme, part)
-    last = changes_until(part, now.plan_us)
+    last = changes_until(part, now.plan_us, first)
     return Due(part, first, last) if has_commands(part, first, last) else None
 
 
@@ -55,7 +55,9 @@ def propose(draft: Draft, want: Desire, due: Due | None, kind: CauseKind | None 
     state = draft.state
     planned: Planned = {}
     changes: dict[Channel, PlannedChange] = {}
-    before: list[events.AssetEvent] = list(_replaced(state, due, want))
+    before: list[events.AssetEvent] = []
+    if state.work is not None:
+        before += _replaced(state, state.work, due, want)
     if due is not None:
         if want.source == "schedule":
             changes = newest(due.part, due.first, due.last)
@@ -68,7 +70,7 @@ def propose(draft: Draft, want: Desire, due: Due | None, kind: CauseKind | None 
         want.target,
         want.source,
         steps,
-        due_us=min((one.due_us for one in changes.values()), default=draft.now.plan_us),
+        due_us=min([one.due_us for one in changes.values()], default=draft.now.plan_us),
         expires_us=_expires_us(state, want, due, changes),
         losers=want.losers,
         taken=None if due is None else Taken(due.part.ref.schedule_id, due.last),
@@ -119,7 +121,7 @@ def _expires_us(
     """
     if due is not None and changes:
         ends = [_channel_ends_us(state, due.part, change.index) for change in changes.values()]
-        return min((end for end in ends if end is not None), default=None)
+        return min([end for end in ends if end is not None], default=None)
     if state.override is not None and want.source == "override":
         return state.override.until_us
     return None
@@ -149,10 +151,10 @@ def ends_of_work(
         yield events.CommandCancelled(rest, reason, by=by)
 
 
-def _replaced(state: AssetState, due: Due | None, want: Desire) -> Iterator[events.AssetEvent]:
-    work = state.work
-    if work is not None:
-        yield from ends_of_work(work, _reason(state, work, want), _replaced_by(state, due, work))
+def _replaced(
+    state: AssetState, work: Work, due: Due | None, want: Desire
+) -> Iterator[events.AssetEvent]:
+    return ends_of_work(work, _reason(state, work, want), _replaced_by(state, due, work))
 
 
 def _reason(state: AssetState, work: Work, want: Desire) -> str:
@@ -181,9 +183,9 @@ def passed_over(
     state: AssetState, due: Due, want: Desire, changes: dict[Channel, PlannedChange]
 ) -> tuple[PlanCut, ...]:
     """Return the cuts of due changes that are not taken up: older ones, or all of them."""
-    first = max(due.first, first_open(state.programme, due.part))
-    if due.last - first == len(changes):
+    if due.last - due.first == len(changes):
         return ()
+    first = max(due.first, first_open(state.programme, due.part))
     spared = {change.index for change in changes.values()}.union(due.part.skipped)
     over = [index for index in range(first, due.last) if index not in spared]
     if not over:

@@ -16,6 +16,7 @@ def token(asset_id: AssetId) -> str:
     return hashlib.blake2s(asset_id.encode(), digest_size=5).hexdigest()
 
 
+@lru_cache(maxsize=65_536)
 def base36(number: int) -> str:
     """Return a number ≥ 0 in base 36."""
     digits = ""

@@ -60,15 +60,14 @@ def _still_given_up(
 
 def _taken(programme: Programme, schedule_id: ScheduleId, count: int) -> Programme:
     """Return the programme with a part's first changes taken up; parts before it are over."""
-    place = next(
-        (n for n, part in enumerate(programme.parts) if part.ref.schedule_id == schedule_id), None
-    )
-    if place is None:
-        return programme
     absence = programme.absence
     if absence is not None and _is_past(absence, schedule_id, count):
         absence = None
-    return replace(programme, parts=programme.parts[place:], taken=count, absence=absence)
+    for place, part in enumerate(programme.parts):
+        if part.ref.schedule_id == schedule_id:
+            parts = programme.parts[place:]
+            return replace(programme, parts=parts, taken=count, absence=absence)
+    return programme
 
 
 def _is_past(absence: Absence, schedule_id: ScheduleId, count: int) -> bool:
@@ -148,20 +147,26 @@ def first_untaken(programme: Programme, part: Part) -> int:
 
 def has_commands(part: Part, first: int, last: int) -> bool:
     """Return whether a range of changes has any that is a command."""
+    if not part.skipped:
+        return first < last
     return any(index not in part.skipped for index in range(first, last))
 
 
-def changes_until(part: Part, plan_us: int) -> int:
-    """Return how many changes of a part are due by a moment, and still within the part."""
+def changes_until(part: Part, plan_us: int, known: int = 0) -> int:
+    """Return how many changes of a part are due by a moment, and still within the part.
+
+    So many are ``known`` to be due: they were taken up.
+    """
     if part.until_us is not None:
         plan_us = min(plan_us, part.until_us - 1)
-    return part.plan.index_at(plan_us)
+    return part.plan.index_at(plan_us, known)
 
 
 def next_change_us(programme: Programme, after_us: int) -> int | None:
     """Return when the first planned command after a moment is due; null where there is none."""
     for part in programme.parts:
-        index = part.plan.index_at(max(after_us, part.from_us - 1))
+        taken = first_untaken(programme, part)
+        index = part.plan.index_at(max(after_us, part.from_us - 1), taken)
         while index in part.skipped:
             index += 1
         if index < len(part.plan):
@@ -180,4 +185,6 @@ def newest(part: Part, first: int, last: int) -> dict[Channel, PlannedChange]:
         change = part.plan.change(index)
         if change.channel not in found:
             found[change.channel] = change
-    return {c: found[c] for c in sorted(found) if found[c].index not in part.skipped}
+    if len(found) > 1 or part.skipped:
+        return {c: found[c] for c in sorted(found) if found[c].index not in part.skipped}
+    return found

@@ -10,21 +10,59 @@ from engine.asset.effects import KeepAlive, Send, Stopped
 from engine.asset.holding import hold_reason, holds, is_kept, known_holding
 from engine.asset.ids import attempt_id
 from engine.asset.orders import pursue_order, start_by_engine
+from engine.asset.programme import changes_until
 from engine.asset.spelling import Spelled, spell_step
-from engine.asset.state import OpenAttempt, Work
+from engine.asset.state import AssetState, OpenAttempt, Work
 from engine.commands import CauseKind, CommandStatus
 from engine.errors import Untranslatable
 from engine.events import RELEASED, Decision, Step
-from engine.types import US_PER_S, AssetKind
+from engine.types import US_PER_S, AssetKind, Instant
 
 
 def advance(draft: Draft) -> None:
+    """Do the next thing that this asset needs, if anything."""
+    if draft.state.attempt is None and not is_at_rest(draft.state, draft.now):
+        pursue(draft)
+
+
+def pursue(draft: Draft) -> None:
     """Do the next thing that this asset needs: clear up, ask, send, hold or nothing."""
-    if draft.state.attempt is None:
-        clear_up(draft)
-        start_by_engine(draft)
-        if not pursue_order(draft):
-            _pursue_setpoint(draft)
+    clear_up(draft)
+    start_by_engine(draft)
+    if not pursue_order(draft):
+        _pursue_setpoint(draft)
+
+
+def is_at_rest(state: AssetState, now: Instant) -> bool:
+    """Return whether nothing needs to be done: the device keeps what the plan wants for now.
+
+    Quickly told for the most of all messages, signs of life and measurements; False says nothing.
+    """
+    programme, desired, outside = state.programme, state.desired, state.outside
+    taken = None if desired is None else desired.taken
+    parts = programme.parts
+    return (
+        desired is not None
+        and taken is not None
+        and state.work is None
+        and state.override is None
+        and state.unknown is None
+        and programme.absence is None
+        and not state.orders
+        and not state.given_up
+        and outside.offered
+        and not outside.stopping
+        and not outside.fresh
+        and state.rules is not None
+        and state.rules.start == "charger"
+        and desired.source == "schedule"
+        and len(parts) == 1
+        and parts[0].until_us is None
+        and parts[0].ref.schedule_id == taken.schedule_id
+        and programme.taken == taken.count
+        and changes_until(parts[0], now.plan_us, taken.count) == taken.count
+        and is_kept(state, desired.target, now)
+    )
 
 
 # --- the setpoint

@@ -1,5 +1,7 @@
 """From what an asset decides to what its adapter spells: the public shapes, in kilowatts."""
 
+from typing import Final
+
 from engine.adapters.base import Answer, AssetView, Observation, Payload
 from engine.asset.state import AssetState, Order
 from engine.asset.view import reading_of
@@ -7,6 +9,8 @@ from engine.commands import Attempt, Cause, CauseKind, Command, CommandType
 from engine.errors import Untranslatable
 from engine.events import RELEASED, Step
 from engine.types import CommandId, Instant, from_us, to_kw
+
+_CAUSE: Final = Cause(CauseKind.SCHEDULE)
 
 
 class Spelled:
@@ -95,6 +99,6 @@ def _command(
         command_type,
         value_kw,
         from_us(spelled.now.plan_us),
-        Cause(CauseKind.SCHEDULE),
+        _CAUSE,
         arguments=arguments,
     )
