@@ -67,7 +67,7 @@ class InstantAdapter:
             {"startPeriod": 960, "limit": 4_200.0, "numberPhases": 3},
         ]
         schedule = {
-            "startSchedule": attempt.at.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "startSchedule": f"{attempt.at.isoformat(timespec='seconds')[:-6]}Z",
             "chargingRateUnit": "W",
             "chargingSchedulePeriod": periods,
         }

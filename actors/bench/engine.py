@@ -106,19 +106,20 @@ class SteppedPlan:
 
 
 class Tally:
-    """Counts committed attempts that ended, and lets a bench wait for a number of them."""
+    """Counts committed events of one kind, and lets a bench wait for a number of them."""
 
-    def __init__(self, journal: Journal) -> None:
+    def __init__(self, journal: Journal, topic: str) -> None:
         """Count from now on."""
+        self._topic = topic
         self._count = 0
         self._changed = threading.Condition()
         journal.hooks.committed.append(self._committed)
 
     def _committed(self, records: Sequence[Record]) -> None:
-        ended = sum(record.topic == "asset.attempt_ended" for record in records)
-        if ended:
+        more = len([record for record in records if record.topic == self._topic])
+        if more:
             with self._changed:
-                self._count += ended
+                self._count += more
                 self._changed.notify_all()
 
     def wait(self, count: int) -> None:
@@ -129,7 +130,7 @@ class Tally:
         """
         with self._changed:
             if not self._changed.wait_for(lambda: self._count >= count, _WAIT_S):
-                raise TimeoutError(f"{self._count} of {count} commands came to their end")
+                raise TimeoutError(f"{self._count} of {count} {self._topic} were committed")
 
 
 def start_s(assets: int) -> float:
@@ -175,10 +176,11 @@ def dispatch(assets: int, slots: int) -> Dispatched:
     plan = SteppedPlan(starts[0] - 1)
     clocks = Clocks(DeviceClock(), plan)  # type: ignore[arg-type]  # a plan clock by its methods
     with running(assets, clocks) as (system, _):
-        tally = Tally(system.journal)
+        planned = Tally(system.journal, "asset.plan_replaced")
+        tally = Tally(system.journal, "asset.attempt_ended")
         per_slot = _due_per_slot(table)
         system.submit(table)
-        system.journal.flush(_WAIT_S)
+        planned.wait(len(table.columns))
         done, began_s = 0, steady_s()
         for start_us, due in zip(starts, per_slot, strict=True):
             plan.at_us = start_us
