@@ -6,6 +6,8 @@ import threading
 from collections.abc import Callable, Hashable
 from typing import Final
 
+from msgspec import Struct
+
 from actors.clock import Clocks
 from engine.types import US_PER_S
 
@@ -16,22 +18,13 @@ _STALE: Final = 1_000
 _LONGEST_WAIT_S: Final = 1.0
 
 
-class _Alarm:
+class _Alarm(Struct, frozen=True):
     """One wake-up of one key; compared by being the same object."""
 
-    __slots__ = ("callback", "device_us", "key", "plan_us")
-
-    def __init__(
-        self,
-        key: Hashable,
-        device_us: int | None,
-        plan_us: int | None,
-        callback: Callable[[], object],
-    ) -> None:
-        self.key = key
-        self.device_us = device_us
-        self.plan_us = plan_us
-        self.callback = callback
+    key: Hashable
+    device_us: int | None
+    plan_us: int | None
+    callback: Callable[[], object]
 
 
 class Wakeups:
@@ -47,7 +40,8 @@ class Wakeups:
 
     def __init__(self, clocks: Clocks) -> None:
         self._clocks = clocks
-        self._changed = threading.Condition()  # its lock is over all below
+        self._lock = threading.Lock()  # over all below
+        self._changed = threading.Condition(self._lock)
         self._alarms: dict[Hashable, _Alarm] = {}
         self._times: list[int] = []  # a heap of the keys of _slots
         self._slots: dict[int, list[_Alarm]] = {}
@@ -69,7 +63,7 @@ class Wakeups:
         stands. Any thread.
         """
         alarm = _Alarm(key, device_us, plan_us, callback)
-        with self._changed:
+        with self._lock:
             if device_us is None and plan_us is None:
                 self._alarms.pop(key, None)
                 return
@@ -81,18 +75,18 @@ class Wakeups:
 
     def cancel(self, key: Hashable) -> None:
         """Take away a key's wake-up. Any thread."""
-        with self._changed:
+        with self._lock:
             self._alarms.pop(key, None)
 
     def recompute(self) -> None:
         """Work out all times anew, because the plan clock began to run. Any thread."""
-        with self._changed:
+        with self._lock:
             self._queue_all()
             self._changed.notify()
 
     def next_due(self) -> int | None:
         """Return the device time of the next wake-up, in microseconds since 1970. Any thread."""
-        with self._changed:
+        with self._lock:
             return self._next_due()
 
     def fire_due(self) -> int:
@@ -100,7 +94,7 @@ class Wakeups:
 
         A test that moves the clocks calls it itself, in place of `start`.
         """
-        with self._changed:
+        with self._lock:
             due = self._take_due(self._clocks.device_us())
         for alarm in due:
             try:
@@ -115,7 +109,7 @@ class Wakeups:
 
     def stop(self, timeout_s: float = 10.0) -> None:
         """Fire nothing more."""
-        with self._changed:
+        with self._lock:
             self._stopping = True
             self._changed.notify()
         if self._thread.is_alive():
@@ -125,7 +119,7 @@ class Wakeups:
         """Fire what is due and wait for the next. The timer's thread."""
         while not self._stopping:
             self.fire_due()
-            with self._changed:
+            with self._lock:
                 if not self._stopping:
                     self._changed.wait(self._wait_s())
 

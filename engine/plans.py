@@ -66,7 +66,7 @@ class Plan(Struct, frozen=True, gc=False):
             raise IndexError(f"change {index} of a plan of {len(self)}")
         return PlannedChange(
             index,
-            self._due_us(index),
+            self.due_us(index),
             _CHANNELS[self.channel[index]],
             _WATTS.unpack_from(self.watts, _WATTS.size * index)[0],
         )
@@ -77,11 +77,12 @@ class Plan(Struct, frozen=True, gc=False):
 
     def index_at(self, plan_us: int, known: int = 0) -> int:
         """Return how many changes are due at a moment or before it, ``known`` at the least."""
-        if known and (known >= len(self.channel) or self._due_us(known) > plan_us):
+        if known and (known >= len(self.channel) or self.due_us(known) > plan_us):
             return known
         return bisect_right(_instants(self.due), plan_us, known)
 
-    def _due_us(self, index: int) -> int:
+    def due_us(self, index: int) -> int:
+        """Return when a change is due; it has to be there."""
         due_us: int = _DUE.unpack_from(self.due, _DUE.size * index)[0]
         return due_us
 
@@ -102,7 +103,7 @@ class Plan(Struct, frozen=True, gc=False):
         index = self.index_at(after_us)
         if index == len(self.channel):
             return None
-        return self._due_us(index)
+        return self.due_us(index)
 
     def next_on_channel(self, index: int) -> int | None:
         """Return the number of the next change on the same channel; null after the last."""

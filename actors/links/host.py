@@ -70,7 +70,7 @@ class LinkHost:
         self._clocks = clocks
         self._attached: dict[AssetId, _Attached] = {}
         self._slots = Slots()
-        self._tasks: set[Any] = set()
+        self._tasks: set[asyncio.Task[None] | None] = set()
 
     def attach(
         self, asset_id: AssetId, link: Link, tell: Callable[[object], None], slot: str | None
@@ -115,11 +115,11 @@ class LinkHost:
 
     def send(self, asset_id: AssetId, attempt_id: str, payload: Payload, timeout_s: float) -> None:
         """Send an attempt; see `actors.asset.LinkPort`."""
-        self._on_loop(self._start, asset_id, self._send(asset_id, attempt_id, payload, timeout_s))
+        self._on_loop(self._start, attempt_id, self._send(asset_id, attempt_id, payload, timeout_s))
 
     def ask(self, asset_id: AssetId, attempt_id: str, payload: Payload, timeout_s: float) -> None:
         """Ask the device; see `actors.asset.LinkPort`."""
-        self._on_loop(self._start, asset_id, self._ask(asset_id, attempt_id, payload, timeout_s))
+        self._on_loop(self._start, attempt_id, self._ask(asset_id, attempt_id, payload, timeout_s))
 
     def keep(self, asset_id: AssetId, keep: effects.KeepAlive) -> None:
         """Repeat confirmed frames, where the link can; see `actors.asset.LinkPort`."""
@@ -151,16 +151,18 @@ class LinkHost:
                 if hasattr(one, "close"):
                     one.close()
 
-    def _start(self, asset_id: AssetId, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work, name=asset_id)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+    def _start(self, attempt_id: str, work: Coroutine[Any, Any, None]) -> None:
+        """Begin; the loop itself holds its tasks only weakly. Each takes itself out at its end."""
+        self._tasks.add(asyncio.get_running_loop().create_task(work, name=attempt_id))
 
     async def _send(
         self, asset_id: AssetId, attempt_id: str, payload: Payload, timeout_s: float
     ) -> None:
         attached = self._attached[asset_id]
-        attached.tell(await self._outcome(attached.link, attempt_id, payload, timeout_s))
+        try:
+            attached.tell(await self._outcome(attached.link, attempt_id, payload, timeout_s))
+        finally:
+            self._tasks.discard(asyncio.current_task())
 
     async def _outcome(
         self, link: Link, attempt_id: str, payload: Payload, timeout_s: float
@@ -195,6 +197,8 @@ class LinkHost:
             logger.info("%s could not be asked: %s", asset_id, error)
         except Exception:
             logger.exception("the link of %s failed", asset_id)
+        finally:
+            self._tasks.discard(asyncio.current_task())
         attached.tell(messages.QuestionAnswered(attempt_id, answer))
 
 

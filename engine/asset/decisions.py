@@ -129,7 +129,7 @@ def _expires_us(
 
 def _channel_ends_us(state: AssetState, part: Part, index: int) -> int | None:
     following = part.plan.next_on_channel(index)
-    return horizon(state) if following is None else part.plan.change(following).due_us
+    return horizon(state) if following is None else part.plan.due_us(following)
 
 
 # --- what a decision replaces

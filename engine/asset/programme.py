@@ -170,7 +170,7 @@ def next_change_us(programme: Programme, after_us: int) -> int | None:
         while index in part.skipped:
             index += 1
         if index < len(part.plan):
-            due_us = part.plan.change(index).due_us
+            due_us = part.plan.due_us(index)
             if part.until_us is None or due_us < part.until_us:
                 return due_us
     return None
