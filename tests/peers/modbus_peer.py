@@ -1,0 +1,196 @@
+"""The battery of `modbus_server.js` as an object, and a site that has it in place of its own."""
+
+import subprocess
+import threading
+import tomllib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final, TypeAlias
+
+import attrs
+import msgspec
+
+from actors.testing.site import TestSite, simulated_site
+
+HEARTBEAT: Final = 30  # the register whose writes are no control frames
+_SCRIPT: Final = Path(__file__).with_name("modbus_server.js")
+_TICK_S: Final = 0.05
+
+
+class Read(msgspec.Struct, tag_field="kind", tag="read", frozen=True):
+    """A read as the battery saw it: the words that it gave, or the exception."""
+
+    address: int
+    count: int
+    function: int
+    answered: bool
+    values: tuple[int, ...] = ()
+    exception: int | None = None
+
+
+class Write(msgspec.Struct, tag_field="kind", tag="write", frozen=True):
+    """A write as the battery saw it."""
+
+    address: int
+    values: tuple[int, ...]
+    function: int
+    answered: bool
+    exception: int | None = None
+
+    @property
+    def is_control(self) -> bool:
+        """Whether it changes what the battery does."""
+        return self.address != HEARTBEAT
+
+
+class Pair(msgspec.Struct, tag_field="kind", tag="pair", frozen=True):
+    """The powers that the battery was to hold from then on, in watts, and who said so."""
+
+    charge_w: int
+    discharge_w: int
+    by: str
+
+
+Entry: TypeAlias = Read | Write | Pair
+
+
+class Panel(msgspec.Struct, frozen=True):
+    """What the battery shows on its front: its set pair, power (charging positive) and charge."""
+
+    charge_w: int
+    discharge_w: int
+    power_w: float
+    soc_pct: float
+    heartbeat: int
+    state: str
+
+    @property
+    def pair_w(self) -> tuple[int, int]:
+        """The charge and the discharge power that it is to hold."""
+        return self.charge_w, self.discharge_w
+
+
+class _Ready(msgspec.Struct):
+    ready: int
+
+
+@attrs.define
+class ModbusPeer:
+    """One battery in a process of its own. Its wire log and its port outlast a power cut."""
+
+    folder: Path
+    settings: dict[str, object] = attrs.field(factory=dict)
+    port: int = 0
+    _process: "subprocess.Popen[str] | None" = None
+
+    @property
+    def wire_log(self) -> Path:
+        """The file that the battery writes down everything in."""
+        return self.folder / "battery.jsonl"
+
+    def start(self) -> None:
+        """Switch it on, at the port that it had before, and wait until it listens."""
+        settings = {"log": str(self.wire_log), "port": self.port, **self.settings}
+        with (self.folder / "battery.txt").open("a") as err:
+            self._process = subprocess.Popen(
+                ["node", str(_SCRIPT), msgspec.json.encode(settings).decode()],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=err,
+                text=True,
+            )
+        self.port = msgspec.json.decode(self._line(), type=_Ready).ready
+
+    def kill(self) -> None:
+        """Cut its power: it forgets everything but its wire log."""
+        process, self._process = self._process, None
+        if process is not None:
+            process.kill()
+            process.communicate()
+
+    def entries(self) -> list[Entry]:
+        """Return everything in its wire log."""
+        lines = self.wire_log.read_bytes().splitlines()
+        return [msgspec.json.decode(line, type=Entry) for line in lines]
+
+    def writes(self) -> list[Write]:
+        """Return the writes of control registers that reached it, in order."""
+        return [one for one in self.entries() if isinstance(one, Write) and one.is_control]
+
+    def pairs(self) -> list[Pair]:
+        """Return what it was to hold, in order."""
+        return [one for one in self.entries() if isinstance(one, Pair)]
+
+    # --- at the device itself
+
+    def panel(self) -> Panel:
+        """Look at it."""
+        return self._do(do="panel")
+
+    def fault(self, *, on: bool) -> None:
+        """Make it report FAULTED and stand still, or recover."""
+        self._do(do="fault", on=on)
+
+    def refuse(self, code: int | None) -> None:
+        """Make it answer every write with this exception; null: no more."""
+        self._do(do="refuse", code=code)
+
+    def deaf(self, seconds: float, *, obeys: bool = False) -> None:
+        """Make it answer nothing for so long; with ``obeys`` it does what it is told even so."""
+        self._do(do="deaf", seconds=seconds, obeys=obeys)
+
+    def hang_up(self) -> None:
+        """Close all its connections."""
+        self._do(do="hang_up")
+
+    def _do(self, **command: object) -> Panel:
+        process = self._process
+        if process is None or process.stdin is None:
+            raise RuntimeError("the battery is off")
+        process.stdin.write(msgspec.json.encode(command).decode() + "\n")
+        process.stdin.flush()
+        return msgspec.json.decode(self._line(), type=Panel)
+
+    def _line(self) -> str:
+        """Return the next line that it prints; pytest's time-out ends a wait for none."""
+        process = self._process
+        line = process.stdout.readline() if process is not None and process.stdout else ""
+        if not line:
+            raise RuntimeError((self.folder / "battery.txt").read_text(encoding="utf-8"))
+        return line
+
+
+@contextmanager
+def peer_site(
+    folder: Path, keys: Sequence[str] = (), *, extra: str = "", **settings: object
+) -> Iterator[tuple[TestSite, ModbusPeer]]:
+    """Give a site of simulated chargers, one per key, whose battery is the peer.
+
+    ``extra`` is text for the site file, ``settings`` are those of `modbus_server.js`.
+    """
+    peer = ModbusPeer(folder, settings)
+    peer.start()
+    try:
+        with simulated_site(folder, keys, extra=extra) as site:
+            text = site.file.read_text(encoding="utf-8")
+            simulated = tomllib.loads(text)["asset"][-1]["port"]
+            moved = text.replace(f"port = {simulated}\n", f"port = {peer.port}\n")
+            site.file.write_text(moved, encoding="utf-8")
+            yield site, peer
+    finally:
+        peer.kill()
+
+
+def wait_until(condition: Callable[[], bool], what: str, timeout_s: float = 30.0) -> None:
+    """Look again and again until a condition holds.
+
+    Raises:
+        TimeoutError: it did not hold in time; says what was waited for.
+    """
+    tick = threading.Event()
+    for _ in range(int(timeout_s / _TICK_S)):
+        if condition():
+            return
+        tick.wait(_TICK_S)
+    raise TimeoutError(f"{what}: not in {timeout_s:g} s")
