@@ -1,16 +1,18 @@
 """The battery of `modbus_server.js` as an object, and a site that has it in place of its own."""
 
+import signal
 import subprocess
 import threading
 import tomllib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias, cast
 
 import attrs
 import msgspec
 
+from actors.control import NotReachable, request
 from actors.testing.site import TestSite, simulated_site
 
 HEARTBEAT: Final = 30  # the register whose writes are no control frames
@@ -53,6 +55,15 @@ class Pair(msgspec.Struct, tag_field="kind", tag="pair", frozen=True):
 
 
 Entry: TypeAlias = Read | Write | Pair
+
+
+@attrs.frozen
+class Recorded:
+    """A control write in the store, and the attempt that it belongs to."""
+
+    attempt_id: str
+    address: int
+    values: tuple[int, ...]
 
 
 class Panel(msgspec.Struct, frozen=True):
@@ -182,6 +193,28 @@ def peer_site(
         peer.kill()
 
 
+@contextmanager
+def running(site: TestSite, *arguments: str) -> Iterator[None]:
+    """Keep an engine running, ready with every asset; at the end it is stopped and has to say 0."""
+    process = site.started("run", str(site.file), *arguments)
+    try:
+        wait_until(lambda: _is_ready(site), "the engine is ready")
+        yield
+    finally:
+        process.send_signal(signal.SIGINT)
+        stopped = process.wait(30)
+    if stopped:
+        raise RuntimeError((site.folder / "err.txt").read_text(encoding="utf-8"))
+
+
+def _is_ready(site: TestSite) -> bool:
+    try:
+        states: Any = request(str(site.folder / ".sit_test.sock"), "state", {}, 5.0)
+    except NotReachable:
+        return False
+    return bool(states) and all(one["state_known"] and one["connected"] for one in states)
+
+
 def wait_until(condition: Callable[[], bool], what: str, timeout_s: float = 30.0) -> None:
     """Look again and again until a condition holds.
 
@@ -194,3 +227,18 @@ def wait_until(condition: Callable[[], bool], what: str, timeout_s: float = 30.0
             return
         tick.wait(_TICK_S)
     raise TimeoutError(f"{what}: not in {timeout_s:g} s")
+
+
+def recorded_writes(site: TestSite) -> list[Recorded]:
+    """Return each control write to the battery that the store says was attempted, in order."""
+    started = [
+        cast("Any", row["event"])
+        for row in site.rows("tail", "--since", "0")
+        if (row["stream"], row["topic"]) == ("ast_battery", "asset.attempt_started")
+    ]
+    return [
+        Recorded(event["attempt_id"], frame["body"]["address"], tuple(frame["body"]["values"]))
+        for event in started
+        for frame in event["payload"]["frames"]
+        if frame["control"]
+    ]
