@@ -147,9 +147,11 @@ class ModbusPeer:
         """Make it answer every write with this exception; null: no more."""
         self._do(do="refuse", code=code)
 
-    def deaf(self, seconds: float, *, obeys: bool = False) -> None:
+    def deaf(
+        self, seconds: float, to: Sequence[str] = ("read", "write"), *, obeys: bool = False
+    ) -> None:
         """Make it answer nothing for so long; with ``obeys`` it does what it is told even so."""
-        self._do(do="deaf", seconds=seconds, obeys=obeys)
+        self._do(do="deaf", seconds=seconds, to=to, obeys=obeys)
 
     def hang_up(self) -> None:
         """Close all its connections."""

@@ -48,7 +48,7 @@ function log(entry) {
 const battery = {
   chargeW: Math.max(0, settings.fallbackW),
   dischargeW: Math.max(0, -settings.fallbackW),
-  signedW: 0, // register 22, which nothing in here obeys
+  signed: [0, 0], // both words of register 22, which nothing in here obeys
   powerW: 0,
   socPct: settings.socPct,
   heartbeat: 0,
@@ -116,8 +116,8 @@ const registers = new Map([
   [13, { read: () => low(battery.powerW) }],
   [20, { read: () => battery.chargeW, write: (w) => hold(w, battery.dischargeW), rated: true }],
   [21, { read: () => battery.dischargeW, write: (w) => hold(battery.chargeW, w), rated: true }],
-  [22, { read: () => high(battery.signedW), write: (w) => (battery.signedW = (w << 16) | low(battery.signedW)) }],
-  [23, { read: () => low(battery.signedW), write: (w) => (battery.signedW = (high(battery.signedW) << 16) | w) }],
+  [22, { read: () => battery.signed[0], write: (w) => (battery.signed[0] = w) }],
+  [23, { read: () => battery.signed[1], write: (w) => (battery.signed[1] = w) }],
   [30, { read: () => battery.heartbeat, write: beat }],
 ]);
 
@@ -143,14 +143,12 @@ function writeAll(address, values) {
 
 // --- requests
 
-const manners = { refuseCode: null, deafUntil: 0, obeys: false };
+const manners = { refuseCode: null, deafUntil: 0, deafTo: ["read", "write"], obeys: false };
 const NEVER = new Promise(() => {});
 
-const isDeaf = () => performance.now() < manners.deafUntil;
-
-/** Serve one request and log it; `answer` is what goes back if the device is not deaf. */
+/** Serve one request and log it; a deaf device gives `silence` back, and obeys if it is so set. */
 function serve(request, work, silence) {
-  const deaf = isDeaf();
+  const deaf = performance.now() < manners.deafUntil && manners.deafTo.includes(request.kind);
   if (deaf && !manners.obeys) {
     log({ ...request, answered: false });
     return silence;
@@ -196,15 +194,16 @@ const vector = {
 const commands = {
   fault: ({ on }) => (battery.faulted = on),
   refuse: ({ code }) => (manners.refuseCode = code), // of every write; null: no more
-  deaf: ({ seconds, obeys = false }) =>
-    Object.assign(manners, { deafUntil: performance.now() + seconds * 1000, obeys }),
+  deaf: ({ seconds, to, obeys }) =>
+    Object.assign(manners, { deafUntil: performance.now() + seconds * 1000, deafTo: to, obeys }),
   hang_up: () => server.socks.forEach((_, socket) => socket.destroy()),
   panel: () => {},
 };
 
 function panel() {
   const { chargeW, dischargeW, powerW, socPct, heartbeat } = battery;
-  return { charge_w: chargeW, discharge_w: dischargeW, power_w: powerW, soc_pct: socPct, heartbeat, state: state() };
+  const pair = { charge_w: chargeW, discharge_w: dischargeW };
+  return { ...pair, power_w: powerW, soc_pct: socPct, heartbeat, state: state() };
 }
 
 const say = (line) => process.stdout.write(`${JSON.stringify(line)}\n`);
@@ -213,7 +212,8 @@ setPair(battery.chargeW, battery.dischargeW, "power_on");
 setInterval(tick, TICK_MS);
 
 // As text, since ServerTCP takes the number 0 for "not given".
-const server = new ServerTCP(vector, { host: "127.0.0.1", port: `${settings.port}`, unitID: settings.unit });
+const port = `${settings.port}`;
+const server = new ServerTCP(vector, { host: "127.0.0.1", port, unitID: settings.unit });
 server.on("initialized", () => say({ ready: server._server.address().port }));
 server.on("socketError", () => {}); // a client that went away
 server.on("serverError", (error) => {

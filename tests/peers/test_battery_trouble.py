@@ -1,0 +1,234 @@
+"""A battery of another make loses power, refuses, goes deaf; and the engine is killed."""
+
+import signal
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from actors.testing.site import TestSite
+from tests.peers.modbus_peer import (
+    ModbusPeer,
+    Pair,
+    Write,
+    peer_site,
+    recorded_writes,
+    running,
+    wait_until,
+)
+
+WHO: Final = ("--by", "anna", "--reason", "a test")
+SHORT: Final = "[defaults]\ncommand_timeout_seconds = 2\n"
+SLOTS: Final = 20  # the engine tries to connect 0.5, 1.5, 3.5, 7.5 s after a power cut
+CHANGE: Final = 6  # the slot in which the battery turns from charging to discharging
+CHARGING: Final = (12_500, 0)
+DISCHARGING: Final = (0, 20_000)
+HALF: Final = Write(20, (0,), 6, answered=False)
+History = list[dict[str, Any]]
+
+
+def write_schedule(path: Path) -> Path:
+    """Write quarter-hours: both chargers change in each, the battery once."""
+    lines = ["timestamp,ev_a_kw,ev_b_kw,battery_charge_kw,battery_discharge_kw"]
+    for slot in range(SLOTS):
+        time = f"2025-03-12T{slot // 4:02}:{slot % 4 * 15:02}:00+01:00"
+        battery = "12.5,0" if slot < CHANGE else "0,20"
+        lines.append(f"{time},{7.4 + slot % 2},{11 - slot % 3},{battery}")
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def day_of(site: TestSite) -> tuple[str, ...]:
+    """Return the arguments of a run through that schedule, a second a slot."""
+    schedule = write_schedule(site.folder / "plan.csv")
+    start = ("--start-at", "2025-03-12T00:00:00+01:00", "--speed", "900")
+    return ("--schedule", str(schedule), *start)
+
+
+def slots_begun(site: TestSite) -> int:
+    """Return how many rates a charger was sent: one a slot, and one or two as it connects."""
+    return sum(
+        (one.direction, one.action) == ("in", "SetChargingProfile")
+        for one in site.charger("a").log.entries
+    )
+
+
+def is_in_order(part: Iterable[object], whole: Sequence[object]) -> bool:
+    """Return whether a sequence is another one with some left out."""
+    rest = iter(whole)
+    return all(one in rest for one in part)
+
+
+def assert_nothing_unrecorded(site: TestSite, peer: ModbusPeer) -> None:
+    """Each write that reached the battery is in the store, in order, and never both powers were."""
+    recorded = [(one.address, one.values) for one in recorded_writes(site)]
+    assert is_in_order([(one.address, one.values) for one in peer.writes()], recorded)
+    assert not [one for one in peer.pairs() if one.charge_w and one.discharge_w]
+
+
+def send(site: TestSite, kind: str, kw: str, *more: str) -> "tuple[int, str]":
+    """Send a rate to the battery by hand; return exit status and what was said."""
+    done = site.setpoint("send", str(site.file), "ast_battery", kind, "--kw", kw, *more, *WHO)
+    return done.returncode, done.stdout + done.stderr
+
+
+def outcomes(one: dict[str, Any]) -> list[str]:
+    """Return how each attempt of a command ended."""
+    return [attempt["outcome"] for attempt in one["attempts"]]
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize(("off_in", "back_in"), [(1, 1), (CHANGE - 1, CHANGE + 3)])
+def test_a_power_cut_delays_nobody_and_is_made_good(
+    tmp_path: Path, off_in: int, back_in: int
+) -> None:
+    """Back before or after its next change, the battery gets the setpoint of then again."""
+    with peer_site(tmp_path, ("a", "b")) as (site, peer):
+        engine = site.started("run", str(site.file), *day_of(site), "--until-done")
+        wait_until(lambda: slots_begun(site) >= off_in, f"slot {off_in}")
+        wait_until(lambda: peer.panel().pair_w == CHARGING, "it charges")
+        peer.kill()
+        wait_until(lambda: slots_begun(site) >= back_in, f"slot {back_in}")
+        peer.start()
+        if back_in < CHANGE:
+            wait_until(lambda: peer.panel().pair_w == CHARGING, "it charges again")
+        wait_until(lambda: peer.panel().pair_w == DISCHARGING, "it discharges")
+        status = engine.wait(60)
+        history: History = site.history()
+        assert_nothing_unrecorded(site, peer)
+    planned = [one for one in history if one["cause"]["kind"] == "schedule"]
+    chargers = [one for one in planned if one["asset_id"] != "ast_battery"]
+    assert status == 0, (tmp_path / "err.txt").read_text()
+    assert len(chargers) == 2 * SLOTS
+    assert {"COMPLETED"} == {one["status"] for one in planned}
+    assert {("accepted",)} == {tuple(outcomes(one)) for one in chargers}
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize(
+    ("code", "outcome", "named", "attempts"),
+    [(2, "rejected", "illegal data address", 1), (4, "error", "device failure", 2)],
+)
+def test_a_refusal_is_recorded_by_its_name(
+    tmp_path: Path, code: int, outcome: str, named: str, attempts: int
+) -> None:
+    """What cannot work is tried once, a failure again; the battery keeps what it held."""
+    with peer_site(tmp_path, extra="[defaults]\nmax_retries = 1\n") as (site, peer):
+        with running(site):
+            assert send(site, "SET_CHARGE_RATE", "5", "--wait", "20")[0] == 0
+            peer.refuse(code)
+            status, said = send(site, "SET_CHARGE_RATE", "9", "--wait", "20")
+            assert (status, "FAILED" in said) == (1, True)
+            assert peer.panel().pair_w == (5_000, 0)
+            peer.refuse(None)
+            assert send(site, "SET_CHARGE_RATE", "8", "--wait", "20")[0] == 0
+            assert peer.panel().pair_w == (8_000, 0)
+        history: History = site.history()
+        assert_nothing_unrecorded(site, peer)
+        refused = [one for one in peer.writes() if one.exception is not None]
+    failed = next(one for one in history if one["value_kw"] == 9.0)
+    assert f"exception {code}: {named}" in failed["reason"]
+    assert outcomes(failed) == [outcome] * attempts
+    assert [one.values for one in refused] == [(9_000,)] * attempts
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("obeys", [True, False])
+def test_a_write_without_an_answer_is_looked_into(tmp_path: Path, *, obeys: bool) -> None:
+    """Done in silence or not heard at all: it ends with the setpoint in the registers."""
+    with peer_site(tmp_path, extra=SHORT) as (site, peer):
+        with running(site):
+            assert send(site, "SET_CHARGE_RATE", "5", "--wait", "20")[0] == 0
+            peer.deaf(3.0, obeys=obeys)
+            status, said = send(site, "SET_CHARGE_RATE", "9", "--wait", "30")
+            assert status == 0, said
+            assert peer.panel().pair_w == (9_000, 0)
+        history: History = site.history()
+        assert_nothing_unrecorded(site, peer)
+    late = next(one for one in history if one["value_kw"] == 9.0)
+    assert outcomes(late)[0] in {"timed_out", "unknown"}
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("halfway", [False, True])
+def test_a_killed_engine_goes_on_where_it_should_be(tmp_path: Path, *, halfway: bool) -> None:
+    """Killed in a slot or between the halves of a pair: started again, the slot of then holds."""
+    with peer_site(tmp_path, ("a", "b")) as (site, peer):
+        engine = site.started("run", str(site.file), *day_of(site))
+        wait_until(lambda: slots_begun(site) >= CHANGE - 2, "some slots")
+        assert peer.panel().pair_w == CHARGING
+        if halfway:
+            peer.deaf(60.0, ("write",), obeys=True)
+            wait_until(lambda: peer.writes()[-1] == HALF, "the first half of the change")
+        engine.send_signal(signal.SIGKILL)
+        engine.wait(10)
+        assert_nothing_unrecorded(site, peer)
+        assert peer.panel().pair_w == ((0, 0) if halfway else CHARGING)
+        peer.deaf(0.0)
+        with running(site):
+            wait_until(lambda: peer.panel().pair_w == DISCHARGING, "it discharges")
+        assert_nothing_unrecorded(site, peer)
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("obeys", [True, False])
+def test_an_answer_that_nobody_lived_to_hear(tmp_path: Path, *, obeys: bool) -> None:
+    """Killed between write and answer, the engine finds out what became of the write."""
+    with peer_site(tmp_path) as (site, peer):
+        engine = site.started("run", str(site.file))
+        wait_until(lambda: send(site, "SET_CHARGE_RATE", "5", "--wait", "20")[0] == 0, "it charges")
+        peer.deaf(60.0, obeys=obeys)
+        assert send(site, "SET_CHARGE_RATE", "9")[0] == 0
+        wait_until(lambda: peer.writes()[-1].values == (9_000,), "the write came")
+        engine.send_signal(signal.SIGKILL)
+        engine.wait(10)
+        assert_nothing_unrecorded(site, peer)
+        peer.deaf(0.0)
+        with running(site):
+            wait_until(lambda: peer.panel().pair_w == (9_000, 0), "it holds what was asked for")
+            wait_until(lambda: site.rows("state")[0]["charge_kw"] == 9.0, "the engine knows")
+        history: History = site.history()
+        assert_nothing_unrecorded(site, peer)
+    asked = next(one for one in history if one["value_kw"] == 9.0)
+    assert outcomes(asked)[0] == "unknown"
+    assert asked["status"] == "COMPLETED"
+
+
+@pytest.mark.timeout(60)
+def test_a_battery_is_kept_awake_and_falls_back_without_its_engine(tmp_path: Path) -> None:
+    """A watchdog of two seconds never trips while the engine lives, and does when it is killed."""
+    with peer_site(tmp_path, watchdogS=2, fallbackW=-700) as (site, peer):
+        shipped = Path(__file__).parents[2] / "engine/adapters/profiles/generic-battery.toml"
+        profile = shipped.read_text(encoding="utf-8").replace("timeout_s = 60", "timeout_s = 2")
+        (tmp_path / "quick.toml").write_text(profile, encoding="utf-8")
+        with site.file.open("a", encoding="utf-8") as file:
+            file.write('profile = "quick.toml"\n')
+        engine = site.started("run", str(site.file))
+        wait_until(lambda: send(site, "SET_CHARGE_RATE", "5", "--wait", "20")[0] == 0, "it charges")
+        wait_until(lambda: heartbeats(peer) >= 6, "six heartbeats")
+        assert peer.panel().pair_w == (5_000, 0)
+        assert not [one for one in peer.pairs() if one.by == "watchdog"]
+        engine.send_signal(signal.SIGKILL)
+        engine.wait(10)
+        wait_until(lambda: peer.pairs()[-1] == Pair(0, 700, "watchdog"), "it helps itself")
+
+
+def heartbeats(peer: ModbusPeer) -> int:
+    """Return how many heartbeats came."""
+    return sum(isinstance(one, Write) and not one.is_control for one in peer.entries())
+
+
+@pytest.mark.timeout(60)
+def test_a_faulted_battery_is_left_alone_until_it_recovers(tmp_path: Path) -> None:
+    """A rate above zero is held while it says FAULTED, and goes out by itself afterwards."""
+    with peer_site(tmp_path) as (site, peer), running(site):
+        peer.fault(on=True)
+        wait_until(lambda: site.rows("state")[0]["state"] == "FAULTED", "it says so")
+        assert send(site, "SET_CHARGE_RATE", "6", "--wait", "1")[0] == 1
+        history: History = site.history()
+        assert (history[0]["status"], history[0]["reason"]) == ("PENDING", "held:faulted")
+        assert not peer.writes()
+        peer.fault(on=False)
+        wait_until(lambda: peer.panel().pair_w == (6_000, 0), "it charges")
+        wait_until(lambda: site.history()[0]["status"] == "COMPLETED", "it is on record")
