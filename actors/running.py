@@ -124,6 +124,7 @@ class Running:
         self.runtime.start()
         self.journal.start()
         self.record(events.EngineStarted(self.journal.epoch, self._instance, VERSION))
+        self._record_standing()
         configured = events.SiteConfigured(
             self.site.id,
             self.site.timezone,
@@ -135,6 +136,8 @@ class Running:
         self.journal.flush(_OPEN_S)
         self.assembly.links.open(_OPEN_S)
         self._sweep()
+        if self._stored.recovery.accepted.sequence:
+            self.schedule_accepted()
 
     def record(self, event: events.SiteEvent) -> None:
         """Put an event on the site's stream and wait until it is committed.
@@ -163,6 +166,12 @@ class Running:
         self.runtime.wakeups.at(
             "sweep", self._sweep, device_us=self.clocks.device_us() + interval_us
         )
+
+    def _record_standing(self) -> None:
+        """Put on record where a plan clock stands, so that a crash before it runs loses nothing."""
+        if self.clocks.plan.mapping is None and self._stored.recovery.site.clock is None:
+            standing = self.clocks.plan.peek(0)
+            self.record(events.ClockSet(standing.plan_us, standing.speed))
 
     def schedule_accepted(self) -> None:
         """Let a standing plan clock run once each asset has reported, 10 s from now at most."""

@@ -1,5 +1,7 @@
 """The start of the plan clock: where it stands, when it begins to run, and its record."""
 
+from typing import TypeAlias
+
 import attrs
 
 from actors.clock import ClockMapping, Clocks, DeviceClock, PlanClock
@@ -15,7 +17,10 @@ class PlanStart:
     speed: float = 1.0
 
 
-def clocks_for(recorded: events.ClockStarted | None, wanted: PlanStart, *, empty: bool) -> Clocks:
+Recorded: TypeAlias = events.ClockSet | events.ClockStarted
+
+
+def clocks_for(recorded: Recorded | None, wanted: PlanStart, *, empty: bool) -> Clocks:
     """Return the clocks of a system: what is on record goes on, else what is wanted starts.
 
     Raises:
@@ -23,6 +28,8 @@ def clocks_for(recorded: events.ClockStarted | None, wanted: PlanStart, *, empty
     """
     if recorded is not None:
         _check(recorded, wanted)
+        if isinstance(recorded, events.ClockSet):
+            return Clocks(DeviceClock(), PlanClock.standing(recorded.plan_us, recorded.speed))
         mapping = ClockMapping(recorded.wall_us, recorded.plan_us, recorded.speed)
         return Clocks(DeviceClock(), PlanClock(mapping))
     if wanted.start_at_us is None and wanted.speed == 1.0:
@@ -34,7 +41,7 @@ def clocks_for(recorded: events.ClockStarted | None, wanted: PlanStart, *, empty
     return Clocks(source, PlanClock.standing(start_at_us, wanted.speed))
 
 
-def _check(recorded: events.ClockStarted, wanted: PlanStart) -> None:
+def _check(recorded: Recorded, wanted: PlanStart) -> None:
     if wanted.start_at_us is not None and wanted.start_at_us != recorded.plan_us:
         raise UsageError("the store's plan clock was started at another time: leave --start-at out")
     if wanted.speed not in (1.0, recorded.speed):

@@ -381,6 +381,13 @@ class EngineStarted(Struct, frozen=True, gc=False):
     version: str
 
 
+class ClockSet(Struct, frozen=True, gc=False):
+    """The plan clock stands at ``plan_us`` until it is started, and will run at ``speed``."""
+
+    plan_us: int
+    speed: float
+
+
 class ClockStarted(Struct, frozen=True, gc=False):
     """The plan clock began to run: at ``wall_us`` (device clock) it showed ``plan_us``."""
 
@@ -459,6 +466,7 @@ AssetEvent: TypeAlias = (
 )
 SiteEvent: TypeAlias = (
     EngineStarted
+    | ClockSet
     | ClockStarted
     | EngineStopped
     | SiteConfigured
@@ -501,6 +509,7 @@ TOPICS: Final[dict[str, type]] = {
     "asset.actor_crashed": ActorCrashed,
     "schedule.received": ScheduleReceived,
     "site.engine_started": EngineStarted,
+    "site.clock_set": ClockSet,
     "site.clock_started": ClockStarted,
     "site.engine_stopped": EngineStopped,
     "site.configured": SiteConfigured,

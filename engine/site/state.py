@@ -12,14 +12,14 @@ from engine.types import Instant
 class SiteState(Struct, frozen=True, gc=False):
     """The site up to ``version`` of its stream. Times are device clock unless they say plan.
 
-    ``clock`` is the recorded mapping from wall to plan time, null while the plan clock stands or
-    runs as wall time does. ``lost_us`` is since when the store cannot be written.
+    ``clock`` is where the plan clock stands, then the recorded mapping from wall to plan time; null
+    where it runs as wall time does. ``lost_us`` is since when the store cannot be written.
     """
 
     version: int = 0
     epoch: int = 0
     configured: events.SiteConfigured | None = None
-    clock: events.ClockStarted | None = None
+    clock: events.ClockSet | events.ClockStarted | None = None
     running: bool = False
     lost_us: int | None = None
     notices: int = 0
@@ -34,7 +34,7 @@ def evolve_site(state: SiteState, event: events.SiteEvent, at: Instant) -> SiteS
             return replace(state, epoch=epoch, running=True)
         case events.SiteConfigured():
             return replace(state, configured=event)
-        case events.ClockStarted():
+        case events.ClockSet() | events.ClockStarted():
             return replace(state, clock=event)
         case events.EngineStopped():
             return replace(state, running=False)

@@ -9,18 +9,20 @@ AT = Instant(1, 2)
 
 def test_the_sites_state_is_the_fold_of_its_stream() -> None:
     """Which engine, which clock, which assets, and how the store is."""
+    standing = events.ClockSet(6, 900.0)
     clock = events.ClockStarted(5, 6, 900.0)
     configured = events.SiteConfigured("sit_a", "UTC", ())
     state = SiteState()
     for event in (
         events.EngineStarted(4, "i", "0.1"),
+        standing,
         configured,
         clock,
         events.SecurityNoticed("wrong password", "CP-1", 3),
         events.StoreLost(7, "full"),
     ):
         state = evolve_site(state, event, AT)
-    assert state == SiteState(5, 4, configured, clock, running=True, lost_us=7, notices=3)
+    assert state == SiteState(6, 4, configured, clock, running=True, lost_us=7, notices=3)
     state = evolve_site(state, events.StoreBack(7, 9), AT)
     state = evolve_site(state, events.EngineStopped(4, "closed"), AT)
-    assert (state.version, state.running, state.lost_us) == (7, False, None)
+    assert (state.version, state.running, state.lost_us) == (8, False, None)

@@ -171,6 +171,27 @@ def test_a_killed_engine_goes_on_where_it_should_be(tmp_path: Path, *, halfway: 
         assert_nothing_unrecorded(site, peer)
 
 
+@pytest.mark.timeout(120)
+def test_a_plan_clock_that_stood_when_the_engine_was_killed_runs_in_the_next(
+    tmp_path: Path,
+) -> None:
+    """The first setpoint is out and a charger has not reported: the day begins all the same."""
+    with peer_site(tmp_path, ("a", "b")) as (site, peer):
+        site.depot.do(site.charger("a").stop())
+        engine = site.started("run", str(site.file), *day_of(site))
+        wait_until(lambda: peer.panel().pair_w == CHARGING, "it charges")
+        engine.send_signal(signal.SIGKILL)
+        engine.wait(10)
+        again = site.started("run", str(site.file))
+        wait_until(lambda: peer.panel().pair_w == DISCHARGING, "it discharges")
+        again.send_signal(signal.SIGINT)
+        assert again.wait(30) == 0
+        history: History = site.history()
+        assert_nothing_unrecorded(site, peer)
+    own = [one for one in history if str(one["cause"]["column"]).startswith("battery")]
+    assert {"COMPLETED"} == {one["status"] for one in own}
+
+
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize("obeys", [True, False])
 def test_an_answer_that_nobody_lived_to_hear(tmp_path: Path, *, obeys: bool) -> None:
