@@ -2,6 +2,7 @@
 
 import signal
 from collections.abc import Iterable, Sequence
+from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
 
@@ -220,7 +221,7 @@ def test_an_answer_that_nobody_lived_to_hear(tmp_path: Path, *, obeys: bool) -> 
 def test_a_battery_is_kept_awake_and_falls_back_without_its_engine(tmp_path: Path) -> None:
     """A watchdog of two seconds never trips while the engine lives, and does when it is killed."""
     with peer_site(tmp_path, watchdogS=2, fallbackW=-700) as (site, peer):
-        shipped = Path(__file__).parents[2] / "engine/adapters/profiles/generic-battery.toml"
+        shipped = files("engine.adapters") / "profiles" / "generic-battery.toml"
         profile = shipped.read_text(encoding="utf-8").replace("timeout_s = 60", "timeout_s = 2")
         (tmp_path / "quick.toml").write_text(profile, encoding="utf-8")
         with site.file.open("a", encoding="utf-8") as file:
