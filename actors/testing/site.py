@@ -45,7 +45,7 @@ min_a = 0
 fallback_kw = 1.4
 """
 
-_BATTERY = """
+BATTERY = """
 [[asset]]
 id = "ast_battery"
 kind = "battery"
@@ -154,7 +154,7 @@ def simulated_site(
         site = TestSite(folder, tuple(keys), depot, free_port())
         chargers = "".join(_CHARGER.format(key=key) for key in keys)
         head = f'[site]\nid = "sit_test"\n[ocpp]\nlisten = "127.0.0.1:{site.ocpp_port}"\n{extra}\n'
-        site.file.write_text(head + chargers + _BATTERY.format(port=port), encoding="utf-8")
+        site.file.write_text(head + chargers + BATTERY.format(port=port), encoding="utf-8")
         for key in keys:
             arrivals = (Arrival(1, 0.0),) if plugged else ()
             setup = ChargerSetup(

@@ -1,10 +1,7 @@
 """The battery of `modbus_server.js` as an object, and a site that has it in place of its own."""
 
-import signal
-import subprocess
-import threading
 import tomllib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, TypeAlias, cast
@@ -12,12 +9,11 @@ from typing import Any, Final, TypeAlias, cast
 import attrs
 import msgspec
 
-from actors.control import NotReachable, request
 from actors.testing.site import TestSite, simulated_site
+from tests.peers.node import Node
 
 HEARTBEAT: Final = 30  # the register whose writes are no control frames
 _SCRIPT: Final = Path(__file__).with_name("modbus_server.js")
-_TICK_S: Final = 0.05
 
 
 class Read(msgspec.Struct, tag_field="kind", tag="read", frozen=True):
@@ -93,7 +89,9 @@ class ModbusPeer:
     folder: Path
     settings: dict[str, object] = attrs.field(factory=dict)
     port: int = 0
-    _process: "subprocess.Popen[str] | None" = None
+    _node: Node = attrs.field(
+        init=False, default=attrs.Factory(lambda own: Node(_SCRIPT, own.folder), takes_self=True)
+    )
 
     @property
     def wire_log(self) -> Path:
@@ -103,22 +101,11 @@ class ModbusPeer:
     def start(self) -> None:
         """Switch it on, at the port that it had before, and wait until it listens."""
         settings = {"log": str(self.wire_log), "port": self.port, **self.settings}
-        with (self.folder / "battery.txt").open("a") as err:
-            self._process = subprocess.Popen(
-                ["node", str(_SCRIPT), msgspec.json.encode(settings).decode()],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=err,
-                text=True,
-            )
-        self.port = msgspec.json.decode(self._line(), type=_Ready).ready
+        self.port = msgspec.json.decode(self._node.start(settings), type=_Ready).ready
 
     def kill(self) -> None:
         """Cut its power: it forgets everything but its wire log."""
-        process, self._process = self._process, None
-        if process is not None:
-            process.kill()
-            process.communicate()
+        self._node.kill()
 
     def entries(self) -> list[Entry]:
         """Return everything in its wire log."""
@@ -158,20 +145,7 @@ class ModbusPeer:
         self._do(do="hang_up")
 
     def _do(self, **command: object) -> Panel:
-        process = self._process
-        if process is None or process.stdin is None:
-            raise RuntimeError("the battery is off")
-        process.stdin.write(msgspec.json.encode(command).decode() + "\n")
-        process.stdin.flush()
-        return msgspec.json.decode(self._line(), type=Panel)
-
-    def _line(self) -> str:
-        """Return the next line that it prints; pytest's time-out ends a wait for none."""
-        process = self._process
-        line = process.stdout.readline() if process is not None and process.stdout else ""
-        if not line:
-            raise RuntimeError((self.folder / "battery.txt").read_text(encoding="utf-8"))
-        return line
+        return msgspec.json.decode(self._node.tell(command), type=Panel)
 
 
 @contextmanager
@@ -193,42 +167,6 @@ def peer_site(
             yield site, peer
     finally:
         peer.kill()
-
-
-@contextmanager
-def running(site: TestSite, *arguments: str) -> Iterator[None]:
-    """Keep an engine running, ready with every asset; at the end it is stopped and has to say 0."""
-    process = site.started("run", str(site.file), *arguments)
-    try:
-        wait_until(lambda: _is_ready(site), "the engine is ready")
-        yield
-    finally:
-        process.send_signal(signal.SIGINT)
-        stopped = process.wait(30)
-    if stopped:
-        raise RuntimeError((site.folder / "err.txt").read_text(encoding="utf-8"))
-
-
-def _is_ready(site: TestSite) -> bool:
-    try:
-        states: Any = request(str(site.folder / ".sit_test.sock"), "state", {}, 5.0)
-    except NotReachable:
-        return False
-    return bool(states) and all(one["state_known"] and one["connected"] for one in states)
-
-
-def wait_until(condition: Callable[[], bool], what: str, timeout_s: float = 30.0) -> None:
-    """Look again and again until a condition holds.
-
-    Raises:
-        TimeoutError: it did not hold in time; says what was waited for.
-    """
-    tick = threading.Event()
-    for _ in range(int(timeout_s / _TICK_S)):
-        if condition():
-            return
-        tick.wait(_TICK_S)
-    raise TimeoutError(f"{what}: not in {timeout_s:g} s")
 
 
 def recorded_writes(site: TestSite) -> list[Recorded]:

@@ -10,7 +10,8 @@ from typing import Any, Final
 import pytest
 
 from actors.testing.site import TestSite
-from tests.peers.modbus_peer import ModbusPeer, peer_site, recorded_writes, running, wait_until
+from tests.peers.modbus_peer import ModbusPeer, peer_site, recorded_writes
+from tests.peers.node import running, wait_until
 
 DATA = os.environ.get("SETPOINT_TEST_DATA")
 WHO: Final = ("--by", "anna", "--reason", "a test")

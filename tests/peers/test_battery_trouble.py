@@ -9,15 +9,8 @@ from typing import Any, Final
 import pytest
 
 from actors.testing.site import TestSite
-from tests.peers.modbus_peer import (
-    ModbusPeer,
-    Pair,
-    Write,
-    peer_site,
-    recorded_writes,
-    running,
-    wait_until,
-)
+from tests.peers.modbus_peer import ModbusPeer, Pair, Write, peer_site, recorded_writes
+from tests.peers.node import running, wait_until
 
 WHO: Final = ("--by", "anna", "--reason", "a test")
 SHORT: Final = "[defaults]\ncommand_timeout_seconds = 2\n"

@@ -1,0 +1,103 @@
+"""Devices that are Node programs, and engines beside them."""
+
+import signal
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import attrs
+import msgspec
+
+from actors.control import NotReachable, request
+from actors.testing.site import TestSite
+
+_TICK_S: Final = 0.05
+
+
+@attrs.define
+class Node:
+    """One program: it gets its settings as JSON, and a line of JSON for everything it is told."""
+
+    script: Path
+    folder: Path
+    _process: "subprocess.Popen[str] | None" = None
+
+    @property
+    def errors(self) -> Path:
+        """The file of what it complains about."""
+        return self.folder / f"{self.script.stem}.txt"
+
+    def start(self, settings: dict[str, object]) -> str:
+        """Start it and return the line that it prints once it runs."""
+        with self.errors.open("a") as err:
+            self._process = subprocess.Popen(
+                ["node", str(self.script), msgspec.json.encode(settings).decode()],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=err,
+                text=True,
+            )
+        return self._line()
+
+    def tell(self, command: dict[str, object]) -> str:
+        """Tell it something and return its answer."""
+        process = self._process
+        if process is None or process.stdin is None:
+            raise RuntimeError(f"{self.script.stem} does not run")
+        process.stdin.write(msgspec.json.encode(command).decode() + "\n")
+        process.stdin.flush()
+        return self._line()
+
+    def kill(self) -> None:
+        """End it at once. Twice is once."""
+        process, self._process = self._process, None
+        if process is not None:
+            process.kill()
+            process.communicate()
+
+    def _line(self) -> str:
+        """Return the next line that it prints; pytest's time-out ends a wait for none."""
+        process = self._process
+        line = process.stdout.readline() if process is not None and process.stdout else ""
+        if not line:
+            raise RuntimeError(self.errors.read_text(encoding="utf-8"))
+        return line
+
+
+@contextmanager
+def running(site: TestSite, *arguments: str) -> Iterator[None]:
+    """Keep an engine running, ready with every asset; at the end it is stopped and has to say 0."""
+    process = site.started("run", str(site.file), *arguments)
+    try:
+        wait_until(lambda: _is_ready(site), "the engine is ready")
+        yield
+    finally:
+        process.send_signal(signal.SIGINT)
+        stopped = process.wait(30)
+    if stopped:
+        raise RuntimeError((site.folder / "err.txt").read_text(encoding="utf-8"))
+
+
+def _is_ready(site: TestSite) -> bool:
+    try:
+        states: Any = request(str(site.folder / ".sit_test.sock"), "state", {}, 5.0)
+    except NotReachable:
+        return False
+    return bool(states) and all(one["state_known"] and one["connected"] for one in states)
+
+
+def wait_until(condition: Callable[[], bool], what: str, timeout_s: float = 30.0) -> None:
+    """Look again and again until a condition holds.
+
+    Raises:
+        TimeoutError: it did not hold in time; says what was waited for.
+    """
+    tick = threading.Event()
+    for _ in range(int(timeout_s / _TICK_S)):
+        if condition():
+            return
+        tick.wait(_TICK_S)
+    raise TimeoutError(f"{what}: not in {timeout_s:g} s")
