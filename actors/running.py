@@ -238,7 +238,7 @@ class Running:
         """Return whether every horizon has passed and every command is over."""
         board = self.assembly.board
         return self.clocks.plan.mapping is not None and all(
-            _is_over(board[asset_id]) for asset_id in self.assembly.tell
+            is_over(board[asset_id]) for asset_id in self.assembly.tell
         )
 
     # --- the end
@@ -270,7 +270,7 @@ def _told(answer: object) -> None:
         logger.warning("not on record: %s", answer)
 
 
-def _is_over(state: AssetState) -> bool:
+def is_over(state: AssetState) -> bool:
     """Return whether nothing is planned any more and no command is open.
 
     A fallback or release that waits for a device to come back has no end of its own; it is not
@@ -280,5 +280,7 @@ def _is_over(state: AssetState) -> bool:
     waits = work is not None and not (
         work.held == "offline" and work.decision.source in {"fallback", "release"}
     )
-    idle = state.outside.offered and state.attempt is None and not state.orders
-    return idle and not state.programme.parts and not waits
+    outside = state.outside
+    # What waits for its turn on a shared link has not been decided yet.
+    idle = outside.offered and outside.slot != "waiting" and state.attempt is None
+    return idle and not state.orders and not state.programme.parts and not waits

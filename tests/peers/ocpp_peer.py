@@ -124,11 +124,13 @@ def charge_points(
     """
     os.environ[KEY_VARIABLE] = secrets.token_hex(16)
     keys = tuple(key for own in points.values() for key in own)
-    site = TestSite(folder, keys, Depot(), free_port())
+    depot = Depot()
+    site = TestSite(folder, keys, depot, free_port())
     listen = f'[ocpp]\nlisten = "127.0.0.1:{site.ocpp_port}"\n'
     text = ['[site]\nid = "sit_test"\n', listen]
     peers: dict[str, OcppPeer] = {}
     with ExitStack() as stack:
+        stack.callback(depot.stop)
         for identity, own in points.items():
             text += [_asset(identity, number, key) for number, key in enumerate(own, 1)]
             settings: dict[str, object] = {
