@@ -43,7 +43,7 @@ def assert_logs_agree(site: TestSite, history: list[dict[str, Any]]) -> None:
     written = [
         (frame["body"]["address"], frame["body"]["values"])
         for event in cast("list[Any]", started)
-        if event["payload"]["attempt_id"] not in kept_back
+        if event["attempt_id"] not in kept_back
         for frame in event["payload"]["frames"]
         if frame["control"]
     ]
