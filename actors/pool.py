@@ -10,6 +10,7 @@ import queue
 import random
 import threading
 from collections import deque
+from collections.abc import Callable
 from typing import Any, Final
 
 import pykka
@@ -26,22 +27,26 @@ class _Nudge:
 
 
 _NUDGE: Final = _Nudge()
+_STAND_IN_S: Final = 0.05  # how often a stand-in looks whether it is needed
 
 
 class Pool(ActorPool):
     """A few daemon threads that run any number of actors.
 
-    With the GIL two are as fast as more: they only keep one slow handler from stopping all. For
-    a handler that hangs, up to ``max_extra`` threads are added (`revoke`).
+    With the GIL one is the fastest: two hand the interpreter's lock to and fro between cores, which
+    takes a seventh of what they do. So that a slow handler does not stop all, another thread stands
+    in while it goes on (`relieve`); for one that hangs a thread is added (`revoke`). There are no
+    more than ``max_extra`` of both.
     """
 
-    def __init__(self, threads: int = 2, *, name: str = "actors", max_extra: int = 2) -> None:
+    def __init__(self, threads: int = 1, *, name: str = "actors", max_extra: int = 2) -> None:
         super().__init__()
         self._ready: queue.SimpleQueue[PoolActor | _Nudge | None] = queue.SimpleQueue()
         self._hurried: deque[PoolActor] = deque()
         self._threads = threads
         self._name = name
         self._spare = max_extra
+        self._most = threads + max_extra
         self._lock = threading.Lock()  # over the workers
         self._workers: dict[Worker, threading.Thread] = {}
         self._closed = False
@@ -71,6 +76,19 @@ class Pool(ActorPool):
         """Return the workers whose handlers are not known to hang. Any thread."""
         with self._lock:
             return tuple(self._workers)
+
+    def relieve(self, worker: Worker, envelope: Envelope[Any]) -> bool:
+        """Let another thread run actors for as long as a handler goes on; True if one does.
+
+        None is needed while nobody waits for a turn. Any thread.
+        """
+        with self._lock:
+            nobody_waits = self._ready.empty() and not self._hurried
+            if nobody_waits or self._closed or len(self._workers) >= self._most:
+                return False
+            stand_in = Worker((BaseException,))
+            self._begin(stand_in, self._stand_in, stand_in, worker, envelope)
+        return True
 
     def revoke(self, worker: Worker, envelope: Envelope[Any]) -> bool:
         """Take an actor away from a handler that hangs; return False if it just returned.
@@ -109,9 +127,10 @@ class Pool(ActorPool):
     def _add_worker(self) -> None:
         """Start one more thread. Under the lock."""
         worker = Worker((BaseException,))
-        thread = threading.Thread(
-            target=self._run, args=(worker,), name=f"{self._name}-worker", daemon=True
-        )
+        self._begin(worker, self._run, worker)
+
+    def _begin(self, worker: Worker, run: Callable[..., None], *args: object) -> None:
+        thread = threading.Thread(target=run, args=args, name=f"{self._name}-worker", daemon=True)
         self._workers[worker] = thread
         thread.start()
 
@@ -122,14 +141,35 @@ class Pool(ActorPool):
                 return
         self._ready.put(None)  # for the next worker
 
-    def _next(self) -> PoolActor | None:
-        """Return an actor that waits for its turn, or None at the end. A worker's thread."""
+    def _stand_in(self, stand_in: Worker, worker: Worker, envelope: Envelope[Any]) -> None:
+        """Run actors while another worker's handler goes on. The stand-in's thread."""
+        while envelope in worker.held:
+            try:
+                actor = self._next(_STAND_IN_S)
+            except queue.Empty:
+                continue
+            if actor is None:
+                self._ready.put(None)  # for the next worker
+                break
+            if not stand_in.turn(actor):
+                if self._rejoin(stand_in):
+                    self._run(stand_in)
+                return
+        with self._lock:
+            del self._workers[stand_in]
+
+    def _next(self, timeout_s: float | None = None) -> PoolActor | None:
+        """Return an actor that waits for its turn, or None at the end. A worker's thread.
+
+        Raises:
+            queue.Empty: there was none in time.
+        """
         while True:
             try:
                 return self._hurried.popleft()
             except IndexError:
                 pass  # nobody is in a hurry
-            actor = self._ready.get()
+            actor = self._ready.get(timeout=timeout_s)
             if actor is None:
                 if self._closed or self._ready.empty():
                     return None

@@ -23,7 +23,7 @@ class Runtime:
     watchdog: Watchdog | None = None
 
     @classmethod
-    def threads(cls, clocks: Clocks, *, pool_threads: int = 2) -> "Runtime":
+    def threads(cls, clocks: Clocks, *, pool_threads: int = 1) -> "Runtime":
         """Return a runtime on real threads, not started."""
         pool = Pool(pool_threads)
         return cls(

@@ -71,19 +71,20 @@ class CrashLedger:
 
 
 class Watchdog:
-    """Takes actors away from handlers that do not return, on a thread of its own.
+    """Looks after handlers that are slow or do not return, on a thread of its own.
 
-    A handler counts as hung when two looks at its worker, ``hung_after_s`` apart, find it with
-    the same message; so the clock is read here and not for each message.
+    A handler that two looks find with the same message is slow: another thread stands in for it.
+    When the looks are ``hung_after_s`` apart it counts as hung, and its actor is taken away from
+    it. So the clock is read here and not for each message.
     """
 
     def __init__(
-        self, pool: "Pool", *, hung_after_s: float = 10.0, interval_s: float = 1.0
+        self, pool: "Pool", *, hung_after_s: float = 10.0, interval_s: float = 0.1
     ) -> None:
         self._pool = pool
         self._hung_after_s = hung_after_s
         self._interval_s = interval_s
-        self._seen: dict[Worker, tuple[Envelope[Any], float]] = {}
+        self._seen: dict[Worker, tuple[Envelope[Any], float, bool]] = {}
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="watchdog", daemon=True)
 
@@ -105,13 +106,15 @@ class Watchdog:
             envelope = worker.holding()
             if envelope is None:
                 continue
-            known, since_s = before.get(worker, (None, now_s))
+            known, since_s, relieved = before.get(worker, (None, now_s, False))
             if known is not envelope:
-                since_s = now_s
+                since_s, relieved = now_s, False
             if now_s - since_s >= self._hung_after_s:
                 revoked += self._pool.revoke(worker, envelope)
-            else:
-                self._seen[worker] = (envelope, since_s)
+                continue
+            if known is envelope and not relieved:
+                relieved = self._pool.relieve(worker, envelope)
+            self._seen[worker] = (envelope, since_s, relieved)
         return revoked
 
     def _run(self) -> None:

@@ -136,6 +136,49 @@ def test_a_hung_handler_loses_its_actor_which_goes_on_elsewhere(pool: Pool, scen
     assert scene.crashes == [("hang", HandlerHung, 1)]
 
 
+def test_while_a_handler_is_slow_another_thread_stands_in(pool: Pool, scene: Scene) -> None:
+    """The slow one keeps its actor; once it has returned the pool is back to its size."""
+    slow, other = Stuck.start(pool, scene), Stuck.start(pool, Scene())
+    assert other.ask("before", timeout=WAIT_S) == "before"
+    watchdog = Watchdog(pool, hung_after_s=10)
+    answer = slow.ask("hang", block=False)
+    assert scene.entered.wait(WAIT_S)
+    threads = set(threading.enumerate())
+    watchdog.check(0.0)
+    watchdog.check(0.1)
+    assert len(pool.workers()) == 1  # nobody waits
+    waiting = other.ask("after", block=False)
+    watchdog.check(0.2)
+    watchdog.check(0.3)
+    assert waiting.get(timeout=WAIT_S) == "after"
+    (stand_in,) = set(threading.enumerate()) - threads
+    scene.let_go.set()
+    assert answer.get(timeout=WAIT_S) == "too late"
+    stand_in.join(WAIT_S)
+    assert len(pool.workers()) == 1
+    assert scene.crashes == []
+
+
+def test_a_stand_in_that_hangs_is_taken_over_from_too(pool: Pool, scene: Scene) -> None:
+    """The thread that is added goes on with the rest."""
+    second = Scene()
+    first, other = Stuck.start(pool, scene), Stuck.start(pool, second)
+    watchdog = Watchdog(pool, hung_after_s=10)
+    first.tell("hang")
+    assert scene.entered.wait(WAIT_S)
+    other.tell("hang")
+    watchdog.check(0)
+    watchdog.check(1)
+    assert second.entered.wait(WAIT_S)
+    waiting = other.ask("after", block=False)
+    found = [watchdog.check(now_s) for now_s in (2.0, 10.0, 12.0)]
+    assert found == [0, 1, 1]
+    assert waiting.get(timeout=WAIT_S) == "after"
+    second.let_go.set()
+    second.threads[0].join(WAIT_S)
+    assert not second.threads[0].is_alive()
+
+
 def test_what_a_hung_handler_returns_later_is_dropped_and_its_thread_ends(
     pool: Pool, scene: Scene
 ) -> None:
