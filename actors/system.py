@@ -154,11 +154,12 @@ class ActorSystem:
     ) -> CommandHandle:
         """Send one command by hand; a rate is an override until the next planned change.
 
-        That is one hour at most. ``operative`` is for CHANGE_AVAILABILITY.
+        That is one hour at most. ``operative`` is for CHANGE_AVAILABILITY. While an asset is
+        paused its only rate is 0: that is sent, and the pause goes on.
 
         Raises:
             UnknownAsset: no such asset.
-            CommandRefused: the asset cannot take it.
+            CommandRefused: the asset cannot take it, or is paused.
         """
         rules = self._rules(asset)
         wanted = command_type(type)
@@ -211,7 +212,7 @@ class ActorSystem:
 
         Raises:
             UnknownAsset: no such asset.
-            CommandRefused: above the asset's limit, or an end that is past.
+            CommandRefused: above the asset's limit, an end that is past, or above 0 while paused.
         """
         rules = self._rules(asset)
         target = signed_target(rules, kw)
@@ -242,10 +243,10 @@ class ActorSystem:
         self._ask(asset, lambda reply: message.OverrideCleared(by, reason, reply, "resume"))
 
     def clear_override(self, asset: str, *, by: str, reason: str) -> None:
-        """End an override, whatever its end would have been.
+        """End an override, whatever its end would have been; a pause ends only by `resume`.
 
         Raises:
-            CommandRefused: there is none.
+            CommandRefused: there is none, or the asset is paused.
         """
         self._ask(asset, lambda reply: message.OverrideCleared(by, reason, reply))
 

@@ -36,8 +36,8 @@ def _ask(site: str, op: str, args: Mapping[str, object], *, wait_s: float = 0.0)
 def send(site: str, asset: str, type: str, **options: Any) -> None:  # noqa: ANN401 - click's options, the contract's word
     """Send one command by hand and print its id; with --wait, what became of it.
 
-    A rate holds until the next planned change, one hour at most. Exit status 1 if the command
-    was refused or, with --wait, is not COMPLETED in time.
+    A rate holds until the next planned change, one hour at most; a paused asset takes none but
+    0. Exit status 1 if the command was refused or, with --wait, is not COMPLETED in time.
     """
     wait_s = options.pop("wait_s")
     args = {"asset": asset, "type": type, "wait_s": wait_s, **options}

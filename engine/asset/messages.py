@@ -107,7 +107,10 @@ class OverrideRequested:
 
 @attrs.frozen
 class OverrideCleared:
-    """A person ends the override; ``only`` names the way of ending that it must have, or null."""
+    """A person ends the override; ``only`` names the way of ending that it must have, or null.
+
+    One that ends by ``resume``, a pause, is ended only by naming that.
+    """
 
     by: str
     reason: str

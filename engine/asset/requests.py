@@ -1,8 +1,11 @@
 """What people ask of an asset: setpoints by hand, single commands, and taking either back."""
 
+from typing import Final
+
 from engine import events
 from engine.asset.attempts import SETS_SETPOINT
 from engine.asset.deadlines import over
+from engine.asset.desire import is_zero
 from engine.asset.draft import Draft
 from engine.asset.effects import Respond
 from engine.asset.ids import command_id, override_id
@@ -23,15 +26,22 @@ from engine.events import RELEASED
 from engine.types import US_PER_S, AssetKind, CommandId
 
 _BY_HAND_US = 3_600 * US_PER_S
+_PAUSE: Final = "resume"  # the end that makes an override a pause
 
 
 def override_requested(draft: Draft, message: OverrideRequested) -> None:
-    """Set an override; the one before it ends."""
+    """Set an override; the one before it ends.
+
+    A pause ends only by resume: nothing but another 0 takes its place, and that is a pause too.
+    """
     problem = _problem(draft, message)
     if problem is not None:
         _refuse(draft, message.reply, problem)
         return
     state = draft.state
+    ends, until_us = message.ends, _until_us(draft, message)
+    if _is_paused(state):
+        ends, until_us = _PAUSE, None
     if state.override is not None:
         over(draft, state.override, "replaced", message.by)
     epoch = state.outside.epoch
@@ -39,7 +49,6 @@ def override_requested(draft: Draft, message: OverrideRequested) -> None:
     cause = Cause(CauseKind(message.cause_kind), by=message.by, reason=message.reason)
     target = message.target
     value_w = None if target == RELEASED else (target.charge_w or target.discharge_w or 0)
-    until_us = _until_us(draft, message)
     draft.note(
         events.CommandCreated(
             own_command, message.command_type, value_w, cause, draft.now.plan_us, until_us
@@ -49,7 +58,7 @@ def override_requested(draft: Draft, message: OverrideRequested) -> None:
         events.OverrideSet(
             override_id(state.asset_id, epoch, draft.next_version),
             target,
-            message.ends,
+            ends,
             until_us,
             message.by,
             message.reason,
@@ -59,6 +68,10 @@ def override_requested(draft: Draft, message: OverrideRequested) -> None:
         )
     )
     draft.want(Respond(message.reply, own_command))
+
+
+def _is_paused(state: AssetState) -> bool:
+    return state.override is not None and state.override.ends == _PAUSE
 
 
 def _until_us(draft: Draft, message: OverrideRequested) -> int | None:
@@ -73,6 +86,8 @@ def _until_us(draft: Draft, message: OverrideRequested) -> int | None:
 def _problem(draft: Draft, message: OverrideRequested) -> str | None:
     rules = draft.rules
     target = message.target
+    if _is_paused(draft.state) and not is_zero(target):
+        return f"{rules.asset_id} is paused: resume it first"
     charge_w, discharge_w = target.charge_w or 0, target.discharge_w or 0
     discharges = discharge_w or message.command_type is CommandType.SET_DISCHARGE_RATE
     if discharges and rules.kind is AssetKind.EV_CHARGER:
@@ -90,13 +105,16 @@ def _refuse(draft: Draft, reply: Reply, problem: str) -> None:
 
 
 def override_cleared(draft: Draft, message: OverrideCleared) -> None:
-    """End the override by hand; ``resume`` ends only a pause."""
+    """End the override by hand; ``resume`` ends only a pause, and nothing else ends that."""
     override = draft.state.override
     if override is None or (message.only is not None and override.ends != message.only):
-        what = "is not paused" if message.only == "resume" else "has no override"
+        what = "is not paused" if message.only == _PAUSE else "has no override"
         _refuse(draft, message.reply, f"{draft.state.asset_id} {what}")
         return
-    over(draft, override, "resumed" if override.ends == "resume" else "cleared", message.by)
+    if message.only != _PAUSE and _is_paused(draft.state):
+        _refuse(draft, message.reply, f"{draft.state.asset_id} is paused: resume it")
+        return
+    over(draft, override, "resumed" if message.only == _PAUSE else "cleared", message.by)
     draft.want(Respond(message.reply, override.override_id))
 
 

@@ -164,7 +164,7 @@ def test_an_override_outranks_the_plan_until_it_is_cleared(tmp_path: Path) -> No
     """Then the plan's value is set again, by a command of its own."""
     with opened(tmp_path) as system:
         system.submit(plan(5.0, 7.0))
-        handle = system.override("ast_0", 3.0, until="resume", by="anna", reason="a test")
+        handle = system.override("ast_0", 3.0, until="unplugged", by="anna", reason="a test")
         assert handle.wait(10).status == "COMPLETED"
         assert system.state()["ast_0"].setpoint_source == "override"
         system.clear_override("ast_0", by="anna", reason="over")

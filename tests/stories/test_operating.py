@@ -56,11 +56,16 @@ def test_pause_and_resume_hold_and_free_every_asset(engine: TestSite) -> None:
     """stop-all pauses all of them; each pause ends only by resume."""
     paused = engine.setpoint("stop-all", str(engine.file), *WHO)
     state = {one["asset_id"]: one for one in engine.rows("state")}
+    refused = engine.setpoint(
+        "send", str(engine.file), "ast_battery", "SET_DISCHARGE_RATE", "--kw", "8", *WHO
+    )
     resumed = engine.setpoint("resume", str(engine.file), *WHO)
     again = engine.setpoint("resume", str(engine.file), "ast_a", *WHO)
     assert paused.returncode == 0, paused.stderr
     assert len(paused.stdout.splitlines()) == 3
     assert {"override"} == {one["setpoint_source"] for one in state.values()}
+    assert refused.returncode in {1, 2}
+    assert "ast_battery is paused: resume it first" in refused.stderr
     assert resumed.returncode == 0, resumed.stderr
     assert again.returncode == 2
     assert "not paused" in again.stderr

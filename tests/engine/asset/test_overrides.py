@@ -26,7 +26,7 @@ def rig() -> Rig:
     return rig
 
 
-def by_hand(rig: Rig, watts: int, ends: str = "resume", after_s: float | None = None) -> str:
+def by_hand(rig: Rig, watts: int, ends: str = "unplugged", after_s: float | None = None) -> str:
     """Set a rate by hand; return its command's id."""
     until_us = None if after_s is None else rig.now.plan_us + round(after_s * US_PER_S)
     rig.tell(
@@ -42,6 +42,22 @@ def by_hand(rig: Rig, watts: int, ends: str = "resume", after_s: float | None = 
         )
     )
     return str(rig.replies[-1])
+
+
+def release(rig: Rig) -> None:
+    """Release by hand."""
+    rig.tell(
+        message.OverrideRequested(
+            RELEASED,
+            CommandType.RELEASE,
+            "next_change",
+            None,
+            "ann",
+            "why",
+            "operator",
+            rig.replies.append,
+        )
+    )
 
 
 def clear(rig: Rig, only: str | None = None) -> list[events.AssetEvent]:
@@ -203,15 +219,65 @@ def test_a_rate_by_hand_without_a_plan_lasts_an_hour() -> None:
 
 
 def test_a_pause_ends_by_resume_only(rig: Rig) -> None:
-    """Not with a planned change."""
-    by_hand(rig, 0)
+    """Not with a planned change, and not with what ends another override."""
+    by_hand(rig, 0, "resume")
     rig.answer()
     rig.advance(900)
     assert rig.state.override is not None
+    assert clear(rig) == []
+    assert str(rig.replies[-1]) == "ast_ev is paused: resume it"
     ended = clear(rig, "resume")[0]
     assert isinstance(ended, events.OverrideEnded)
     assert (ended.reason, ended.by) == ("resumed", "bob")
     assert rig.sent[-1]["charge_kw"] == 7
+
+
+@pytest.mark.parametrize("ends", ["time", "unplugged", "next_change", "resume"])
+def test_a_paused_asset_takes_no_power(rig: Rig, ends: str) -> None:
+    """However long it would be for."""
+    by_hand(rig, 0, "resume")
+    rig.answer()
+    paused = rig.state
+    by_hand(rig, 2_000, ends, 100)
+    assert isinstance(rig.replies[-1], CommandRefused)
+    assert str(rig.replies[-1]) == "ast_ev is paused: resume it first"
+    assert rig.state.override == paused.override
+    assert rig.state.attempt is None
+
+
+def test_a_paused_asset_is_not_released() -> None:
+    """On its own it may take what it likes."""
+    rig = Rig(battery_rules())
+    rig.connect()
+    by_hand(rig, 0, "resume")
+    rig.answer()
+    release(rig)
+    assert str(rig.replies[-1]) == "ast_batt is paused: resume it first"
+
+
+@pytest.mark.parametrize("ends", ["time", "unplugged", "next_change", "resume"])
+def test_a_paused_asset_takes_another_0_and_stays_paused(rig: Rig, ends: str) -> None:
+    """It is sent, with a command of its own, and outlasts the end that was asked for."""
+    by_hand(rig, 0, "resume")
+    rig.answer()
+    own_id = by_hand(rig, 0, ends, 100)
+    rig.answer()
+    rig.advance(5_000)
+    assert rig.history()[own_id].attempts[0].outcome == "accepted"
+    assert rig.state.override is not None
+    assert (rig.state.override.ends, rig.state.override.until_us) == ("resume", None)
+    clear(rig, "resume")
+    assert rig.state.override is None
+
+
+def test_a_pause_takes_the_place_of_a_rate_by_hand(rig: Rig) -> None:
+    """Whatever that one's end."""
+    by_hand(rig, 2_000)
+    rig.answer()
+    by_hand(rig, 0, "resume")
+    assert rig.sent[-1]["charge_kw"] == 0
+    assert rig.state.override is not None
+    assert rig.state.override.ends == "resume"
 
 
 def test_only_a_pause_can_be_resumed(rig: Rig) -> None:
@@ -292,18 +358,7 @@ def test_an_override_whose_end_is_past_ends_at_once(rig: Rig) -> None:
 
 def test_a_release_by_hand_lasts_until_the_next_change(rig: Rig) -> None:
     """The device is on its own meanwhile."""
-    rig.tell(
-        message.OverrideRequested(
-            RELEASED,
-            CommandType.RELEASE,
-            "next_change",
-            None,
-            "ann",
-            "why",
-            "operator",
-            rig.replies.append,
-        )
-    )
+    release(rig)
     assert rig.sent[-1]["type"] == "RELEASE"
     rig.answer()
     assert rig.history()[str(rig.replies[-1])].status == "COMPLETED"
