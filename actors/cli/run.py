@@ -93,7 +93,7 @@ def run(site: str, **options: object) -> None:
     found = site_of(site)
     for warning in found.warnings:
         click.echo(f"warning: {warning}", err=True)
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    _log_to_stderr()
     interrupts = Interrupts()
     with interrupts.caught():
         system = ActorSystem.open(found, start=wanted.start, take_over=bool(options["take_over"]))
@@ -103,6 +103,12 @@ def run(site: str, **options: object) -> None:
         finally:
             system.close()
     raise click.exceptions.Exit(code)
+
+
+def _log_to_stderr() -> None:
+    """Print warnings; that a device was lost is an event, not one of each try to connect to it."""
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    logging.getLogger("pymodbus").setLevel(logging.CRITICAL)
 
 
 def _wanted(options: dict[str, object]) -> Wanted:

@@ -29,7 +29,8 @@ from engine.adapters.modbus import ModbusSpelling, options_of
 from engine.adapters.registers import RegisterProfile
 from engine.errors import LinkError, NotSent, OutcomeUnknown
 
-# Without a handler of its own its warnings of each failed connect would end on stderr.
+# Without any handler its warnings of each failed connect would end on stderr. Where a process sets
+# up logging, it is that process that says what it wants to hear of them.
 logging.getLogger("pymodbus.logging").addHandler(logging.NullHandler())
 
 _CONNECT_S: Final = 5.0

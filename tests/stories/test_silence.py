@@ -1,5 +1,8 @@
-"""A device that says nothing delays nobody else."""
+"""A device that says nothing delays nobody else, and is told of once."""
 
+import signal
+import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -42,3 +45,29 @@ def test_a_silent_charger_and_a_dead_battery_delay_no_other_asset(
 def _seconds(one: dict[str, Any]) -> float:
     attempt = one["attempts"][0]
     return float(attempt["answered_at"][17:26]) - float(attempt["sent_at"][17:26]) % 60
+
+
+@pytest.mark.timeout(60)
+def test_a_battery_that_lost_its_power_is_told_of_in_one_line(tmp_path: Path) -> None:
+    """However often it is tried to connect meanwhile, and nothing on standard error."""
+    with simulated_site(tmp_path, ()) as site:
+        out, err = tmp_path / "out.txt", tmp_path / "err.txt"
+        engine = site.started("run", str(site.file))
+        wait_until(lambda: out.exists() and "ASSET_CONNECTED" in out.read_text())
+        site.depot.do(site.battery.stop())
+        wait_until(lambda: "ASSET_DISCONNECTED" in out.read_text())
+        threading.Event().wait(2.0)  # it is tried 0.5 and 1.5 s afterwards, in vain
+        engine.send_signal(signal.SIGINT)
+        assert engine.wait(20) == 0
+        assert out.read_text().count("ASSET_DISCONNECTED") == 1
+        assert not err.read_text()
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    """Return once something is so."""
+    tick = threading.Event()
+    for _ in range(400):
+        if condition():
+            return
+        tick.wait(0.05)
+    raise TimeoutError
