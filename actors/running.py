@@ -123,8 +123,8 @@ class Running:
         """Record the start, start every actor, connect to every device."""
         self.runtime.start()
         self.journal.start()
-        self.record(events.EngineStarted(self.journal.epoch, self._instance, VERSION))
-        self._record_standing()
+        started = events.EngineStarted(self.journal.epoch, self._instance, VERSION)
+        self.record(started, *self._standing())
         configured = events.SiteConfigured(
             self.site.id,
             self.site.timezone,
@@ -139,14 +139,14 @@ class Running:
         if self._stored.recovery.accepted.sequence:
             self.schedule_accepted()
 
-    def record(self, event: events.SiteEvent) -> None:
-        """Put an event on the site's stream and wait until it is committed.
+    def record(self, *happened: events.SiteEvent) -> None:
+        """Put events on the site's stream, all at once, and wait until they are committed.
 
         Raises:
             EngineClosed: the store belongs to somebody else now, or gives no answer.
         """
         done: Future[object] = Future()
-        self._site.tell(Noted(event, done.set_result))
+        self._site.tell(Noted(happened, done.set_result))
         answer = done.result(_OPEN_S)
         if isinstance(answer, SetpointError):
             raise answer
@@ -167,11 +167,15 @@ class Running:
             "sweep", self._sweep, device_us=self.clocks.device_us() + interval_us
         )
 
-    def _record_standing(self) -> None:
-        """Put on record where a plan clock stands, so that a crash before it runs loses nothing."""
-        if self.clocks.plan.mapping is None and self._stored.recovery.site.clock is None:
-            standing = self.clocks.plan.peek(0)
-            self.record(events.ClockSet(standing.plan_us, standing.speed))
+    def _standing(self) -> tuple[events.ClockSet, ...]:
+        """Return where a plan clock stands, if that is not on record.
+
+        It goes with the start itself, so that a crash between the two cannot lose where it stood.
+        """
+        if self.clocks.plan.mapping is not None or self._stored.recovery.site.clock is not None:
+            return ()
+        standing = self.clocks.plan.peek(0)
+        return (events.ClockSet(standing.plan_us, standing.speed),)
 
     def schedule_accepted(self) -> None:
         """Let a standing plan clock run once each asset has reported, 10 s from now at most."""
@@ -194,7 +198,7 @@ class Running:
             return
         started = self.clocks.plan.peek(now_us)
         event = events.ClockStarted(started.wall_us, started.plan_us, started.speed)
-        self._site.tell(Noted(event, self._clock_recorded))
+        self._site.tell(Noted((event,), self._clock_recorded))
 
     def _clock_recorded(self, event: object) -> None:
         """Run, now that it is on record. A pool thread."""
@@ -210,17 +214,17 @@ class Running:
     def _store_lost(self, reason: str) -> None:
         """The store cannot be written: nothing new is sent meanwhile. The journal's thread."""
         self._lost_us = self.clocks.device_us()
-        self._site.tell(Noted(events.StoreLost(self._lost_us, reason), _told))
+        self._site.tell(Noted((events.StoreLost(self._lost_us, reason),), _told))
 
     def _store_back(self) -> None:
         """The store can be written again. The journal's thread."""
         now_us = self.clocks.device_us()
-        self._site.tell(Noted(events.StoreBack(self._lost_us or now_us, now_us), _told))
+        self._site.tell(Noted((events.StoreBack(self._lost_us or now_us, now_us),), _told))
 
     def _noticed(self, kind: str, peer: str) -> None:
         """A peer was refused at the door. The loop thread."""
         logger.warning("refused %r: %s", peer, kind)
-        self._site.tell(Noted(events.SecurityNoticed(kind, peer, 1), _told))
+        self._site.tell(Noted((events.SecurityNoticed(kind, peer, 1),), _told))
 
     def _was_fenced(self, reason: str) -> None:
         """Another engine has the store: no control frame leaves any more. The journal's thread."""

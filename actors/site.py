@@ -1,4 +1,4 @@
-"""The site actor: what concerns no single asset goes on record here, one event after the other."""
+"""The site actor: what concerns no single asset goes on record here, one commit after the other."""
 
 from collections import deque
 from collections.abc import Callable
@@ -23,9 +23,12 @@ Done = Callable[[object], None]
 
 @attrs.frozen
 class Noted:
-    """An event for the site's stream; ``done`` is called with it, or an error, after the commit."""
+    """Events for the site's stream, stored together or not at all.
 
-    event: events.SiteEvent
+    ``done`` is called after the commit with the last of them, or with an error.
+    """
+
+    events: tuple[events.SiteEvent, ...]
     done: Done = attrs.field(eq=False, repr=False)
 
 
@@ -38,18 +41,18 @@ class SiteActor(PoolActor):
         self.state = state
         self._journal = journal
         self._clocks = clocks
-        self._waiting: deque[tuple[events.SiteEvent, Done]] = deque()
-        self._in_flight: tuple[events.SiteEvent, Done, Instant] | None = None
+        self._waiting: deque[Noted] = deque()
+        self._in_flight: tuple[Noted, Instant] | None = None
 
     def on_receive(self, told: object) -> None:
-        """Append the event, or finish the one that was committed. A pool thread."""
+        """Append the events, or finish those that were committed. A pool thread."""
         match told:
             case Committed():
                 self._committed()
             case Refused(reason=reason):
                 self._refused(reason)
             case Noted():
-                self._waiting.append((told.event, told.done))
+                self._waiting.append(told)
                 self._append_next()
             case _:
                 raise TypeError(type(told).__name__)
@@ -57,25 +60,26 @@ class SiteActor(PoolActor):
     def _append_next(self) -> None:
         if self._in_flight is not None or not self._waiting:
             return
-        event, done = self._waiting.popleft()
+        noted = self._waiting.popleft()
         now = self._clocks.now()
-        self._in_flight = (event, done, now)
-        append = Append(STREAM, self.state.version, (event,), now, self.actor_ref.tell)
+        self._in_flight = (noted, now)
+        append = Append(STREAM, self.state.version, noted.events, now, self.actor_ref.tell)
         self._journal.append(append)
 
     def _committed(self) -> None:
         if self._in_flight is None:
             return
-        event, done, now = self._in_flight
+        noted, now = self._in_flight
         self._in_flight = None
-        self.state = evolve_site(self.state, event, now)
-        done(event)
+        for event in noted.events:
+            self.state = evolve_site(self.state, event, now)
+        noted.done(noted.events[-1])
         self._append_next()
 
     def _refused(self, reason: str) -> None:
-        refused = [] if self._in_flight is None else [self._in_flight[1]]
-        refused += [done for _, done in self._waiting]
+        refused = [] if self._in_flight is None else [self._in_flight[0]]
+        refused += self._waiting
         self._in_flight = None
         self._waiting.clear()
-        for done in refused:
-            done(EngineClosed(reason))
+        for noted in refused:
+            noted.done(EngineClosed(reason))

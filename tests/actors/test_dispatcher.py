@@ -11,6 +11,7 @@ import pytest
 
 from actors.bench.device import InstantAdapter, InstantOptions
 from actors.clock import wall_now
+from actors.standing import PlanStart
 from actors.system import ActorSystem
 from engine.adapters.registry import AdapterRegistry
 from engine.config import AssetConfig, Site
@@ -62,6 +63,15 @@ def wait_until(condition: Callable[[], bool]) -> None:
             return
         tick.wait(0.02)
     raise TimeoutError("it did not come about")
+
+
+def test_where_a_plan_clock_stands_is_committed_with_the_start(tmp_path: Path) -> None:
+    """No crash can come between the two, after which the same start would be refused."""
+    adapters = AdapterRegistry({"instant": InstantAdapter()})
+    standing = PlanStart(1_741_734_000_000_000, 900.0)
+    with ActorSystem.open(site(tmp_path), adapters=adapters, start=standing) as system:
+        first = [one.topic for one in system.events()][:3]
+    assert first == ["site.engine_started", "site.clock_set", "log.sealed"]
 
 
 def test_a_receipt_counts_what_a_schedule_brings(tmp_path: Path) -> None:
