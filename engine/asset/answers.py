@@ -3,10 +3,11 @@
 from engine import events
 from engine.adapters.base import Answer, Observation, SetpointRead
 from engine.asset.attempts import NOT_KNOWN
-from engine.asset.clearing import inconclusive, settle, still_open, unproven
+from engine.asset.clearing import inconclusive, settle, unproven
 from engine.asset.draft import Draft
+from engine.asset.holding import found_setpoint, matches
 from engine.asset.messages import AttemptAnswered, QuestionAnswered
-from engine.asset.reports import observe_all
+from engine.asset.reports import done_after_all, observe_all
 from engine.asset.sending import keep_alive, keep_no_more
 from engine.asset.spelling import Spelled, spell_step
 from engine.asset.state import AssetState, OpenAttempt, Work
@@ -14,7 +15,7 @@ from engine.commands import CommandStatus, CommandType
 from engine.errors import Untranslatable
 from engine.events import RELEASED, AttemptEnded, Setpoint
 from engine.retry import backoff_us
-from engine.types import US_PER_S, AssetKind, to_w
+from engine.types import US_PER_S
 
 _TRANSACTIONAL = frozenset({CommandType.START_CHARGING, CommandType.STOP_CHARGING})
 
@@ -77,22 +78,6 @@ def told(seen: tuple[Observation, ...]) -> list[SetpointRead]:
 def _told_by_reading(attempt: OpenAttempt) -> Setpoint | None:
     """Return the setpoint of an attempt that a reading can confirm; a release it cannot."""
     return None if attempt.setpoint == RELEASED else attempt.setpoint
-
-
-def matches(read: SetpointRead, wanted: Setpoint) -> bool:
-    """Return whether a device holds a setpoint, within its step, on the channels that it tells."""
-    pairs = ((read.charge_kw, wanted.charge_w), (read.discharge_kw, wanted.discharge_w))
-    return all(
-        found_kw is None or abs(found_kw * 1_000 - (want_w or 0)) <= read.step_kw * 1_000 + 0.5
-        for found_kw, want_w in pairs
-    )
-
-
-def found_setpoint(read: SetpointRead) -> Setpoint:
-    """Return what a device says that it holds, in watts."""
-    charge_w = None if read.charge_kw is None else to_w(read.charge_kw)
-    discharge_w = None if read.discharge_kw is None else to_w(read.discharge_kw)
-    return Setpoint(charge_w, discharge_w)
 
 
 def _text(read: SetpointRead) -> str:
@@ -215,17 +200,7 @@ def _reconcile(draft: Draft, attempt: OpenAttempt, reads: list[SetpointRead]) ->
     if not reads or wanted is None:
         inconclusive(draft, attempt, "no_answer")
     elif matches(reads[-1], wanted):
-        is_battery = draft.rules.kind is AssetKind.BATTERY
-        draft.note(
-            events.AttemptReconciled(
-                attempt.attempt_id,
-                still_open(draft, attempt),
-                "holds",
-                CommandStatus.COMPLETED,
-                evidence="readback" if is_battery else "composite",
-            )
-        )
-        keep_alive(draft, attempt)
+        done_after_all(draft, attempt)
     else:
         inconclusive(draft, attempt, "differs", _text(reads[-1]))
         draft.note(events.DeviceChanged(found_setpoint(reads[-1])))

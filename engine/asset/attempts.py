@@ -115,8 +115,7 @@ def _pending(state: AssetState, attempt: OpenAttempt, event: events.AttemptEnded
         work = _with_work(work, tries=tries, unsent=unsent, retry_at_us=retry_us)
         return replace(state, attempt=None, work=work)
     if event.outcome in NOT_KNOWN:
-        doubt = attempt.attempt_id
-        work = _with_work(work, retry_at_us=retry_us, unsent=0, unknown_attempt=doubt)
+        work = _with_work(work, retry_at_us=retry_us, unsent=0, doubt=attempt)
         return replace(state, attempt=None, work=work, unknown=attempt, holding=UNKNOWN_HOLDING)
     form = attempt.form if event.next_form is None else event.next_form
     work = _with_work(work, retry_at_us=retry_us, unsent=0, form=form)
@@ -200,8 +199,8 @@ def _order_after(
 
 
 def reconciled(state: AssetState, event: events.AttemptReconciled, at: Instant) -> AssetState:
-    """Return the state after an attempt of unknown outcome was cleared up."""
-    attempt = state.unknown
+    """Return the state after an attempt of unknown outcome was cleared up, as far as it can be."""
+    attempt = state.in_doubt
     if attempt is None:
         return state
     state = replace(state, unknown=None)
@@ -216,8 +215,8 @@ def reconciled(state: AssetState, event: events.AttemptReconciled, at: Instant) 
         case CommandStatus.COMPLETED:
             return _completed(state)
         case CommandStatus.PENDING:
-            doubt = None if event.finding == "differs" else event.attempt_id
-            return replace(state, work=_with_work(state.work, unknown_attempt=doubt))
+            doubt = None if event.finding == "differs" else attempt
+            return replace(state, work=_with_work(state.work, doubt=doubt))
         case _:
             return _gave_up(state, at)
 
@@ -281,7 +280,7 @@ def recovered(state: AssetState) -> AssetState:
         return replace(state, device=device, holding=holding)
     if attempt.setpoint is not None:
         holding = UNKNOWN_HOLDING
-        work = _with_work(work, unknown_attempt=attempt.attempt_id)
+        work = _with_work(work, doubt=attempt)
     return replace(state, device=device, holding=holding, attempt=None, unknown=attempt, work=work)
 
 

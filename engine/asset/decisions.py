@@ -144,7 +144,7 @@ def ends_of_work(
     if work.verifying is not None:
         rest = rest[len(first) :]
         yield events.CommandVerified(first, CommandStatus.COMPLETED, "ack", "overtaken")
-    elif work.unknown_attempt is not None:
+    elif work.doubt is not None:
         rest = rest[len(first) :]
         yield events.CommandCancelled(first, "unknown", CommandStatus.TIMED_OUT)
     if rest:

@@ -1,10 +1,11 @@
 """Which commands an asset cannot take now, and what it is known to hold."""
 
+from engine.adapters.base import SetpointRead
 from engine.asset.desire import is_zero
 from engine.asset.state import UNKNOWN_HOLDING, AssetState, Holding
 from engine.commands import CommandType
 from engine.events import RELEASED, Setpoint
-from engine.types import US_PER_S, Instant
+from engine.types import US_PER_S, Instant, to_w
 
 _CANNOT = frozenset({"FAULTED", "UNAVAILABLE"})
 
@@ -35,6 +36,22 @@ def holds(holding: Holding, target: Setpoint) -> bool:
         and holding.charge_w == target.charge_w
         and holding.discharge_w == target.discharge_w
     )
+
+
+def matches(read: SetpointRead, wanted: Setpoint) -> bool:
+    """Return whether a device holds a setpoint, within its step, on the channels that it tells."""
+    pairs = ((read.charge_kw, wanted.charge_w), (read.discharge_kw, wanted.discharge_w))
+    return all(
+        found_kw is None or abs(found_kw * 1_000 - (want_w or 0)) <= read.step_kw * 1_000 + 0.5
+        for found_kw, want_w in pairs
+    )
+
+
+def found_setpoint(read: SetpointRead) -> Setpoint:
+    """Return what a device says that it holds, in watts."""
+    charge_w = None if read.charge_kw is None else to_w(read.charge_kw)
+    discharge_w = None if read.discharge_kw is None else to_w(read.discharge_kw)
+    return Setpoint(charge_w, discharge_w)
 
 
 def is_kept(state: AssetState, target: Setpoint, now: Instant) -> bool:

@@ -8,7 +8,6 @@ from engine.adapters import base
 from engine.asset import messages
 from engine.asset.effects import Ask, Effect, ReleaseSlot, RequestSlot, Stopped
 from engine.asset.state import AssetState, Outside
-from engine.events import Setpoint
 from engine.types import Instant, to_us, to_w
 
 
@@ -73,8 +72,7 @@ def _observed(outside: Outside, seen: base.Observation, now: Instant) -> dict[st
         case base.SetpointRead(charge_kw=charge_kw, discharge_kw=discharge_kw):
             if charge_kw is None or discharge_kw is None:
                 return {"last_seen_us": now.device_us}
-            read = Setpoint(to_w(charge_kw), to_w(discharge_kw))
-            return {"read": read, "last_seen_us": now.device_us}
+            return {"read": seen, "last_seen_us": now.device_us}
         case _:
             return {"last_seen_us": now.device_us}
 

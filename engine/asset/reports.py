@@ -4,14 +4,17 @@ from typing import assert_never
 
 from engine import events
 from engine.adapters import base
+from engine.asset.clearing import still_open
 from engine.asset.draft import Draft
 from engine.asset.effects import Respond
-from engine.asset.holding import holds
+from engine.asset.holding import found_setpoint, holds, matches
 from engine.asset.ids import transaction_id
-from engine.asset.sending import keep_no_more
-from engine.events import Setpoint
+from engine.asset.sending import keep_alive, keep_no_more
+from engine.asset.state import AssetState, OpenAttempt
+from engine.commands import CommandStatus
+from engine.events import RELEASED, Setpoint
 from engine.machines import table_of
-from engine.types import US_PER_S, to_w
+from engine.types import US_PER_S, AssetKind, to_w
 
 _OVERLAYS = frozenset({"FAULTED", "UNAVAILABLE"})
 _RAW_LIMIT = 500
@@ -54,12 +57,39 @@ def _connected(draft: Draft, seen: base.Connected) -> None:
     if device.connected and not seen.booted:
         return
     read = draft.state.outside.read
-    kept = not seen.booted and read is not None and holds(draft.state.holding, read)
+    found = None if read is None else found_setpoint(read)
+    kept = not seen.booted and found is not None and holds(draft.state.holding, found)
+    done = None if read is None or seen.booted else _shown(draft.state, read)
     draft.note(
         events.ConnectionChanged(True, seen.booted, kept, detail=dict(seen.detail))  # noqa: FBT003 - the event's own word
     )
-    if read is not None and not kept:
-        _changed(draft, read)
+    if done is not None:
+        done_after_all(draft, done)
+    elif found is not None and not kept:
+        _changed(draft, found)
+
+
+def _shown(state: AssetState, read: base.SetpointRead) -> OpenAttempt | None:
+    """Return the attempt in doubt, if a reading shows that it was carried out."""
+    attempt = state.in_doubt
+    if state.attempt is not None or attempt is None or attempt.setpoint in {None, RELEASED}:
+        return None
+    return attempt if matches(read, attempt.setpoint) else None
+
+
+def done_after_all(draft: Draft, attempt: OpenAttempt) -> None:
+    """Record that a device holds what an attempt of unknown outcome has set."""
+    is_battery = draft.rules.kind is AssetKind.BATTERY
+    draft.note(
+        events.AttemptReconciled(
+            attempt.attempt_id,
+            still_open(draft, attempt),
+            "holds",
+            CommandStatus.COMPLETED,
+            evidence="readback" if is_battery else "composite",
+        )
+    )
+    keep_alive(draft, attempt)
 
 
 def _changed(draft: Draft, found: Setpoint) -> None:
@@ -119,6 +149,10 @@ def _setpoint(draft: Draft, seen: base.SetpointRead) -> None:
     told = [(found_kw, held_w) for found_kw, held_w in pairs if found_kw is not None]
     near = seen.step_kw * 1_000 + 0.5
     if holding.released or not told:
+        return
+    done = _shown(state, seen)
+    if done is not None:
+        done_after_all(draft, done)
         return
     if all(held_w is not None and abs(kw * 1_000 - held_w) <= near for kw, held_w in told):
         return

@@ -9,7 +9,7 @@ from typing import Final
 
 from msgspec import Struct, field
 
-from engine.adapters.base import Payload, Spelling
+from engine.adapters.base import Payload, SetpointRead, Spelling
 from engine.commands import CommandType
 from engine.events import Decision, Setpoint, Step
 from engine.plans import Plan, PlanRef
@@ -99,12 +99,30 @@ class Override(Struct, frozen=True, gc=False):
     used: bool = False
 
 
+class OpenAttempt(Struct, frozen=True, gc=False):
+    """An attempt that is on the wire: recorded, without outcome. Times are device clock.
+
+    ``forgotten``: since it began the device may have lost what it held.
+    """
+
+    attempt_id: str
+    number: int
+    form: int
+    command_ids: tuple[CommandId, ...]
+    type: CommandType
+    setpoint: Setpoint | None
+    payload: Payload
+    started_us: int
+    lease_until_us: int | None
+    forgotten: bool = False
+
+
 class Work(Struct, frozen=True, gc=False):
     """The setpoint that is being brought about: the steps that are left, the first one's tries.
 
-    ``retry_at_us`` is device clock. ``unknown_attempt`` names an attempt whose outcome is not
-    known: the device is asked before anything else is sent. ``verifying``: accepted, evidence is
-    still being gathered.
+    ``retry_at_us`` is device clock. ``doubt`` is an attempt at the first step of which nobody knows
+    what became of it, also once the device was asked in vain. ``verifying``: accepted, evidence
+    is still being gathered.
     """
 
     decision: Decision
@@ -114,7 +132,7 @@ class Work(Struct, frozen=True, gc=False):
     retry_at_us: int | None = None
     unsent: int = 0
     held: str | None = None
-    unknown_attempt: str | None = None
+    doubt: OpenAttempt | None = None
     verifying: str | None = None
 
     @property
@@ -137,24 +155,6 @@ class Order(Struct, frozen=True, gc=False):
     retry_at_us: int | None = None
     unsent: int = 0
     held: str | None = None
-
-
-class OpenAttempt(Struct, frozen=True, gc=False):
-    """An attempt that is on the wire: recorded, without outcome. Times are device clock.
-
-    ``forgotten``: since it began the device may have lost what it held.
-    """
-
-    attempt_id: str
-    number: int
-    form: int
-    command_ids: tuple[CommandId, ...]
-    type: CommandType
-    setpoint: Setpoint | None
-    payload: Payload
-    started_us: int
-    lease_until_us: int | None
-    forgotten: bool = False
 
 
 class Holding(Struct, frozen=True, gc=False):
@@ -190,6 +190,7 @@ class Outside(Struct, frozen=True, gc=False):
     ``fresh``: nothing has been decided since the start, so what ran out did so while down.
     ``slot`` is idle, waiting or granted; an asset with a link of its own is always granted.
     ``asking`` names the attempt that the device is being asked about, and for how long at most.
+    ``read`` is what the device last said that it holds, on both channels, on this connection.
     """
 
     adapter: Spelling | None = None
@@ -206,7 +207,7 @@ class Outside(Struct, frozen=True, gc=False):
     measured_w: int | None = None
     measured_at_us: int | None = None
     soc_pct: float | None = None
-    read: Setpoint | None = None
+    read: SetpointRead | None = None
     stopping: bool = False
     stopped: bool = False
     epoch: int = 0
@@ -237,3 +238,10 @@ class AssetState(Struct, frozen=True, gc=False):
     form: int = 0
     crashes: int = 0
     outside: Outside = Outside()
+
+    @property
+    def in_doubt(self) -> OpenAttempt | None:
+        """The last attempt that may or may not have been carried out."""
+        if self.unknown is not None or self.work is None:
+            return self.unknown
+        return self.work.doubt

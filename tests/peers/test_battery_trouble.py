@@ -130,7 +130,7 @@ def test_a_refusal_is_recorded_by_its_name(
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize("obeys", [True, False])
 def test_a_write_without_an_answer_is_looked_into(tmp_path: Path, *, obeys: bool) -> None:
-    """Done in silence or not heard at all: it ends with the setpoint in the registers."""
+    """Done in silence it is not done again, not heard at all it is: the registers tell."""
     with peer_site(tmp_path, extra=SHORT) as (site, peer):
         with running(site):
             assert send(site, "SET_CHARGE_RATE", "5", "--wait", "20")[0] == 0
@@ -140,8 +140,11 @@ def test_a_write_without_an_answer_is_looked_into(tmp_path: Path, *, obeys: bool
             assert peer.panel().pair_w == (9_000, 0)
         history: History = site.history()
         assert_nothing_unrecorded(site, peer)
+        written = [one for one in peer.writes() if one.values == (9_000,)]
     late = next(one for one in history if one["value_kw"] == 9.0)
     assert outcomes(late)[0] in {"timed_out", "unknown"}
+    assert late["evidence"] == "readback"
+    assert len(written) == (1 if obeys else 2)
 
 
 @pytest.mark.timeout(120)

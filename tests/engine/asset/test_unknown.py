@@ -151,7 +151,7 @@ def test_a_newer_setpoint_has_attempts_of_its_own(found_kw: float | None) -> Non
     assert rig.state.attempt is not None
     assert rig.state.attempt.number == 1
     assert rig.state.work is not None
-    assert rig.state.work.unknown_attempt is None
+    assert rig.state.work.doubt is None
 
 
 def test_the_horizon_ends_a_command_of_unknown_outcome_as_timed_out() -> None:
@@ -384,6 +384,116 @@ def test_a_battery_is_reconciled_by_its_registers_and_kept_alive() -> None:
     assert rig.history()["cmd_1.0.0"].evidence == "readback"
     assert effect.KeepAlive(attempt.payload.frames, attempt.lease_until_us) in rig.effects
     assert rig.state.holding.charge_w == Setpoint(5_000, 0).charge_w
+
+
+# --- found out by what a device says by itself
+
+
+@pytest.fixture
+def silent() -> Rig:
+    """Return a battery that was sent 5 kW and has answered neither that nor a question."""
+    rig = Rig(battery_rules(failsafe_after_s=1_000))
+    rig.connect()
+    rig.offer(plan_of((0, CHARGE, 5_000)), 900)
+    rig.answer(outcome="timed_out")
+    rig.tell(message.QuestionAnswered(str(rig.state.outside.asking), None))
+    assert rig.state.unknown is None
+    return rig
+
+
+def back(rig: Rig, read: base.SetpointRead, *, booted: bool = False) -> list[events.AssetEvent]:
+    """Let the battery come back and say what it holds."""
+    return rig.observe(base.Disconnected("gone"), read, base.Connected(booted))
+
+
+@pytest.mark.parametrize("read", [base.SetpointRead(5.0, 0.0), base.SetpointRead(5.1, 0, 0.1)])
+def test_a_battery_that_obeyed_in_silence_is_not_written_to_again(
+    silent: Rig, read: base.SetpointRead
+) -> None:
+    """What it holds as it is back is the evidence, and is kept alive from then on."""
+    happened = back(silent, read)
+    assert names_of(happened) == [
+        "ConnectionChanged",
+        "CommandHeld",
+        "ConnectionChanged",
+        "AttemptReconciled",
+    ]
+    record = silent.history()["cmd_1.0.0"]
+    assert (record.status, record.evidence) == (CommandStatus.COMPLETED, "readback")
+    assert names_of(silent.effects)[-1] == "KeepAlive"
+    assert silent.advance(400) == []
+    assert len(silent.sent) == 1
+
+
+def test_a_poll_shows_it_as_well(silent: Rig) -> None:
+    """Here the connection was made anew before anybody called it lost."""
+    happened = silent.observe(base.SetpointRead(5.0, None))
+    assert names_of(happened) == ["AttemptReconciled"]
+    assert silent.advance(400) == []
+    assert len(silent.sent) == 1
+
+
+def test_half_a_pair_that_was_set_in_silence_lets_the_other_half_go() -> None:
+    """The second write goes out, the first not again."""
+    rig = Rig(battery_rules())
+    rig.connect()
+    both = plan_of((0, Channel.DISCHARGE, 0), (0, CHARGE, 5_000), columns=("c", "d"))
+    rig.offer(both, 900)
+    rig.answer(outcome="timed_out")
+    rig.tell(message.QuestionAnswered(str(rig.state.outside.asking), None))
+    rig.observe(base.SetpointRead(0.0, 0.0))
+    assert [one["charge_kw"] for one in rig.sent] == [0, 5]
+    rig.read_back()
+    assert rig.story() == ["1.0.0 COMPLETED", "1.0.1 COMPLETED"]
+
+
+def test_a_battery_that_holds_something_else_is_written_to_again(silent: Rig) -> None:
+    """That is a change by somebody else."""
+    assert "DeviceChanged" in names_of(back(silent, base.SetpointRead(1.0, 0.0)))
+    silent.advance(2)
+    assert len(silent.sent) == 2
+
+
+def test_what_a_battery_held_before_it_booted_shows_nothing(silent: Rig) -> None:
+    """It may have forgotten."""
+    back(silent, base.SetpointRead(5.0, 0.0), booted=True)
+    silent.advance(2)
+    assert len(silent.sent) == 2
+
+
+def test_a_battery_that_comes_back_during_the_next_attempt_is_waited_for(silent: Rig) -> None:
+    """Its answer is the evidence."""
+    silent.advance(2)
+    assert silent.state.attempt is not None
+    back(silent, base.SetpointRead(5.0, 0.0))
+    assert silent.state.attempt is not None
+    silent.read_back()
+    assert silent.story()[0] == "1.0.0 COMPLETED"
+
+
+def test_a_crash_is_cleared_up_by_the_first_words_of_the_battery() -> None:
+    """It need not be asked."""
+    rig = Rig(battery_rules())
+    rig.connect()
+    rig.offer(plan_of((0, CHARGE, 5_000)), 900)
+    rig.restart()
+    back(rig, base.SetpointRead(5.0, 0.0))
+    assert rig.story() == ["1.0.0 COMPLETED"]
+    assert (asked(rig), len(rig.sent)) == (0, 1)
+
+
+def test_no_reading_shows_a_release() -> None:
+    """It goes again."""
+    rig = Rig(battery_rules(fallback_w=None))
+    rig.connect()
+    rig.offer(plan_of((0, CHARGE, 5_000)), 60)
+    rig.read_back()
+    rig.advance(60)
+    rig.answer(outcome="timed_out")
+    rig.tell(message.QuestionAnswered(str(rig.state.outside.asking), None))
+    back(rig, base.SetpointRead(0.0, 0.0))
+    rig.advance(2)
+    assert [body["type"] for body in rig.sent[1:]] == ["RELEASE", "RELEASE"]
 
 
 def test_a_recovery_without_anything_open_is_no_event() -> None:
