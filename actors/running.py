@@ -3,6 +3,7 @@
 import itertools
 import logging
 import threading
+from collections.abc import Callable
 from concurrent.futures import Future
 from os import PathLike
 from typing import Self
@@ -27,6 +28,7 @@ from engine import events
 from engine.adapters.registry import AdapterRegistry
 from engine.asset import AssetState
 from engine.asset import messages as message
+from engine.bus import Event
 from engine.codec import Codec
 from engine.commands import FINAL
 from engine.config import Site
@@ -96,7 +98,13 @@ class Running:
         )
 
     @classmethod
-    def open(cls, site: str | PathLike[str] | Site, injected: Injected, start: PlanStart) -> Self:
+    def open(
+        cls,
+        site: str | PathLike[str] | Site,
+        injected: Injected,
+        start: PlanStart,
+        on_event: Callable[[Event], None] | None = None,
+    ) -> Self:
         """Open a site's store, rebuild everything from it and connect.
 
         Raises:
@@ -109,6 +117,8 @@ class Running:
             records = list(reader.records())
             stored = Stored(store, reader, recover(records), len(records))
             running = cls(read, stored, injected, start)
+            if on_event is not None:
+                running.runtime.bus.subscribe(on_event)
         except BaseException:
             store.close()
             raise

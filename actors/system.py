@@ -59,11 +59,14 @@ class ActorSystem:
         adapters: AdapterRegistry | None = None,
         take_over: bool = False,
         start: PlanStart | None = None,
+        on_event: Callable[[Event], None] | None = None,
     ) -> Self:
         """Open a site: rebuild every asset from the store, then connect to the devices.
 
         ``take_over`` passes over another engine's lock where the store allows it; a SQLite file
         never does. ``start`` says where and how fast the plan clock starts on an empty store.
+        ``on_event`` is subscribed to all events before the first device is connected, so that it
+        hears of them from the start.
 
         Raises:
             SiteRefused: the site file has problems.
@@ -72,7 +75,7 @@ class ActorSystem:
         """
         del take_over
         injected = (clocks, runtime, ids or Ids(), adapters)
-        return cls(Running.open(site, injected, start or PlanStart()))
+        return cls(Running.open(site, injected, start or PlanStart(), on_event))
 
     # --- schedules
 

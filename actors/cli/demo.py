@@ -130,8 +130,10 @@ class _Day:
         os.environ[_VARIABLE] = secrets.token_hex(16)
         self._depot.start()
         try:
-            with ActorSystem.open(self._site(), start=PlanStart(to_us(DAY), self._speed)) as system:
-                return self._attend(system, interrupts)
+            feed = feed_for(as_json=False)
+            start = PlanStart(to_us(DAY), self._speed)
+            with ActorSystem.open(self._site(), start=start, on_event=feed.heard) as system:
+                return self._attend(system, feed, interrupts)
         finally:
             self._depot.stop()
 
@@ -162,8 +164,7 @@ class _Day:
                 )
             )
 
-    def _attend(self, system: ActorSystem, interrupts: Interrupts) -> bool:
-        feed = feed_for(system, as_json=False)
+    def _attend(self, system: ActorSystem, feed: Feed, interrupts: Interrupts) -> bool:
         began_s = steady_s()
         try:
             feed.started(system)

@@ -13,6 +13,8 @@ from actors.cli.output import json_line, text
 from engine.types import iso, to_us
 
 if TYPE_CHECKING:
+    from rich.live import Live
+
     from actors.dispatcher import Receipt
     from actors.system import ActorSystem
     from engine.bus import Event
@@ -24,6 +26,9 @@ _LINES = 12
 
 class Feed(Protocol):
     """Where `run` and `demo` tell what happens."""
+
+    def heard(self, event: "Event") -> None:
+        """Tell of an event, or keep it until `started`. The bus thread."""
 
     def started(self, system: "ActorSystem") -> None:
         """Tell that the engine runs."""
@@ -47,13 +52,13 @@ class Feed(Protocol):
         """Show no more."""
 
 
-def feed_for(system: "ActorSystem", *, as_json: bool) -> Feed:
+def feed_for(*, as_json: bool) -> Feed:
     """Return the feed that fits where the output goes."""
     if as_json:
-        return JsonFeed(system)
+        return JsonFeed()
     if sys.stdout.isatty():
-        return LiveFeed(system)
-    return PlainFeed(system)
+        return LiveFeed()
+    return PlainFeed()
 
 
 def event_row(event: "Event") -> dict[str, object]:
@@ -78,16 +83,34 @@ def event_line(event: "Event") -> str:
 class PlainFeed:
     """One line an event, on standard output."""
 
-    def __init__(self, system: "ActorSystem") -> None:
-        """Listen from now on."""
-        self._subscription = system.subscribe(self._heard)
+    def __init__(self) -> None:
+        """Keep what is heard until the engine runs."""
+        self._lock = threading.RLock()
+        self._early: list[Event] | None = []
+        self._closed = False
 
-    def _heard(self, event: "Event") -> None:
+    def heard(self, event: "Event") -> None:
+        """Tell of an event. The bus thread."""
+        with self._lock:
+            if self._early is not None:
+                self._early.append(event)
+            elif not self._closed:
+                self._tell(event)
+
+    def _tell(self, event: "Event") -> None:
         if event.type not in _QUIET:
             self.note(event_line(event))
 
     def started(self, system: "ActorSystem") -> None:
-        """Tell that the engine runs, and where chargers connect."""
+        """Tell that the engine runs, and what was heard before."""
+        with self._lock:
+            self._introduce(system)
+            early, self._early = self._early or [], None
+            for event in early:
+                self._tell(event)
+
+    def _introduce(self, system: "ActorSystem") -> None:
+        """Tell where chargers connect."""
         self.note(f"{system.site.id} runs with {len(system.site.assets)} assets")
         if system.ocpp_url is not None:
             self.note(f"OCPP at {system.ocpp_url}")
@@ -122,18 +145,18 @@ class PlainFeed:
         """Show nothing more: every line was printed when it came."""
 
     def close(self) -> None:
-        """Listen no more."""
-        self._subscription.cancel()
+        """Tell nothing more."""
+        with self._lock:
+            self._closed = True
 
 
 class JsonFeed(PlainFeed):
     """One JSON object an event."""
 
-    def _heard(self, event: "Event") -> None:
+    def _tell(self, event: "Event") -> None:
         self.note(json_line(event_row(event)))
 
-    def started(self, system: "ActorSystem") -> None:
-        """Tell that the engine runs."""
+    def _introduce(self, system: "ActorSystem") -> None:
         row = {"type": "ENGINE_STARTED", "site": system.site.id, "ocpp_url": system.ocpp_url}
         self.note(json_line(row))
 
@@ -146,22 +169,25 @@ class JsonFeed(PlainFeed):
 class LiveFeed(PlainFeed):
     """A table of the assets and the newest events, drawn again as things happen."""
 
-    def __init__(self, system: "ActorSystem") -> None:
-        """Draw on the terminal until closed."""
-        from rich.live import Live
-
-        self._system = system
-        self._lock = threading.Lock()
+    def __init__(self) -> None:
+        """Draw nothing yet."""
+        super().__init__()
         self._lines: deque[str] = deque(maxlen=_LINES)
         self._counts: Counter[str] = Counter()
+        self._system: ActorSystem | None = None
+        self._live: Live | None = None
+
+    def _tell(self, event: "Event") -> None:
+        self._counts[str(event.type)] += 1
+        super()._tell(event)
+
+    def _introduce(self, system: "ActorSystem") -> None:
+        from rich.live import Live
+
+        super()._introduce(system)
+        self._system = system
         self._live = Live(auto_refresh=False, transient=False)
         self._live.start()
-        super().__init__(system)
-
-    def _heard(self, event: "Event") -> None:
-        with self._lock:
-            self._counts[str(event.type)] += 1
-        super()._heard(event)
 
     def note(self, line: str) -> None:
         """Keep one line; `refresh` draws it."""
@@ -170,21 +196,22 @@ class LiveFeed(PlainFeed):
 
     def refresh(self) -> None:
         """Draw the assets and the newest lines."""
-        self._live.update(self._drawn(), refresh=True)
+        if self._live is not None and self._system is not None:
+            self._live.update(self._drawn(self._system), refresh=True)
 
-    def _drawn(self) -> Any:  # noqa: ANN401 - a rich renderable
+    def _drawn(self, system: "ActorSystem") -> Any:  # noqa: ANN401 - a rich renderable
         from rich.console import Group
         from rich.table import Table
         from rich.text import Text
 
-        now = self._system.clocks.now()
+        now = system.clocks.now()
         done = self._counts["COMMAND_COMPLETED"]
         lost = self._counts["COMMAND_FAILED"] + self._counts["COMMAND_TIMED_OUT"]
-        title = f"{self._system.site.id}  {iso(now.plan_us)[:19]}Z  {done} done, {lost} not"
+        title = f"{system.site.id}  {iso(now.plan_us)[:19]}Z  {done} done, {lost} not"
         table = Table(title=title, header_style="bold", expand=True)
         for name in ("asset", "state", "setpoint kW", "measured kW", "soc %", "source"):
             table.add_column(name)
-        for view in self._system.state().values():
+        for view in system.state().values():
             style = "" if view.connected else "dim"
             table.add_row(
                 view.asset_id,
@@ -203,4 +230,5 @@ class LiveFeed(PlainFeed):
         """Draw once more, and leave the terminal as it is."""
         super().close()
         self.refresh()
-        self._live.stop()
+        if self._live is not None:
+            self._live.stop()

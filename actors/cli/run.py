@@ -96,10 +96,16 @@ def run(site: str, **options: object) -> None:
     _log_to_stderr()
     interrupts = Interrupts()
     with interrupts.caught():
-        system = ActorSystem.open(found, start=wanted.start, take_over=bool(options["take_over"]))
+        feed = feed_for(as_json=wanted.as_json)
+        system = ActorSystem.open(
+            found,
+            start=wanted.start,
+            take_over=bool(options["take_over"]),
+            on_event=feed.heard,
+        )
         settle()
         try:
-            code = _attend(system, wanted, interrupts)
+            code = _attend(system, wanted, interrupts, feed)
         finally:
             system.close()
     raise click.exceptions.Exit(code)
@@ -127,11 +133,10 @@ def _wanted(options: dict[str, object]) -> Wanted:
     )
 
 
-def _attend(system: ActorSystem, wanted: Wanted, interrupts: Interrupts) -> int:
+def _attend(system: ActorSystem, wanted: Wanted, interrupts: Interrupts, feed: Feed) -> int:
     """Run until interrupted or done; return the exit status."""
     control = ControlServer(system.site.control_socket or "", operations(system))
     control.start()
-    feed = feed_for(system, as_json=wanted.as_json)
     try:
         feed.started(system)
         if wanted.schedule is not None:

@@ -168,12 +168,43 @@ def test_a_callback_may_arm_its_key_again(
     assert heard == [0, 1, 2, 3]
 
 
-def test_alarms_that_were_replaced_do_not_pile_up(wakeups: Wakeups) -> None:
+@pytest.mark.parametrize("step_us", [1, -1])
+def test_alarms_that_were_replaced_do_not_pile_up(wakeups: Wakeups, step_us: int) -> None:
     """An actor that moves its deadline a hundred thousand times costs no memory."""
     for index in range(100_000):
-        wakeups.at("busy", print, device_us=START_US + 10**12 + index)
+        wakeups.at("busy", print, device_us=START_US + 10**12 + step_us * index)
 
-    assert wakeups._queued < 2_000  # noqa: SLF001 -- nothing else shows it
+    assert wakeups._entries < 2_000  # noqa: SLF001 -- nothing else shows it
+
+
+def test_a_key_that_is_put_off_and_brought_forward_is_woken_once(
+    clocks: ManualClocks, wakeups: Wakeups, heard: list[object]
+) -> None:
+    """Whatever its places in the queue were, its last time counts, in order with the others."""
+    for after_s in (5, 9, 2, 5, 3, 4):
+        wakeups.at("moved", note(heard, clocks, "moved"), device_us=START_US + after_s * S_US)
+    for name, after_s in (("before", 3), ("after", 5)):
+        wakeups.at(name, note(heard, clocks, name), device_us=START_US + after_s * S_US)
+    assert wakeups.next_due() == START_US + 3 * S_US
+
+    clocks.advance(10)
+
+    assert heard == [("before", 3.0), ("moved", 4.0), ("after", 5.0)]
+    assert wakeups.next_due() is None
+
+
+def test_what_was_put_off_comes_in_order_when_time_makes_a_jump(
+    clocks: ManualClocks, wakeups: Wakeups, heard: list[object]
+) -> None:
+    """A machine that slept wakes the earlier one first."""
+    wakeups.at("put off", note(heard, clocks, "put off"), device_us=START_US + S_US)
+    wakeups.at("put off", note(heard, clocks, "put off"), device_us=START_US + 3 * S_US)
+    wakeups.at("early", note(heard, clocks, "early"), device_us=START_US + 2 * S_US)
+    clocks.release(wakeups)
+    clocks.advance(5)
+    wakeups.fire_due()
+
+    assert heard == [("early", 5.0), ("put off", 5.0)]
 
 
 def test_real_wake_ups_come_at_their_time_and_not_before(started: Wakeups) -> None:
