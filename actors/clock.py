@@ -43,15 +43,11 @@ class DeviceClock:
     """Real time that never jumps: the wall time when it was made, plus what elapsed since."""
 
     def __init__(self) -> None:
-        self._offset_us = to_us(wall_now()) - self._elapsed_us()
-
-    @staticmethod
-    def _elapsed_us() -> int:
-        return time.clock_gettime_ns(_STEADY) // _NS_PER_US
+        self._offset_us = to_us(wall_now()) - time.clock_gettime_ns(_STEADY) // _NS_PER_US
 
     def now_us(self) -> int:
         """Return device time in microseconds since 1970-01-01 UTC. Any thread."""
-        return self._offset_us + self._elapsed_us()
+        return self._offset_us + time.clock_gettime_ns(_STEADY) // _NS_PER_US
 
     def wall_us(self) -> int:
         """Return wall time in microseconds since 1970-01-01 UTC; it may jump. Any thread."""

@@ -43,6 +43,7 @@ class Pool(ActorPool):
         super().__init__()
         self._ready: queue.SimpleQueue[PoolActor | _Nudge | None] = queue.SimpleQueue()
         self._hurried: deque[PoolActor] = deque()
+        self._nudged = False
         self._threads = threads
         self._name = name
         self._spare = max_extra
@@ -62,7 +63,9 @@ class Pool(ActorPool):
         """
         if hurry:
             self._hurried.append(actor)
-            self._ready.put(_NUDGE)
+            if not self._nudged:  # else a worker is about to look
+                self._nudged = True
+                self._ready.put(_NUDGE)
         else:
             self._ready.put(actor)
         if self._closed:
@@ -176,6 +179,10 @@ class Pool(ActorPool):
                 self._ready.put(None)  # the end comes after the actors
             elif not isinstance(actor, _Nudge):
                 return actor
+            else:
+                self._nudged = False
+                if self._threads > 1 and len(self._hurried) > 1:
+                    self._ready.put(_NUDGE)  # another worker may be asleep
 
     def _rejoin(self, worker: Worker) -> bool:
         """Return whether a worker whose handler hung is needed again. Its thread."""

@@ -88,6 +88,18 @@ def schedule(count: int, slots: int = 96) -> "pd.DataFrame":
     return made
 
 
+def herd(count: int, slots: int) -> "pd.DataFrame":
+    """Return a schedule in which every charger's power changes at every slot."""
+    import pandas as pd
+
+    index = pd.date_range("2025-01-01", periods=slots, freq="15min", tz="UTC")
+    powers = [
+        [(7_919 * (row + number)) % 22_000 / 1_000 for number in range(count)]
+        for row in range(slots)
+    ]
+    return pd.DataFrame(powers, index, [f"ev_{number}_kw" for number in range(count)])
+
+
 @attrs.define
 class SteppedPlan:
     """A plan clock that stands where it is put, so that a slot lasts as long as its commands."""
@@ -170,8 +182,11 @@ class Dispatched:
 
 
 def dispatch(assets: int, slots: int) -> Dispatched:
-    """Dispatch every slot's commands as fast as they go, each durable before it is sent."""
-    table = schedule(assets, slots)
+    """Dispatch every slot's commands as fast as they go, each durable before it is sent.
+
+    At each slot all assets change at once, and the next begins when the last of them is done.
+    """
+    table = herd(assets, slots)
     starts = [to_us(one.to_pydatetime()) for one in table.index]
     plan = SteppedPlan(starts[0] - 1)
     clocks = Clocks(DeviceClock(), plan)  # type: ignore[arg-type]  # a plan clock by its methods

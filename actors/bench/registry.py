@@ -57,7 +57,7 @@ def _submit(runs: int) -> Row:
 
 
 def _dispatch(runs: int) -> Row:
-    done = [engine.dispatch(_ASSETS, 8) for _ in range(runs)]
+    done = [engine.dispatch(_ASSETS, 4) for _ in range(runs)]
     limit = engine.median([one.commands / one.reference_s for one in done])
     ratio = engine.median([one.ratio for one in done])
     return _row(

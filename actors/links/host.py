@@ -159,32 +159,22 @@ class LinkHost:
         self, asset_id: AssetId, attempt_id: str, payload: Payload, timeout_s: float
     ) -> None:
         attached = self._attached[asset_id]
+        begin_by_us = payload.begin_by_us
         try:
-            attached.tell(await self._outcome(attached.link, attempt_id, payload, timeout_s))
+            if not self._loop.check() or (
+                begin_by_us is not None and self._clocks.device_us() > begin_by_us
+            ):
+                outcome = _without(attempt_id, "not_sent", "the send window had passed")
+            else:
+                answer = await attached.link.send(payload, timeout_s)
+                outcome = messages.AttemptAnswered(
+                    attempt_id, answer, answer.outcome, answer.raw, answer.reason
+                )
+        except Exception as error:  # noqa: BLE001 - whatever a link raises is an outcome
+            outcome = _failed(attempt_id, error)
         finally:
             self._tasks.discard(asyncio.current_task())
-
-    async def _outcome(
-        self, link: Link, attempt_id: str, payload: Payload, timeout_s: float
-    ) -> messages.AttemptAnswered:
-        begin_by_us = payload.begin_by_us
-        if not self._loop.check() or (
-            begin_by_us is not None and self._clocks.device_us() > begin_by_us
-        ):
-            return _without(attempt_id, "not_sent", "the send window had passed")
-        try:
-            answer = await link.send(payload, timeout_s)
-        except NotSent as error:
-            return _without(attempt_id, "not_sent", str(error))
-        except OutcomeUnknown as error:
-            outcome = error.outcome if error.outcome in _UNKNOWN else "unknown"
-            return messages.AttemptAnswered(attempt_id, None, outcome, error.raw, str(error))  # type: ignore[arg-type]  # checked above
-        except Exception as error:
-            logger.exception("the link of attempt %s failed", attempt_id)
-            return _without(attempt_id, "unknown", type(error).__name__)
-        return messages.AttemptAnswered(
-            attempt_id, answer, answer.outcome, answer.raw, answer.reason
-        )
+        attached.tell(outcome)
 
     async def _ask(
         self, asset_id: AssetId, attempt_id: str, payload: Payload, timeout_s: float
@@ -203,6 +193,17 @@ class LinkHost:
 
 
 _UNKNOWN = frozenset({"timed_out", "link_lost", "unknown"})
+
+
+def _failed(attempt_id: str, error: Exception) -> messages.AttemptAnswered:
+    """Return the outcome of a send that raised."""
+    if isinstance(error, NotSent):
+        return _without(attempt_id, "not_sent", str(error))
+    if isinstance(error, OutcomeUnknown):
+        outcome = error.outcome if error.outcome in _UNKNOWN else "unknown"
+        return messages.AttemptAnswered(attempt_id, None, outcome, error.raw, str(error))  # type: ignore[arg-type]  # checked above
+    logger.error("the link of attempt %s failed", attempt_id, exc_info=error)
+    return _without(attempt_id, "unknown", type(error).__name__)
 
 
 def _without(attempt_id: str, outcome: str, reason: str) -> messages.AttemptAnswered:

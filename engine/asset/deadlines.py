@@ -220,7 +220,8 @@ def next_wake(state: AssetState, told: Instant) -> Wake:
     if rules is None:
         return Wake(None, None)
     if state.attempt is not None:
-        return Wake(None, _earliest((attempt_guard_us(state),), told.device_us))
+        guard_us = attempt_guard_us(state)
+        return Wake(None, None if guard_us is None or guard_us <= told.device_us else guard_us)
     return Wake(
         _earliest(_plan_times(state, rules, told), told.plan_us),
         _earliest(_device_times(state, rules), told.device_us),
