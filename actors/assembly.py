@@ -7,19 +7,20 @@ from collections.abc import Callable, Mapping
 import attrs
 from msgspec.structs import replace
 
+from actors.accepted import Accepted
 from actors.asset import AssetActor, Services
 from actors.clock import Clocks
-from actors.dispatcher import Accepted, Assets, DispatcherActor, Taken
+from actors.dispatcher import Assets, DispatcherActor, Taken
 from actors.journal import Journal
 from actors.links.host import LinkHost
 from actors.runtime import Runtime
+from actors.snapshots import Snapshots
 from actors.supervisor import CrashLedger
 from engine.adapters.base import AdapterPlugin
 from engine.adapters.registry import AdapterRegistry
 from engine.asset import AssetState, Outside
 from engine.asset import effects as effect
 from engine.asset import messages as message
-from engine.codec import Record
 from engine.config import AssetConfig, Site
 from engine.rules import AssetRules
 from engine.types import AssetId
@@ -36,7 +37,8 @@ class Parts:
     runtime: Runtime
     journal: Journal
     adapters: AdapterRegistry
-    read: Callable[[AssetId], list[Record]]
+    rebuild: Callable[[AssetId], AssetState]
+    snapshots: Snapshots
 
 
 class Assembly:
@@ -63,7 +65,10 @@ class Assembly:
             if asset_id not in self.tell and state.rules is not None:
                 self._retire(state, services)
         actor = DispatcherActor.start(
-            parts.runtime.pool, accepted, self.board, (parts.journal, parts.clocks)
+            parts.runtime.pool,
+            accepted,
+            self.board,
+            (parts.journal, parts.clocks, parts.snapshots),
         )
         self._dispatcher = actor.tell
         actor.tell(Assets(dict(self.tell)))
@@ -84,7 +89,8 @@ class Assembly:
             self.links,
             self.board,
             CrashLedger(),
-            parts.read,
+            parts.rebuild,
+            parts.snapshots,
             self._offer_taken,
             self._asset_stopped,
         )

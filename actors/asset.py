@@ -11,15 +11,14 @@ from msgspec.structs import replace
 from actors.actor import ActorPool, PoolActor
 from actors.clock import Clocks
 from actors.journal import Append, Committed, Journal, Refused
+from actors.snapshots import Snapshots
 from actors.supervisor import CrashLedger, Verdict
 from actors.wakeups import Wakeups
 from engine.adapters.base import Payload
 from engine.asset import (
     AssetState,
-    Outside,
     Wake,
     decided,
-    evolve,
     next_wake,
     noted,
     performed,
@@ -27,7 +26,6 @@ from engine.asset import (
 )
 from engine.asset import effects as effect
 from engine.asset import messages as message
-from engine.codec import Record
 from engine.types import AssetId, Instant
 
 if TYPE_CHECKING:
@@ -72,7 +70,8 @@ class Services:
     links: LinkPort
     board: dict[AssetId, AssetState]
     ledger: CrashLedger
-    read: Callable[[AssetId], Sequence[Record]]
+    rebuild: Callable[[AssetId], AssetState]
+    snapshots: Snapshots
     offer_taken: Callable[[AssetId, effect.OfferTaken], None]
     stopped: Callable[[AssetId], None]
     send_window_us: int = 1_000_000
@@ -91,6 +90,7 @@ class AssetActor(PoolActor):
         self._lost = False
         self._over = False
         self._armed = _UNARMED
+        self._snapshot_at = services.snapshots.due_at(state.asset_id)
         services.board[state.asset_id] = state
 
     # --- decide -> append -> committed -> evolve -> effects
@@ -135,6 +135,8 @@ class AssetActor(PoolActor):
         else:
             self._state = draft.state
             self._perform(draft.effects, draft.now)
+            if self._state.version >= self._snapshot_at:
+                self._snapshot_at = self._services.snapshots.offer(self._state)
         while self._stash and self._in_flight is None:
             self._handle(self._stash.popleft())
 
@@ -235,13 +237,8 @@ class AssetActor(PoolActor):
     def _recover(self) -> None:
         """Rebuild the state from the stream; what is beside the fold goes on."""
         self._lost = False
-        outside: Outside = self._state.outside
-        state = AssetState(self._state.asset_id, outside=outside)
-        for record in self._services.read(self._state.asset_id):
-            header = record.header
-            at = Instant(header.at_us, header.wall_us)
-            state = evolve(state, record.event, at)
-        self._state = state
+        state = self._services.rebuild(self._state.asset_id)
+        self._state = state = replace(state, outside=self._state.outside)
         self._services.board[state.asset_id] = state
 
 

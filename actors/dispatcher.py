@@ -3,12 +3,15 @@
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
+from typing import Final
 
 import attrs
 
+from actors.accepted import Accepted, encode_accepted, offers_of
 from actors.actor import ActorPool, PoolActor
 from actors.clock import Clocks
 from actors.journal import Append, Committed, Journal, Refused
+from actors.snapshots import Snapshots
 from engine import events
 from engine.asset import AssetState
 from engine.asset import effects as effect
@@ -16,8 +19,10 @@ from engine.asset import messages as message
 from engine.asset.preview import Preview, preview
 from engine.errors import EngineClosed, Problem, ScheduleRefused
 from engine.intake import Intake
-from engine.plans import PlanRef
 from engine.types import AssetId, Instant, ScheduleId, from_us
+
+_KEEP_EVERY: Final = 16
+"""How many schedules are accepted from one snapshot of them to the next."""
 
 
 @attrs.frozen
@@ -63,44 +68,15 @@ class Swept:
 
 
 @attrs.frozen
+class Closing:
+    """The engine is about to stop: what is accepted is kept for the next start."""
+
+
+@attrs.frozen
 class Assets:
     """The actors of all assets; each gets the newest offer that names it."""
 
     tell: Mapping[AssetId, Callable[[object], None]]
-
-
-@attrs.frozen
-class Accepted:
-    """The schedules accepted so far: their digests by id, and each asset's newest offer."""
-
-    sequence: int = 0
-    digests: Mapping[str, bytes] = attrs.field(factory=dict)
-    offers: Mapping[AssetId, message.PlanOffered] = attrs.field(factory=dict)
-
-    @classmethod
-    def of(cls, received: Iterable[events.ScheduleReceived]) -> "Accepted":
-        """Fold the schedules' events, in the order of the log."""
-        sequence = 0
-        digests: dict[str, bytes] = {}
-        offers: dict[AssetId, message.PlanOffered] = {}
-        for event in received:
-            sequence = max(sequence, event.sequence)
-            digests[event.schedule_id] = event.digest
-            offers.update(offers_of(event))
-        return cls(sequence, digests, offers)
-
-
-def offers_of(event: events.ScheduleReceived) -> dict[AssetId, message.PlanOffered]:
-    """Return what an accepted schedule offers each asset that it names."""
-    return {
-        asset_id: message.PlanOffered(
-            PlanRef(event.schedule_id, event.sequence, ordinal),
-            plan,
-            event.start_us,
-            event.horizon_us,
-        )
-        for ordinal, (asset_id, plan) in enumerate(event.plans.items())
-    }
 
 
 class DispatcherActor(PoolActor):
@@ -111,11 +87,11 @@ class DispatcherActor(PoolActor):
         pool: ActorPool,
         accepted: Accepted,
         board: Mapping[AssetId, AssetState],
-        services: tuple[Journal, Clocks],
+        services: tuple[Journal, Clocks, Snapshots],
     ) -> None:
         """Begin with what was accepted before; ``board`` has every asset's state, read only."""
         super().__init__(pool)
-        self._journal, self._clocks = services
+        self._journal, self._clocks, self._snapshots = services
         self._sequence = accepted.sequence
         self._digests = dict(accepted.digests)
         self._offers = dict(accepted.offers)
@@ -138,10 +114,17 @@ class DispatcherActor(PoolActor):
             case Taken():
                 if self._open.get(told.asset_id) == told.answer.sequence:
                     del self._open[told.asset_id]
+            case _:
+                self._told(told)
+
+    def _told(self, told: object) -> None:
+        match told:
             case Assets():
                 self._introduced(told)
             case Swept():
                 self._sweep()
+            case Closing():
+                self._keep()
             case _:
                 raise TypeError(type(told).__name__)
 
@@ -231,6 +214,8 @@ class DispatcherActor(PoolActor):
             self._offers[asset_id] = offer
             self._offer(asset_id, offer)
         submitted.reply(receipt)
+        if self._sequence % _KEEP_EVERY == 0:
+            self._keep()
         self._submit_next()
 
     def _refused(self, reason: str) -> None:
@@ -240,6 +225,10 @@ class DispatcherActor(PoolActor):
         self._stash.clear()
         for submitted in refused:
             submitted.reply(EngineClosed(reason))
+
+    def _keep(self) -> None:
+        """Have what is accepted stored as a snapshot."""
+        self._snapshots.offer_row(encode_accepted(self._sequence, self._digests, self._offers))
 
     # --- offering
 

@@ -61,11 +61,15 @@ class Batch(Struct, frozen=True, gc=False):
 
 
 class Hooks:
-    """Whom the journal tells: of committed records, of a store that is lost, back, or taken."""
+    """Whom the journal tells: of committed records, of a store that is lost, back, or taken.
+
+    ``idle`` is called when everything is committed that waited. All on the journal's thread.
+    """
 
     def __init__(self) -> None:
         """Tell nobody yet."""
         self.committed: list[Callable[[Sequence[Record]], None]] = []
+        self.idle: list[Callable[[], None]] = []
         self.lost: Callable[[str], None] = lambda _: None
         self.back: Callable[[], None] = lambda: None
         self.fenced: Callable[[str], None] = lambda _: None
@@ -144,6 +148,16 @@ class Journal:
                     self._answer(append, Refused("the journal failed"))
             for event in reached:
                 event.set()
+            self._tell_idle()
+
+    def _tell_idle(self) -> None:
+        if self._over is not None or not self._waiting.empty():
+            return
+        for listener in self.hooks.idle:
+            try:
+                listener()
+            except Exception:
+                logger.exception("a listener of the journal failed")
 
     def _take(self) -> tuple[list[Append], list[threading.Event], bool]:
         """Wait for something; return all that waits, up to a batch, and whether to go on."""

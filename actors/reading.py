@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Final
 
 from actors.store import Store
-from engine.codec import Codec, Record
+from engine.codec import Codec, Record, Row
 from engine.errors import UnknownCommand
 from engine.events import TOPICS
 from engine.history import CommandRecord, Filters, History, histories
@@ -28,10 +28,22 @@ class Reader:
         for row in self._store.read_all(after):
             yield self._codec.decode(row)
 
-    def stream(self, stream: str) -> Iterator[Record]:
-        """Return one stream's records, in the order of their versions."""
-        for row in self._store.read_stream(stream):
+    def stream(self, stream: str, after_version: int = 0) -> Iterator[Record]:
+        """Return one stream's records behind a version, in the order of their versions."""
+        for row in self._store.read_stream(stream, after_version):
             yield self._codec.decode(row)
+
+    def last_versions(self) -> dict[str, int]:
+        """Return the newest version of every stream."""
+        return self._store.last_versions()
+
+    def snapshots(self) -> Iterator[Row]:
+        """Return the snapshot of each stream that has one."""
+        return self._store.snapshots()
+
+    def snapshot(self, stream: str) -> Row | None:
+        """Return the snapshot of a stream."""
+        return self._store.snapshot(stream)
 
     def last_position(self) -> int:
         """Return the position of the newest record, 0 when there is none."""

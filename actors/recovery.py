@@ -1,40 +1,104 @@
-"""What a store's log says, read once at the start: every asset, the schedules and the site."""
+"""What a store says at the start: every asset, the schedules and the site.
 
-from collections.abc import Iterable
+Each asset is rebuilt from its snapshot and the part of its stream behind it, so that a start takes
+time by the number of assets and what they did lately, not by the length of the log.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
 
 import attrs
 
-from actors.dispatcher import Accepted
+from actors.accepted import SCHEDULES, Accepted, decode_accepted
+from actors.reading import Reader
 from engine import events
 from engine.asset import AssetState, evolve
+from engine.asset.snapshot import decode
 from engine.codec import Record
+from engine.seals import STREAM as LOG
 from engine.site import SiteState, evolve_site
-from engine.types import AssetId, Instant
+from engine.types import AssetId, Instant, ScheduleId
+
+SITE = "site"
 
 
 @attrs.frozen
 class Recovery:
-    """The state of everything after the last event of the log."""
+    """The state of everything after the last event of the log.
+
+    ``snapshots`` has the versions of the assets' snapshots, ``position`` the log's last position.
+    """
 
     assets: dict[AssetId, AssetState]
     accepted: Accepted
     site: SiteState
+    snapshots: dict[AssetId, int]
+    position: int
 
 
-def recover(records: Iterable[Record]) -> Recovery:
-    """Fold a whole log, in the order of its positions."""
-    assets: dict[AssetId, AssetState] = {}
-    received: list[events.ScheduleReceived] = []
-    site = SiteState()
+def recover(reader: Reader) -> Recovery:
+    """Rebuild everything from a store.
+
+    Raises:
+        StoreCorrupt: a row cannot be read.
+    """
+    position = reader.last_position()
+    versions = reader.last_versions()
+    kept = {AssetId(row.stream): row for row in reader.snapshots()}
+    schedules = kept.pop(AssetId(SCHEDULES), None)
+    accepted = Accepted() if schedules is None else decode_accepted(schedules.state)
+    assets = {}
+    for asset_id, version in _assets(versions):
+        row = kept.get(asset_id)
+        start = None if row is None else decode(row.state)
+        assets[asset_id] = _folded(reader, start or AssetState(asset_id), version)
+    return Recovery(
+        assets,
+        accepted.after(_schedules(reader, accepted, versions)),
+        _site(reader.stream(SITE)),
+        {asset_id: row.version for asset_id, row in kept.items()},
+        position,
+    )
+
+
+def rebuilt(reader: Reader, asset_id: AssetId) -> AssetState:
+    """Rebuild one asset from its snapshot and its stream.
+
+    Raises:
+        StoreCorrupt: a row cannot be read.
+    """
+    row = reader.snapshot(asset_id)
+    start = None if row is None else decode(row.state)
+    return _folded(reader, start or AssetState(asset_id), None)
+
+
+def _folded(reader: Reader, state: AssetState, version: int | None) -> AssetState:
+    if state.version != version:
+        for record in reader.stream(state.asset_id, state.version):
+            header = record.header
+            state = evolve(state, record.event, Instant(header.at_us, header.wall_us))
+    return state
+
+
+def _assets(versions: Mapping[str, int]) -> Iterator[tuple[AssetId, int]]:
+    for stream, version in versions.items():
+        if stream not in {SITE, LOG} and not stream.startswith("sch_"):
+            yield AssetId(stream), version
+
+
+def _schedules(
+    reader: Reader, accepted: Accepted, versions: Mapping[str, int]
+) -> Iterator[events.ScheduleReceived]:
+    """Yield the schedules that a snapshot leaves out: newer ones, and those still in force."""
+    for stream in versions:
+        if stream.startswith("sch_") and accepted.lacks(ScheduleId(stream)):
+            for record in reader.stream(stream):
+                if isinstance(record.event, events.ScheduleReceived):
+                    yield record.event
+
+
+def _site(records: Iterable[Record]) -> SiteState:
+    state = SiteState()
     for record in records:
-        header, event = record.header, record.event
-        at = Instant(header.at_us, header.wall_us)
-        if record.topic.startswith("asset."):
-            asset_id = AssetId(header.stream)
-            state = assets.get(asset_id) or AssetState(asset_id)
-            assets[asset_id] = evolve(state, event, at)
-        elif isinstance(event, events.ScheduleReceived):
-            received.append(event)
-        elif record.topic.startswith("site."):
-            site = evolve_site(site, event, at)
-    return Recovery(assets, Accepted.of(received), site)
+        header = record.header
+        state = evolve_site(state, record.event, Instant(header.at_us, header.wall_us))
+    return state

@@ -13,15 +13,16 @@ import attrs
 from actors.adapters import default_adapters, option_types
 from actors.assembly import Assembly, Parts
 from actors.clock import Clocks, steady_s
-from actors.dispatcher import Swept
+from actors.dispatcher import Closing, Swept
 from actors.environment import read_site
 from actors.ids import Ids
 from actors.journal import Journal
 from actors.publishing import Publisher
 from actors.reading import VOCABULARY, Reader
-from actors.recovery import Recovery, recover
+from actors.recovery import Recovery, rebuilt, recover
 from actors.runtime import Runtime
 from actors.site import Noted, SiteActor
+from actors.snapshots import Snapshots
 from actors.standing import PlanStart, clocks_for
 from actors.store import Store, open_store
 from engine import events
@@ -52,7 +53,6 @@ class Stored:
     store: Store
     reader: Reader
     recovery: Recovery
-    rows: int
 
 
 class Running:
@@ -65,18 +65,20 @@ class Running:
         self.closed = False
         self.reader = stored.reader
         self.clocks = clocks or clocks_for(
-            stored.recovery.site.clock, start, empty=stored.rows == 0
+            stored.recovery.site.clock, start, empty=stored.recovery.position == 0
         )
         self.runtime = runtime or Runtime.threads(self.clocks)
         self.fenced: str | None = None
         self.adapters = adapters or default_adapters(
             site, self.clocks, lambda: self.fenced is None, self._noticed
         )
+        self.snapshots = Snapshots(stored.store, stored.recovery.snapshots)
         publisher = Publisher(self.runtime.bus)
         self.journal = Journal(
             stored.store, Codec(VOCABULARY), instance=ids.instance, clocks=self.clocks
         )
         self.journal.hooks.committed.append(publisher.committed)
+        self.journal.hooks.idle.append(self.snapshots.write)
         self.journal.hooks.lost = self._store_lost
         self.journal.hooks.back = self._store_back
         self.journal.hooks.fenced = self._was_fenced
@@ -87,7 +89,8 @@ class Running:
             self.runtime,
             self.journal,
             self.adapters,
-            lambda asset_id: list(stored.reader.stream(asset_id)),
+            lambda asset_id: rebuilt(stored.reader, asset_id),
+            self.snapshots,
         )
         self.assembly = Assembly(parts)
         self._stored = stored
@@ -114,8 +117,7 @@ class Running:
         store = open_store(read.store_url)
         try:
             reader = Reader(store, Codec(VOCABULARY))
-            records = list(reader.records())
-            stored = Stored(store, reader, recover(records), len(records))
+            stored = Stored(store, reader, recover(reader))
             running = cls(read, stored, injected, start)
             if on_event is not None:
                 running.runtime.bus.subscribe(on_event)
@@ -244,7 +246,10 @@ class Running:
 
     def history_since_open(self) -> History:
         """Return the commands that were open when this engine opened, or came since."""
-        before = histories(itertools.islice(self.reader.records(), self._stored.rows))
+        opened = self._stored.recovery.position
+        before = histories(
+            itertools.takewhile(lambda one: (one.position or 0) <= opened, self.reader.records())
+        )
         over = {one.id for one in before if one.status in FINAL}
         return History(one for one in self.reader.history() if one.id not in over)
 
@@ -268,12 +273,15 @@ class Running:
         try:
             if not self.assembly.hand_back(timeout / 2):
                 logger.warning("not every device was handed back in time")
+            self.assembly.dispatcher(Closing())
             self.record(events.EngineStopped(self.journal.epoch, "closed"))
         except Exception:
             logger.exception("the engine did not stop in good order")
         left_s = max(0.5, deadline_s - steady_s())
         self.assembly.links.close(left_s / 2)
-        self.journal.close(left_s / 2)
+        if self.journal.close(left_s / 2) and self.fenced is None:
+            self.snapshots.offer_changed(self.assembly.board.values())
+            self.snapshots.write(everything=True)
         self.runtime.stop(left_s / 2)
         self._stored.store.close()
 

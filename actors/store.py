@@ -13,6 +13,7 @@ from typing import Any, Final, Protocol
 
 from eventsourcing.persistence import PersistenceError, StoredEvent
 from eventsourcing.sqlite import (
+    SQLiteAggregateRecorder,
     SQLiteApplicationRecorder,
     SQLiteConnection,
     SQLiteConnectionPool,
@@ -26,6 +27,18 @@ from engine.errors import StoreCorrupt, StoreError, StoreInUse, StoreUnavailable
 PAGE: Final = 5_000
 _FULL: Final = 2  # PRAGMA synchronous: a commit waits for the disk (SQLite documentation)
 _BUSY_S: Final = 1
+_SNAPSHOTS: Final = "snapshots"
+# Jumps from stream to stream in the index, whatever their lengths.
+_LAST_VERSIONS: Final = """
+WITH RECURSIVE streams(id) AS (
+    SELECT min(originator_id) FROM {table}
+    UNION ALL
+    SELECT (SELECT min(originator_id) FROM {table} WHERE originator_id > id)
+    FROM streams WHERE id IS NOT NULL
+)
+SELECT id, (SELECT max(originator_version) FROM {table} WHERE originator_id = id)
+FROM streams WHERE id IS NOT NULL
+"""
 _ROWS: Final = 2_000  # of one statement; SQLite takes 32,766 parameters, four a row
 _NETWORK: Final = ("nfs", "cifs", "smb", "fuse.sshfs", "9p", "afs", "ceph", "glusterfs")
 
@@ -70,6 +83,22 @@ class Store(Protocol):
 
     def last_position(self) -> int:
         """Return the position of the newest row, 0 when there is none."""
+        ...
+
+    def save_snapshots(self, rows: Sequence[Row]) -> None:
+        """Keep snapshots, one a stream in place of the older ones; they are no part of the log.
+
+        Raises:
+            StoreUnavailable: locked, full or gone; none of them was kept.
+        """
+        ...
+
+    def snapshots(self) -> Iterator[Row]:
+        """Return the snapshot of each stream that has one; ``version`` is the stream's."""
+        ...
+
+    def snapshot(self, stream: str) -> Row | None:
+        """Return the snapshot of a stream."""
         ...
 
     def backup(self, path: Path, progress: Progress) -> None:
@@ -138,9 +167,11 @@ class SqliteStore:
         self._datastore.pool.close()
         self._datastore.pool = pool
         self._recorder = _Recorder(self._datastore)
+        self._snapshots = SQLiteAggregateRecorder(self._datastore, _SNAPSHOTS)
         with _translated():
             if not read_only:
                 self._recorder.create_table()
+                self._snapshots.create_table()
             else:
                 self._recorder.max_notification_id()
 
@@ -201,16 +232,41 @@ class SqliteStore:
 
     def last_versions(self) -> dict[str, int]:
         """See `Store`."""
-        table = self._recorder.events_table_name
-        statement = f"SELECT originator_id, MAX(originator_version) FROM {table} GROUP BY 1"  # noqa: S608 - the library's own table name
         with _translated(), self._datastore.transaction(commit=False) as cursor:
-            cursor.execute(statement)
+            cursor.execute(_LAST_VERSIONS.format(table=self._recorder.events_table_name))
             return {row[0]: row[1] for row in cursor.fetchall()}
 
     def last_position(self) -> int:
         """See `Store`."""
         with _translated():
             return self._recorder.max_notification_id() or 0
+
+    def save_snapshots(self, rows: Sequence[Row]) -> None:
+        """See `Store`."""
+        kept = [(row.stream, row.version, row.topic, row.state) for row in rows]
+        with _translated(), self._datastore.transaction(commit=True) as cursor:
+            cursor.executemany(
+                f"DELETE FROM {_SNAPSHOTS} WHERE originator_id=?",  # noqa: S608 - our own table name
+                [one[:1] for one in kept],
+            )
+            cursor.executemany(f"INSERT INTO {_SNAPSHOTS} VALUES (?,?,?,?)", kept)  # noqa: S608 - our own table name
+
+    def snapshots(self) -> Iterator[Row]:
+        """See `Store`."""
+        yield from self._select_snapshots("", ())
+
+    def snapshot(self, stream: str) -> Row | None:
+        """See `Store`."""
+        return next(iter(self._select_snapshots("WHERE originator_id=?", (stream,))), None)
+
+    def _select_snapshots(self, where: str, values: tuple[str, ...]) -> list[Row]:
+        """Return snapshots; a store of an older version, that is only read, may have none."""
+        with _translated(), self._datastore.transaction(commit=False) as cursor:
+            cursor.execute("SELECT 1 FROM sqlite_master WHERE name=?", (_SNAPSHOTS,))
+            if cursor.fetchone() is None:
+                return []
+            cursor.execute(f"SELECT * FROM {_SNAPSHOTS} {where}", values)  # noqa: S608 - our own table name
+            return [Row(*row) for row in cursor.fetchall()]
 
     def backup(self, path: Path, progress: Progress) -> None:
         """See `Store`; a whole copy appears at ``path``, or nothing."""

@@ -111,7 +111,7 @@ def _states(place: str) -> list[Mapping[str, object]]:
         else:
             return answered
     with reader_of(place) as reader:
-        recovered = recover(reader.records())
+        recovered = recover(reader)
     now_us = to_us(wall_now())
     return [
         view_json(view_of(one, Instant(now_us, now_us)))

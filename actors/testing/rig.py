@@ -17,6 +17,7 @@ from engine.asset import (
     noted,
     performed,
     settled,
+    snapshot,
 )
 from engine.asset import effects as effect
 from engine.asset import messages as message
@@ -175,6 +176,8 @@ class Rig:
         self.state = settled(self.state)
         self._check_rest()
         assert replace(self.fold(), outside=self.state.outside) == self.state  # noqa: S101 - the kit's own check
+        kept = snapshot.decode(snapshot.encode(self.state))
+        assert kept == replace(self.state, outside=self.blank.outside)  # noqa: S101 - the kit's own check
 
     def _check_rest(self) -> None:
         """What is at rest by its quick test is so by the whole of the rules."""

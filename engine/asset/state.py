@@ -183,7 +183,7 @@ class GivenUp(Struct, frozen=True, gc=False):
     blocked: bool = False
 
 
-class Outside(Struct, frozen=True, gc=False):
+class Outside(Struct, frozen=True, gc=False, omit_defaults=True):
     """What is known beside the fold. Times are device clock.
 
     ``offered``: the newest schedule that names the asset has been offered since the start.
@@ -213,7 +213,7 @@ class Outside(Struct, frozen=True, gc=False):
     epoch: int = 0
 
 
-class AssetState(Struct, frozen=True, gc=False):
+class AssetState(Struct, frozen=True, gc=False, omit_defaults=True):
     """One asset, as rebuilt from its stream up to ``version``.
 
     ``form`` is the spelling in which the device took a rate last, ``reasserted_us`` (device clock)

@@ -76,6 +76,18 @@ class Wrapped:
         """As the store."""
         return self.inner.last_position()
 
+    def save_snapshots(self, rows: Sequence[Row]) -> None:
+        """As the store."""
+        self.inner.save_snapshots(rows)
+
+    def snapshots(self) -> Iterator[Row]:
+        """As the store."""
+        return self.inner.snapshots()
+
+    def snapshot(self, stream: str) -> Row | None:
+        """As the store."""
+        return self.inner.snapshot(stream)
+
     def backup(self, path: Path, progress: Progress) -> None:
         """As the store."""
         self.inner.backup(path, progress)

@@ -1,0 +1,90 @@
+"""The schedules accepted so far: what each offers its assets, and the snapshot of them."""
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+import attrs
+import msgspec
+from msgspec import Struct
+
+from engine import events
+from engine.asset import messages as message
+from engine.codec import Row
+from engine.plans import PlanRef
+from engine.types import AssetId, ScheduleId
+
+SCHEDULES: Final = "schedules"
+"""The name of the snapshot of all schedules."""
+TOPIC: Final = "snapshot.schedules"
+FIELDS: Final = 1
+"""The version of the snapshot's fields: raised when one is added, dropped or changed."""
+
+
+@attrs.frozen
+class Accepted:
+    """The schedules accepted so far: their digests by id, and each asset's newest offer.
+
+    ``wanted`` names schedules that are in force, and whose plans have not been read yet.
+    """
+
+    sequence: int = 0
+    digests: Mapping[str, bytes] = attrs.field(factory=dict)
+    offers: Mapping[AssetId, message.PlanOffered] = attrs.field(factory=dict)
+    wanted: frozenset[str] = frozenset()
+
+    def lacks(self, schedule_id: ScheduleId) -> bool:
+        """Return whether a schedule's event has to be read."""
+        return schedule_id in self.wanted or schedule_id not in self.digests
+
+    def after(self, received: Iterable[events.ScheduleReceived]) -> "Accepted":
+        """Return what is accepted with these schedules too, in whatever order they come."""
+        sequence = self.sequence
+        digests = dict(self.digests)
+        offers = dict(self.offers)
+        for event in sorted(received, key=lambda one: one.sequence):
+            sequence = max(sequence, event.sequence)
+            digests[event.schedule_id] = event.digest
+            offers.update(offers_of(event))
+        return Accepted(sequence, digests, offers)
+
+
+class _Kept(Struct, frozen=True, gc=False, array_like=True):
+    fields: int
+    sequence: int
+    digests: dict[str, bytes]
+    in_force: list[str]
+
+
+def encode_accepted(
+    sequence: int,
+    digests: Mapping[str, bytes],
+    offers: Mapping[AssetId, message.PlanOffered],
+) -> Row:
+    """Return a snapshot of what is accepted; the plans stay in their schedules' streams."""
+    in_force = sorted({offer.ref.schedule_id for offer in offers.values()})
+    kept = _Kept(FIELDS, sequence, dict(digests), list(in_force))
+    return Row(SCHEDULES, sequence, TOPIC, msgspec.msgpack.encode(kept, order="deterministic"))
+
+
+def decode_accepted(body: bytes) -> Accepted:
+    """Return what a snapshot holds, nothing if it is of no use."""
+    try:
+        kept = msgspec.msgpack.decode(body, type=_Kept)
+    except msgspec.MsgspecError:
+        return Accepted()
+    if kept.fields != FIELDS:
+        return Accepted()
+    return Accepted(kept.sequence, kept.digests, wanted=frozenset(kept.in_force))
+
+
+def offers_of(event: events.ScheduleReceived) -> dict[AssetId, message.PlanOffered]:
+    """Return what an accepted schedule offers each asset that it names."""
+    return {
+        asset_id: message.PlanOffered(
+            PlanRef(event.schedule_id, event.sequence, ordinal),
+            plan,
+            event.start_us,
+            event.horizon_us,
+        )
+        for ordinal, (asset_id, plan) in enumerate(event.plans.items())
+    }
