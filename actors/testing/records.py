@@ -1,5 +1,7 @@
 """Records as a store would give them, for tests of what is folded from them."""
 
+from collections.abc import Iterable
+from datetime import datetime
 from typing import Any, Final
 
 from msgspec.structs import replace
@@ -9,9 +11,10 @@ from engine import events
 from engine.adapters.base import Outcome, Payload
 from engine.asset.messages import OverrideRequested
 from engine.codec import Header, Record
-from engine.commands import CommandStatus, CommandType
+from engine.commands import Cause, CauseKind, CommandStatus, CommandType
+from engine.history import CommandRecord, Filters, History, histories
 from engine.plans import Plan, PlanRef
-from engine.types import US_PER_S, AssetId, Channel, CommandId, ScheduleId
+from engine.types import US_PER_S, AssetId, Channel, CommandId, ScheduleId, from_us
 
 EV: Final = AssetId("ast_ev")
 BATTERY: Final = AssetId("ast_batt")
@@ -20,11 +23,18 @@ THREE: Final = plan_of(
 )
 FIRST: Final = CommandId("cmd_1.0.0")
 """The first command of `THREE`, taken as schedule 1."""
+START_US: Final = Rig.START_US
+OPERATOR: Final = Cause(CauseKind.OPERATOR, by="ann", reason="test")
 
 
 def at_us(seconds: float) -> int:
     """Return the moment so many seconds after the rig's start."""
     return Rig.START_US + round(seconds * US_PER_S)
+
+
+def after(seconds: float) -> datetime:
+    """Return the moment so many seconds after the rig's start."""
+    return from_us(at_us(seconds))
 
 
 def record(
@@ -43,6 +53,16 @@ def recorded(*rigs: Rig) -> list[Record]:
         for n, (event, at) in enumerate(zip(rig.events, rig.times, strict=True), 1)
     ]
     return sorted(records, key=lambda one: one.header.at_us)
+
+
+def history_of(*rigs: Rig, **filters: Any) -> History:  # noqa: ANN401 - the fields of Filters
+    """Return the history of what assets did."""
+    return histories(recorded(*rigs), Filters(**filters))
+
+
+def statuses(history: Iterable[CommandRecord]) -> list[str]:
+    """Return how far commands have come."""
+    return [one.status.value for one in history]
 
 
 def taken(

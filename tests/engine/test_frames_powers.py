@@ -1,73 +1,32 @@
 import math
-from datetime import timedelta
-from typing import Any, Literal, TypedDict, Unpack
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from engine.errors import Problem, ScheduleRefused
+from actors.testing.schedules import (
+    BATT,
+    BUS,
+    CAR,
+    CHARGE,
+    DISCHARGE,
+    QUARTER_US,
+    START,
+    START_US,
+    changes_of,
+    frame,
+    problems_of,
+    rules_of,
+    slots,
+    take,
+)
+from engine.errors import ScheduleRefused
 from engine.frames import read_schedule
-from engine.intake import Clamp, Intake, Intent
+from engine.intake import Clamp
 from engine.rules import AssetRules
-from engine.types import AssetId, AssetKind, Channel, iso, to_us, to_w
-
-CAR, BUS, BATT = AssetId("ast_car"), AssetId("ast_bus"), AssetId("ast_batt")
-SITE = {
-    CAR: AssetRules(CAR, AssetKind.EV_CHARGER, "test", "car", 22_000),
-    BUS: AssetRules(BUS, AssetKind.EV_CHARGER, "test", "bus", 22_000),
-    BATT: AssetRules(BATT, AssetKind.BATTERY, "test", "battery", 10_000, 8_000),
-}
-QUARTER_US = 900_000_000
-START = pd.Timestamp("2025-03-12T00:00Z")
-START_US = to_us(START)
-CHARGE, DISCHARGE = "battery_charge_kw", "battery_discharge_kw"
-
-
-class Words(TypedDict, total=False):
-    timezone: str
-    limits: Literal["refuse", "clamp"]
-    slot: timedelta
-
-
-def slots(count: int, start: str = "2025-03-12T00:00Z") -> pd.DatetimeIndex:
-    """Return the starts of quarter-hours."""
-    return pd.date_range(start, periods=count, freq="15min")
-
-
-def frame(**columns: list[Any] | npt.NDArray[Any]) -> pd.DataFrame:
-    """Return a schedule of quarter-hours from START."""
-    return pd.DataFrame(columns, slots(len(next(iter(columns.values())))))
-
-
-def take(source: object, now_us: int | None = None, **intent: Unpack[Words]) -> Intake:
-    """Return what is taken from a schedule."""
-    return read_schedule(source, SITE, Intent(**intent), now_us=now_us)
-
-
-def problems_of(
-    source: object, now_us: int | None = None, **intent: Unpack[Words]
-) -> tuple[Problem, ...]:
-    """Return why a schedule is refused."""
-    with pytest.raises(ScheduleRefused) as caught:
-        take(source, now_us, **intent)
-    return caught.value.problems
-
-
-def rules_of(source: object, **intent: Unpack[Words]) -> list[str]:
-    """Return the rules that a schedule breaks."""
-    return [problem.rule for problem in problems_of(source, **intent)]
-
-
-def changes_of(intake: Intake, asset: AssetId = CAR) -> list[tuple[int, str, int]]:
-    """Return row (0 is the first slot of START), channel and watts of each change."""
-    return [
-        ((change.due_us - START_US) // QUARTER_US, change.channel.name, change.watts)
-        for change in intake.plans[asset].changes()
-    ]
+from engine.types import AssetKind, Channel, iso, to_w
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,9 @@
-from collections.abc import Iterable
-from typing import Final
-
 import pytest
 
 from actors.testing.records import (
     BATTERY,
     EV,
+    START_US,
     battery,
     by_hand,
     charger,
@@ -14,12 +12,13 @@ from actors.testing.records import (
     record,
     recorded,
     started,
+    statuses,
     taken,
 )
-from actors.testing.rig import Rig, plan_of
+from actors.testing.rig import plan_of
 from engine import events
 from engine.codec import Record
-from engine.commands import Cause, CauseKind, CommandStatus, CommandType
+from engine.commands import CauseKind, CommandStatus, CommandType
 from engine.history import (
     CommandHistory,
     CommandRecord,
@@ -29,13 +28,6 @@ from engine.history import (
 from engine.types import US_PER_S, Channel, to_us
 
 CHARGE, DISCHARGE = Channel.CHARGE, Channel.DISCHARGE
-START_US: Final = Rig.START_US
-OPERATOR: Final = Cause(CauseKind.OPERATOR, by="ann", reason="test")
-
-
-def statuses(history: Iterable[CommandRecord]) -> list[str]:
-    """Return how far commands have come."""
-    return [one.status.value for one in history]
 
 
 def mixed_log() -> list[Record]:

@@ -1,52 +1,31 @@
-from collections.abc import Iterable
-from datetime import datetime
-from typing import Any, Final
-
 import pytest
 from msgspec.structs import replace
 
 from actors.testing.records import (
     BATTERY,
     EV,
+    START_US,
     THREE,
-    at_us,
+    after,
     charger,
+    history_of,
     received,
     record,
-    recorded,
     started,
+    statuses,
     taken,
 )
 from actors.testing.rig import Rig, charger_rules, plan_of
 from engine import events
-from engine.commands import Cause, CauseKind, CommandType
+from engine.commands import CommandType
 from engine.history import (
-    CommandRecord,
     Filters,
-    History,
     histories,
 )
 from engine.plans import PlanRef
-from engine.types import US_PER_S, Channel, CommandId, ScheduleId, from_us
+from engine.types import US_PER_S, Channel, CommandId, ScheduleId
 
 CHARGE, DISCHARGE = Channel.CHARGE, Channel.DISCHARGE
-START_US: Final = Rig.START_US
-OPERATOR: Final = Cause(CauseKind.OPERATOR, by="ann", reason="test")
-
-
-def after(seconds: float) -> datetime:
-    """Return the moment so many seconds after the rig's start."""
-    return from_us(at_us(seconds))
-
-
-def history_of(*rigs: Rig, **filters: Any) -> History:  # noqa: ANN401 - the fields of Filters
-    """Return the history of what assets did."""
-    return histories(recorded(*rigs), Filters(**filters))
-
-
-def statuses(history: Iterable[CommandRecord]) -> list[str]:
-    """Return how far commands have come."""
-    return [one.status.value for one in history]
 
 
 # --- plans that cover plans

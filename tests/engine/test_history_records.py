@@ -1,38 +1,26 @@
 from datetime import UTC, datetime
-from typing import Any, Final
 
 from actors.testing.records import (
     BATTERY,
     EV,
-    at_us,
+    START_US,
+    after,
     charger,
     ended,
+    history_of,
     received,
     record,
     recorded,
     started,
     taken,
 )
-from actors.testing.rig import Rig
 from engine import events
 from engine.asset import AssetState
-from engine.commands import Cause, CauseKind, CommandStatus
-from engine.history import Filters, History, asset_state, histories, summary, to_json
+from engine.commands import CommandStatus
+from engine.history import History, asset_state, histories, summary, to_json
 from engine.types import US_PER_S, Channel, from_us
 
 CHARGE, DISCHARGE = Channel.CHARGE, Channel.DISCHARGE
-START_US: Final = Rig.START_US
-OPERATOR: Final = Cause(CauseKind.OPERATOR, by="ann", reason="test")
-
-
-def after(seconds: float) -> datetime:
-    """Return the moment so many seconds after the rig's start."""
-    return from_us(at_us(seconds))
-
-
-def history_of(*rigs: Rig, **filters: Any) -> History:  # noqa: ANN401 - the fields of Filters
-    """Return the history of what assets did."""
-    return histories(recorded(*rigs), Filters(**filters))
 
 
 # --- commands
