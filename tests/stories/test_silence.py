@@ -20,7 +20,7 @@ def test_a_silent_charger_and_a_dead_battery_delay_no_other_asset(
 ) -> None:
     """The healthy charger's commands are all COMPLETED in time."""
     with simulated_site(
-        tmp_path, ("a", "b"), extra="[defaults]\ncommand_timeout_seconds = 2\n"
+        tmp_path, ("a", "b"), extra="[defaults]\ncommand_timeout_seconds = 2\nmax_retries = 1\n"
     ) as site:
         site.charger("b").fail("silent")
         site.depot.do(site.battery.stop())
