@@ -129,10 +129,17 @@ def _rejected(draft: Draft, attempt: OpenAttempt, message: AttemptAnswered) -> N
 
 
 def _next_form(draft: Draft, attempt: OpenAttempt) -> int | None:
+    """Return the form to try next, null if there is none.
+
+    What was refused before a boot, or for a transaction that has begun or ended since, says
+    nothing of the form.
+    """
     work = draft.state.work
     if attempt.setpoint is None or work is None or not work.steps:
         return None
     form = attempt.form + 1
+    if attempt.forgotten:
+        form = draft.state.first_form(attempt.setpoint)
     spelled = Spelled(draft.state, draft.now)
     numbers = (attempt.attempt_id, attempt.number, form, draft.rules.failsafe_after_s)
     try:

@@ -104,7 +104,8 @@ def ended(state: AssetState, event: events.AttemptEnded, at: Instant) -> AssetSt
             return _pending(state, attempt, event)
         case _:
             holding = UNKNOWN_HOLDING if event.outcome in NOT_KNOWN else state.holding
-            return _gave_up(replace(state, attempt=None, holding=holding), at)
+            again = attempt.forgotten and event.outcome == "rejected"
+            return _gave_up(replace(state, attempt=None, holding=holding), at, again=again)
 
 
 def _pending(state: AssetState, attempt: OpenAttempt, event: events.AttemptEnded) -> AssetState:
@@ -148,7 +149,8 @@ def _completed(state: AssetState, **changes: Any) -> AssetState:  # noqa: ANN401
     return replace(state, **changes)
 
 
-def _gave_up(state: AssetState, at: Instant) -> AssetState:
+def _gave_up(state: AssetState, at: Instant, *, again: bool = False) -> AssetState:
+    """Return the state without work; ``again``: its target may be tried anew at once."""
     work, rules = state.work, state.rules
     if work is None or rules is None:
         return state
@@ -157,7 +159,9 @@ def _gave_up(state: AssetState, at: Instant) -> AssetState:
     alarms = state.alarms
     if _is_decrease(state.holding, target) and DECREASE_FAILED not in alarms:
         alarms = (*alarms, DECREASE_FAILED)
-    given_up = waiting(state.given_up, GivenUp(target, again_at_us, len(work.steps) > 1))
+    given_up = state.given_up
+    if not again:
+        given_up = waiting(given_up, GivenUp(target, again_at_us, len(work.steps) > 1))
     return replace(state, work=None, given_up=given_up, alarms=alarms, form=0)
 
 

@@ -66,11 +66,16 @@ def connection_changed(
 
 
 def _forgotten(state: AssetState) -> AssetState:
-    """Return the state with nothing known of what the device holds, now or by an open attempt."""
-    attempt = state.attempt
+    """Return the state with nothing known of what the device holds, now or by an open attempt.
+
+    The forms that it refused may be tried anew: they may suit another transaction.
+    """
+    attempt, work = state.attempt, state.work
     if attempt is not None:
         attempt = replace(attempt, forgotten=True)
-    return replace(state, holding=UNKNOWN_HOLDING, attempt=attempt)
+    if work is not None:
+        work = replace(work, form=state.first_form(work.steps[0].setpoint))
+    return replace(state, holding=UNKNOWN_HOLDING, attempt=attempt, work=work)
 
 
 def transaction_started(state: AssetState, event: events.TransactionStarted) -> AssetState:

@@ -177,7 +177,7 @@ def _send_step(draft: Draft, step: Step, decision: Decision | None) -> None:
     state = draft.state
     work = None if decision is not None else state.work
     number = 1 if work is None else work.tries + 1
-    form = _first_form(draft, step) if work is None or not work.tries else work.form
+    form = state.first_form(step.setpoint) if work is None or not work.tries else work.form
     own_id = attempt_id(state.asset_id, state.outside.epoch, draft.next_version)
     lease_s = _lease_s(draft, step)
     try:
@@ -206,11 +206,6 @@ def _send_step(draft: Draft, step: Step, decision: Decision | None) -> None:
     expires_us = decision.expires_us if decision else work.decision.expires_us if work else None
     keep_no_more(draft)
     draft.want(Send(own_id, payload, draft.rules.command_timeout_s, expires_us))
-
-
-def _first_form(draft: Draft, step: Step) -> int:
-    """Return the form to begin with: the one in which the device took a rate last."""
-    return 0 if step.setpoint == RELEASED else draft.state.form
 
 
 def _applied_w(payload: Payload) -> int | None:

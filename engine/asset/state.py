@@ -11,7 +11,7 @@ from msgspec import Struct, field
 
 from engine.adapters.base import Payload, SetpointRead, Spelling
 from engine.commands import CommandType
-from engine.events import Decision, Setpoint, Step
+from engine.events import RELEASED, Decision, Setpoint, Step
 from engine.plans import Plan, PlanRef
 from engine.rules import AssetRules
 from engine.types import AssetId, CommandId, ScheduleId
@@ -238,6 +238,10 @@ class AssetState(Struct, frozen=True, gc=False, omit_defaults=True):
     form: int = 0
     crashes: int = 0
     outside: Outside = Outside()
+
+    def first_form(self, setpoint: Setpoint) -> int:
+        """Return the form to begin with: that of the last rate; a release begins with its own."""
+        return 0 if setpoint == RELEASED else self.form
 
     @property
     def in_doubt(self) -> OpenAttempt | None:

@@ -74,6 +74,64 @@ def test_a_refusal_is_not_repeated_in_the_same_form() -> None:
     assert frames(rig) == 3
 
 
+TRANSACTION = base.TransactionChanged("started", "7", "key")
+ENDED = base.TransactionChanged("ended", "7")
+
+
+@pytest.mark.parametrize("refused_before", [0, 1])
+def test_a_refusal_for_a_transaction_that_is_over_says_nothing_of_the_form(
+    refused_before: int,
+) -> None:
+    """A charger that was offline refuses a profile for what it had ended meanwhile."""
+    rig = charger(forms=3)
+    rig.answer()
+    rig.observe(TRANSACTION)
+    for _ in range(refused_before):
+        rig.answer(outcome="rejected")
+    rig.observe(ENDED)
+    rig.answer(outcome="rejected")
+    assert rig.state.attempt is not None
+    assert rig.state.attempt.form == 0
+    rig.answer()
+    assert rig.state.form == 0
+
+
+def test_a_retry_for_another_transaction_begins_the_ladder_anew() -> None:
+    """The first form was refused for the one before, the second met an error."""
+    rig = charger(forms=3)
+    rig.answer()
+    rig.observe(TRANSACTION)
+    rig.answer(outcome="rejected")
+    rig.answer(outcome="error")
+    rig.observe(ENDED)
+    rig.advance(4)
+    assert rig.state.attempt is not None
+    assert rig.state.attempt.form == 0
+
+
+def test_a_last_refusal_for_a_transaction_that_is_over_is_not_waited_upon() -> None:
+    """Its command has FAILED; the setpoint goes at once for what runs now."""
+    rig = charger(max_retries=0)
+    rig.answer()
+    rig.observe(TRANSACTION, ENDED)
+    rig.answer(outcome="rejected")
+    assert frames(rig) == 3
+    rig.answer()
+    assert [one.split()[1] for one in rig.story()] == ["COMPLETED", "FAILED", "COMPLETED"]
+
+
+def test_a_release_that_is_refused_across_a_boot_goes_in_its_own_form() -> None:
+    """The form of a rate is none of a release."""
+    rig = charger(forms=2, on_stop="release")
+    rig.answer(outcome="rejected")
+    rig.answer()
+    rig.tell(message.Stopping())
+    rig.observe(base.Connected(booted=True))
+    rig.answer(outcome="rejected")
+    assert rig.state.attempt is not None
+    assert rig.state.attempt.form == 0
+
+
 def test_the_ladder_of_forms_is_no_longer_than_the_attempts() -> None:
     """Four attempts in all, whatever the reason."""
     rig = charger(forms=9)
