@@ -5,18 +5,24 @@ stream and the version stand in the row itself. Bytes are deterministic: the sam
 always give the same.
 """
 
-from collections.abc import Callable, Mapping
-from typing import Any, Final, TypeAlias
+from collections.abc import Mapping
+from typing import Annotated, Any, Final, TypeAlias
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from engine.errors import StoreCorrupt
+from engine.types import US_PER_S
+from engine.upcasters import SCHEMA, UPCASTERS, Upcaster
 
-SCHEMA: Final = 1
+# From the year 1 to the year 9999: what a datetime can show.
+_Moment: TypeAlias = Annotated[
+    int, Meta(ge=-62_135_596_800 * US_PER_S, lt=253_402_300_800 * US_PER_S)
+]
+_Count: TypeAlias = Annotated[int, Meta(ge=1)]
+_Body: TypeAlias = tuple[_Count, int, _Moment, _Moment, str | None, str | None, msgspec.Raw]
 
-Upcaster: TypeAlias = Callable[[dict[str, Any]], dict[str, Any]]
-"""Turns an event's fields of one schema version into those of the next."""
+_RAW: Final = msgspec.msgpack.Decoder(_Body)
 
 
 class Header(Struct, frozen=True, gc=False):
@@ -66,17 +72,16 @@ class Codec:
     def __init__(
         self,
         vocabulary: Mapping[str, type],
-        upcasters: Mapping[tuple[str, int], Upcaster] | None = None,
+        upcasters: Mapping[tuple[str, int], Upcaster] = UPCASTERS,
+        schema: int = SCHEMA,
     ) -> None:
-        """Know these topics; ``upcasters`` lift fields from the schema version that they name."""
+        """Know these topics; ``upcasters`` lift what was written before ``schema``."""
         self._topics = {type_: topic for topic, type_ in vocabulary.items()}
         self._vocabulary = dict(vocabulary)
-        self._upcasters = dict(upcasters or {})
+        self._upcasters = dict(upcasters)
+        self._schema = schema
         self._encoder = msgspec.msgpack.Encoder(order="deterministic")
         self._decoders: dict[str, msgspec.msgpack.Decoder[Any]] = {}
-        self._raw = msgspec.msgpack.Decoder(
-            tuple[int, int, int, int, str | None, str | None, msgspec.Raw]
-        )
 
     def encode(self, header: Header, event: object) -> Row:
         """Return an event as a row.
@@ -97,34 +102,42 @@ class Codec:
         return Row(header.stream, header.version, topic, self._encoder.encode(body))
 
     def decode(self, row: Row) -> Record:
-        """Return a row as a record.
+        """Return a row as a record, its event as the present version knows it.
 
         Raises:
-            StoreCorrupt: the row cannot be read; names its position, stream and version.
+            StoreCorrupt: the row cannot be read; names its position, stream, version and topic.
         """
         try:
-            schema, epoch, at_us, wall_us, cause, correlation, raw = self._raw.decode(row.state)
+            schema, epoch, at_us, wall_us, cause, correlation, raw = _RAW.decode(row.state)
             event = self._event(row.topic, schema, raw)
-        except (msgspec.MsgspecError, KeyError, ValueError, TypeError) as error:
-            where = f"position {row.position}, stream {row.stream}, version {row.version}"
-            message = f"the row at {where} ({row.topic}) cannot be read: {error}"
-            raise StoreCorrupt(message) from error
+        except Exception as error:
+            raise StoreCorrupt(f"{unreadable(row)}: {error}") from error
         header = Header(epoch, row.stream, row.version, at_us, wall_us, cause, correlation, schema)
         return Record(header, row.topic, event, row.position)
 
     def _event(self, topic: str, schema: int, raw: msgspec.Raw) -> object:
-        if schema < SCHEMA:
+        kind = self._vocabulary.get(topic)
+        if kind is None:
+            raise ValueError("this version knows no such event")
+        if schema > self._schema:
+            raise ValueError(f"schema {schema} is newer than this version's, {self._schema}")
+        if schema < self._schema:
             return self._lifted(topic, schema, raw)
         decoder = self._decoders.get(topic)
         if decoder is None:
-            decoder = msgspec.msgpack.Decoder(self._vocabulary[topic])
-            self._decoders[topic] = decoder
+            decoder = self._decoders[topic] = msgspec.msgpack.Decoder(kind)
         return decoder.decode(raw)
 
     def _lifted(self, topic: str, schema: int, raw: msgspec.Raw) -> object:
         fields: dict[str, Any] = msgspec.msgpack.decode(raw)
-        for version in range(schema, SCHEMA):
+        for version in range(schema, self._schema):
             lift = self._upcasters.get((topic, version))
             if lift is not None:
                 fields = lift(fields)
         return msgspec.convert(fields, self._vocabulary[topic])
+
+
+def unreadable(row: Row) -> str:
+    """Return how a row that cannot be read is told of: which one it is."""
+    where = f"position {row.position}, stream {row.stream}, version {row.version}"
+    return f"the row at {where} ({row.topic}) cannot be read"

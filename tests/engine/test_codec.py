@@ -7,7 +7,6 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from engine import codec as codec_module
 from engine import events
 from engine.adapters.base import Frame, Payload
 from engine.codec import Codec, Header, Row
@@ -17,6 +16,7 @@ from engine.events import RELEASED, Decision, Setpoint, Step, Taken
 from engine.plans import Plan, PlanRef
 from engine.rules import AssetRules
 from engine.types import AssetId, AssetKind, CommandId, ScheduleId
+from engine.upcasters import SCHEMA, UPCASTERS, Upcaster
 
 HEADER = Header(3, "ast_1", 7, 11, 12, "sch_1", None)
 CODEC = Codec(events.TOPICS)
@@ -88,18 +88,32 @@ def test_an_event_id_says_where_the_event_stands() -> None:
     assert HEADER.event_id == "evt_3_ast_1_7"
 
 
+RETIRED = CODEC.encode(HEADER, events.AssetRetired()).state
+
+
+def body(*, schema: int = 1, at_us: int = 1) -> bytes:
+    """Return the bytes of a row, whose event is AssetRetired."""
+    return msgspec.msgpack.encode((schema, 1, at_us, 2, None, None, {}))
+
+
 @pytest.mark.parametrize(
-    "row",
+    ("topic", "state", "told"),
     [
-        Row("s", 1, "asset.retired", b"junk", 4),
-        Row("s", 1, "asset.unheard_of", CODEC.encode(HEADER, events.AssetRetired()).state, 4),
-        Row("s", 1, "asset.recovered", CODEC.encode(HEADER, events.AssetRetired()).state, 4),
+        ("asset.retired", b"junk", "truncated|malformed|Expected"),
+        ("asset.retired", RETIRED[:-1], "truncated"),
+        ("asset.retired", b"\x91" * 5_000, "Expected|recursion"),
+        ("asset.unheard_of", RETIRED, "knows no such event"),
+        ("asset.recovered", RETIRED, "missing required field `epoch`"),
+        ("asset.retired", body(schema=2), "schema 2 is newer than this version's, 1"),
+        ("asset.retired", body(schema=0), "Expected `int` >= 1"),
+        ("asset.retired", body(at_us=1 << 62), "Expected `int` <= "),
     ],
 )
-def test_a_row_that_cannot_be_read_is_named(row: Row) -> None:
-    """By position, stream and version."""
-    with pytest.raises(StoreCorrupt, match="position 4, stream s, version 1"):
-        CODEC.decode(row)
+def test_a_row_that_cannot_be_read_is_named(topic: str, state: bytes, told: str) -> None:
+    """By position, stream, version and topic, with what is wrong with it."""
+    where = "position 4, stream s, version 1"
+    with pytest.raises(StoreCorrupt, match=rf"{where} \({topic}\) cannot be read: .*({told})"):
+        CODEC.decode(Row("s", 1, topic, state, 4))
 
 
 @attrs.frozen
@@ -109,9 +123,32 @@ class Renamed:
     power_w: int
 
 
-def test_an_older_row_is_lifted_step_by_step(monkeypatch: pytest.MonkeyPatch) -> None:
+LIFTS: dict[tuple[str, int], Upcaster] = {
+    ("t", 1): lambda old: {"watts": old["kilowatts"] * 1_000},
+    ("t", 2): lambda old: {"power_w": old["watts"]},
+}
+LIFTING = Codec({"t": Renamed}, LIFTS, schema=4)
+
+
+@pytest.mark.parametrize(
+    ("schema", "fields"), [(1, {"kilowatts": 5}), (2, {"watts": 5_000}), (3, {"power_w": 5_000})]
+)
+def test_an_older_row_is_lifted_step_by_step(schema: int, fields: dict[str, int]) -> None:
     """What was written years ago is read as what it is called today."""
-    monkeypatch.setattr(codec_module, "SCHEMA", 3)
-    state = msgspec.msgpack.encode((1, 1, 2, 3, None, None, {"watts": 5}))
-    lifted = Codec({"t": Renamed}, {("t", 1): lambda old: {"power_w": old["watts"]}})
-    assert lifted.decode(Row("s", 1, "t", state)).event == Renamed(5)
+    state = msgspec.msgpack.encode((schema, 1, 2, 3, None, None, fields))
+    record = LIFTING.decode(Row("s", 1, "t", state))
+    assert record.event == Renamed(5_000)
+    assert record.header.schema == schema
+
+
+def test_a_row_that_cannot_be_lifted_is_named() -> None:
+    """Whatever the lifting function stumbles over."""
+    state = msgspec.msgpack.encode((1, 1, 2, 3, None, None, {}))
+    with pytest.raises(StoreCorrupt, match="position 9, stream s, version 1"):
+        LIFTING.decode(Row("s", 1, "t", state, 9))
+
+
+def test_what_lifts_is_for_events_there_are_and_older_schemas() -> None:
+    """A topic is stable for ever; the present schema needs no lifting."""
+    assert {topic for topic, _ in UPCASTERS} <= set(events.TOPICS)
+    assert all(1 <= schema < SCHEMA for _, schema in UPCASTERS)
