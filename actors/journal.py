@@ -12,7 +12,7 @@ from actors.clock import Clocks
 from actors.store import Store, VersionConflict
 from engine.codec import Codec, Header, Record, Row
 from engine.errors import StoreUnavailable
-from engine.seals import FIRST, STREAM, LogSealed, digest_of
+from engine.seals import FIRST, STREAM, LogSealed, checksums_of, digest_of
 from engine.types import Instant
 
 logger = logging.getLogger("setpoint")
@@ -231,6 +231,7 @@ class Journal:
             self._previous,
             self.epoch,
             self._instance,
+            checksums_of(batch.rows),
         )
         self._rows += len(batch.rows) + 1
         version = self._versions.get(STREAM, 0) + 1

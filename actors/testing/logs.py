@@ -1,0 +1,151 @@
+"""Logs as a journal would write them, made without one: for tests of what reads a log."""
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+import attrs
+from msgspec.structs import replace
+
+from actors.reading import VOCABULARY
+from engine import events
+from engine.adapters.base import Frame, Payload
+from engine.codec import Codec, Header, Row
+from engine.commands import CommandStatus, CommandType
+from engine.events import Decision, Setpoint, Step, Taken
+from engine.plans import Plan, PlannedChange, PlanRef, command_id, pack
+from engine.rules import AssetRules
+from engine.seals import FIRST, STREAM, LogSealed, checksums_of, digest_of
+from engine.types import US_PER_S, AssetId, AssetKind, Channel, Instant, ScheduleId
+
+START_US: Final = 1_800_000_000 * US_PER_S
+SCHEDULE: Final = ScheduleId("sch_1")
+_CODEC: Final = Codec(VOCABULARY)
+_MINUTE_US: Final = 60 * US_PER_S
+
+Entry = tuple[str, object, Instant]
+"""An event: its stream, itself, and when it happened."""
+
+
+@attrs.define
+class SealedLog:
+    """Rows in the order of a log, in sealed transactions; positions follow each other."""
+
+    rows: list[Row] = attrs.field(factory=list)
+    epoch: int = 1
+    _versions: dict[str, int] = attrs.field(factory=dict)
+    _previous: bytes = FIRST
+
+    def commit(self, *entries: Entry) -> list[Row]:
+        """Write events as one transaction; return its rows, the seal last."""
+        batch = [self._row(*entry) for entry in entries]
+        seal = LogSealed(
+            self._versions.get(STREAM, 0) + 1,
+            len(batch),
+            len(self.rows) + 1,
+            digest_of(batch),
+            self._previous,
+            self.epoch,
+            "engine",
+            checksums_of(batch),
+        )
+        own = self._row(STREAM, seal, entries[-1][2])
+        self._previous = digest_of((own,))
+        batch.append(own)
+        first = len(self.rows) + 1
+        self.rows += [replace(row, position=first + n) for n, row in enumerate(batch)]
+        return self.rows[first - 1 :]
+
+    def _row(self, stream: str, event: object, at: Instant) -> Row:
+        version = self._versions[stream] = self._versions.get(stream, 0) + 1
+        return _CODEC.encode(Header(self.epoch, stream, version, at.plan_us, at.device_us), event)
+
+
+def depot_log(assets: int, changes: int, batch: int) -> SealedLog:
+    """Return the log of a depot in which every planned change was sent and accepted.
+
+    Each asset has 5 events and 2 a change, in transactions of ``batch`` events.
+    """
+    log = SealedLog()
+    entries = list(_depot(assets, changes))
+    for first in range(0, len(entries), batch):
+        log.commit(*entries[first : first + batch])
+    return log
+
+
+def asset_name(number: int) -> AssetId:
+    """Return the id of one asset of a depot."""
+    return AssetId(f"ast_bay_{number}")
+
+
+def _depot(assets: int, changes: int) -> Iterator[Entry]:
+    names = [asset_name(number) for number in range(1, assets + 1)]
+    plans = {name: _plan(changes) for name in names}
+    horizon_us = START_US + changes * _MINUTE_US
+    at = Instant(START_US - _MINUTE_US, START_US - _MINUTE_US)
+    yield "site", events.SiteConfigured("sit_depot", "UTC", tuple(names)), at
+    for name in names:
+        rules = AssetRules(name, AssetKind.EV_CHARGER, "fake", name, 22_000, fallback_w=4_200)
+        yield name, events.AssetConfigured(rules), at
+        yield name, events.ConnectionChanged(connected=True, booted=True), at
+        yield name, events.StateChanged("AVAILABLE", "PREPARING", "plug_in", "Preparing"), at
+        yield name, events.CapabilitiesLearned({"MaxStackLevel": "3"}), at
+    received = events.ScheduleReceived(SCHEDULE, 1, START_US, horizon_us, b"digest", plans)
+    yield SCHEDULE, received, at
+    for ordinal, name in enumerate(names):
+        ref = PlanRef(SCHEDULE, 1, ordinal)
+        yield name, events.PlanReplaced(ref, plans[name], START_US, horizon_us), at
+    for index in range(changes):
+        yield from _changed(names, plans[names[0]], index)
+
+
+def _plan(changes: int) -> Plan:
+    packed = [
+        PlannedChange(n, START_US + n * _MINUTE_US, Channel.CHARGE, 4_000 + n % 7 * 1_000)
+        for n in range(changes)
+    ]
+    return pack(packed, ("ev_kw",))
+
+
+def _changed(names: Sequence[AssetId], plan: Plan, index: int) -> Iterator[Entry]:
+    """Yield what happens when a change falls due: every asset begins, then every one answers."""
+    change = plan.change(index)
+    sent = Instant(change.due_us, change.due_us)
+    answered = Instant(change.due_us + 80_000, change.due_us + 80_000)
+    for ordinal, name in enumerate(names):
+        yield name, _started(name, PlanRef(SCHEDULE, 1, ordinal), change), sent
+    for name in names:
+        accepted = events.AttemptEnded(
+            f"att_{name}_{index}",
+            "accepted",
+            CommandStatus.COMPLETED,
+            '{"status":"Accepted"}',
+            evidence="ack",
+        )
+        yield name, accepted, answered
+
+
+def _started(name: AssetId, ref: PlanRef, change: PlannedChange) -> events.AttemptStarted:
+    ids = (command_id(ref, change.index),)
+    target = Setpoint(change.watts, 0)
+    step = Step(ids, CommandType.SET_CHARGE_RATE, change.watts, target)
+    decision = Decision(
+        target,
+        "schedule",
+        (step,),
+        change.due_us,
+        taken=Taken(SCHEDULE, change.index + 1),
+        sequence=1,
+    )
+    return events.AttemptStarted(
+        f"att_{name}_{change.index}",
+        1,
+        0,
+        ids,
+        CommandType.SET_CHARGE_RATE,
+        change.watts,
+        change.watts,
+        target,
+        Payload((Frame("SetChargingProfile", {"connectorId": 1, "limit": change.watts}),)),
+        change.due_us + 900 * US_PER_S,
+        decision,
+    )
