@@ -1,18 +1,19 @@
 """What a store says when it is asked: records, histories and states, without an engine."""
 
-from collections.abc import Iterator
-from datetime import datetime
+from collections.abc import Iterator, Sequence
 from typing import Final
 
-from actors.store import Store
+from actors.store import Progress, Store
+from actors.verifying import verify_store
 from engine.codec import Codec, Record, Row
 from engine.errors import UnknownCommand
 from engine.events import TOPICS
 from engine.history import CommandRecord, Filters, History, histories
-from engine.seals import TOPIC, LogSealed
-from engine.types import to_us
+from engine.seals import TOPIC, LogSealed, SealMark
+from engine.verification import Verification
 
 VOCABULARY: Final[dict[str, type]] = {**TOPICS, TOPIC: LogSealed}
+_ALL: Final = Filters()
 
 
 class Reader:
@@ -49,28 +50,15 @@ class Reader:
         """Return the position of the newest record, 0 when there is none."""
         return self._store.last_position()
 
-    def history(  # noqa: PLR0913 - the contract's filters
-        self,
-        *,
-        asset: str | None = None,
-        type: str | None = None,
-        status: str | None = None,
-        cause: str | None = None,
-        schedule: str | None = None,
-        since: datetime | None = None,
-        until: datetime | None = None,
-    ) -> History:
+    def history(self, filters: Filters = _ALL) -> History:
         """Return the commands that pass the filters, by due time."""
-        filters = Filters(
-            asset,
-            type,
-            status,
-            cause,
-            schedule,
-            None if since is None else to_us(since),
-            None if until is None else to_us(until),
-        )
         return histories(self.records(), filters)
+
+    def verify(
+        self, known: Sequence[SealMark] = (), progress: Progress | None = None
+    ) -> Verification:
+        """Return what is wrong with the store; see `actors.verifying.verify_store`."""
+        return verify_store(self._store, self._codec, known, progress)
 
     def command(self, command_id: str) -> CommandRecord:
         """Return one command.

@@ -1,18 +1,20 @@
 """ActorSystem: the one composition root, and what host programs call."""
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from datetime import datetime, timedelta
 from os import PathLike
 from typing import TYPE_CHECKING, Literal, Self
 
 from actors.assembly import Assembly
+from actors.audit import Audit
 from actors.clock import Clocks
 from actors.dispatcher import Receipt, Submitted
 from actors.handles import CommandHandle, Watch
 from actors.ids import Ids
 from actors.journal import Journal
+from actors.reading import Reader
 from actors.running import Running
 from actors.runtime import Runtime
 from actors.standing import PlanStart
@@ -22,7 +24,6 @@ from engine.asset import messages as message
 from engine.asset.view import view_of
 from engine.bus import Event, Subscription
 from engine.by_hand import check_schedule_id, command_type, signed_target, target_of
-from engine.codec import Record
 from engine.commands import CommandType
 from engine.config import Site
 from engine.errors import CommandRefused, EngineClosed, Fenced, SetpointError, UnknownAsset
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 _ANSWER_S = 30.0
 
 
-class ActorSystem:
+class ActorSystem(Audit):
     """A running engine: one site, its store, its assets. A context manager.
 
     Every method may be called from any thread but a subscriber's handler may not wait in one.
@@ -273,37 +274,11 @@ class ActorSystem:
         """Call a handler for each event committed from now on; without types, for all."""
         return self._running.runtime.bus.subscribe(handler, *types)
 
-    def events(self, *, after: int = 0) -> Iterator[Record]:
-        """Return all committed events behind a position, in the order of the log."""
-        return self._running.reader.records(after)
-
     def state(self) -> Mapping[str, AssetView]:
         """Return every asset as it is known now."""
         now = self._running.clocks.now()
         board = self._running.assembly.board
         return {asset: view_of(board[asset], now) for asset in self._running.assembly.tell}
-
-    def history(  # noqa: PLR0913 - the contract's filters
-        self,
-        *,
-        asset: str | None = None,
-        type: str | None = None,
-        status: str | None = None,
-        cause: str | None = None,
-        schedule: str | None = None,
-        since: datetime | None = None,
-        until: datetime | None = None,
-    ) -> History:
-        """Return the commands that pass the filters, planned ones included, by due time."""
-        return self._running.reader.history(
-            asset=asset,
-            type=type,
-            status=status,
-            cause=cause,
-            schedule=schedule,
-            since=since,
-            until=until,
-        )
 
     def history_since_open(self) -> History:
         """Return the commands that were open when this engine opened, or came since."""
@@ -362,6 +337,10 @@ class ActorSystem:
         self.close()
 
     # --- inside
+
+    @property
+    def _reader(self) -> Reader:
+        return self._running.reader
 
     @property
     def _running(self) -> Running:

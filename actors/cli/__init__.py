@@ -24,6 +24,7 @@ VERBS: Final = {
     "show": ("actors.cli.read", "Show one command with every attempt and answer."),
     "state": ("actors.cli.read", "Show every asset as it is known now."),
     "tail": ("actors.cli.read", "Print events as they are committed."),
+    "verify": ("actors.cli.verify", "Check a store against its seals; name what is wrong."),
     "backup": ("actors.cli.backup", "Copy a live store, consistently."),
     "sim": ("actors.cli.sim", "Simulate a charger or a battery over a real socket."),
     "bench": ("actors.cli.bench", "Measure, each figure beside its limit."),

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from actors.cli.output import progress_bar
 from actors.cli.places import store_url
 from actors.store import open_store
 from engine.errors import UsageError
@@ -18,11 +19,7 @@ def backup(place: str, file: Path) -> None:
         raise UsageError(f"{file} is there already")
     store = open_store(store_url(place), read_only=True)
     try:
-        with click.progressbar(length=100, label="backup") as bar:
-
-            def progress(done: int, total: int) -> None:
-                bar.update(round(100 * done / max(total, 1)) - bar.pos)
-
+        with progress_bar("backup") as progress:
             store.backup(file, progress)
     finally:
         store.close()

@@ -1,9 +1,10 @@
 """How verbs print: tables for people, JSON lines and CSV for programs."""
 
+import contextlib
 import csv
 import io
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
 import click
@@ -85,3 +86,15 @@ def text(value: object) -> str:
     if isinstance(value, list | tuple):
         return " ".join(str(one) for one in value)
     return str(value)
+
+
+@contextlib.contextmanager
+def progress_bar(label: str) -> Iterator[Callable[[int, int], None]]:
+    """Show on a terminal how much of how much is done, on standard error."""
+    with click.progressbar(length=100, label=label, file=sys.stderr) as bar:
+
+        def progress(done: int, total: int) -> None:
+            bar.update(round(100 * done / max(total, 1)) - bar.pos)
+
+        yield progress
+        progress(1, 1)

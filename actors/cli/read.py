@@ -4,11 +4,11 @@ import threading
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import click
 import msgspec
 
+from actors.audit import filters_of
 from actors.cli.output import emit, formats, json_line
 from actors.cli.places import control_socket, reader_of
 from actors.clock import wall_now
@@ -53,18 +53,18 @@ def moment(text: str | None) -> datetime | None:
 @formats
 def history(place: str, form: str | None, **filters: str | None) -> None:
     """List commands by due time, planned ones included, with their lifecycle."""
-    given: dict[str, Any] = {
-        "asset": filters["asset"],
-        "type": filters["type_"],
-        "status": filters["status"],
-        "cause": filters["cause"],
-        "schedule": filters["schedule"],
-        "since": moment(filters["since"]),
-        "until": moment(filters["until"]),
-    }
+    given = filters_of(
+        asset=filters["asset"],
+        type=filters["type_"],
+        status=filters["status"],
+        cause=filters["cause"],
+        schedule=filters["schedule"],
+        since=moment(filters["since"]),
+        until=moment(filters["until"]),
+    )
     columns = ("due_at", "asset_id", "type", "value_kw", "applied_kw", "status", "reason", "id")
     with reader_of(place) as reader:
-        found = reader.history(**given)
+        found = reader.history(given)
         emit((to_json(one) for one in found), form, columns, "Commands")
 
 

@@ -30,6 +30,7 @@ from engine.history import CommandRecord, histories
 from engine.plans import Plan, PlannedChange, PlanRef, pack
 from engine.rules import AssetRules
 from engine.types import US_PER_S, AssetId, AssetKind, Channel, Instant, ScheduleId
+from engine.verification.folds import Folds
 
 
 class FakeSpelling:
@@ -105,7 +106,8 @@ def names_of(happened: Iterable[object]) -> list[str]:
 class Rig:
     """One asset: tell it things, let time pass, look at what it did.
 
-    Every commit is checked: the live state equals the fold of its events.
+    Every commit is checked: the live state equals the fold of its events, an attempt has one
+    outcome and what is over stays over.
     """
 
     START_US = 1_800_000_000 * US_PER_S
@@ -133,6 +135,7 @@ class Rig:
         self.offered: message.PlanOffered | None = None
         self.told = self.now
         self._shared_slot = shared_slot
+        self._folds = Folds()
         self.blank = AssetState(rules.asset_id)
         self.state = replace(self.blank, outside=self._outside(1))
         self.tell(message.Configured(rules))
@@ -165,8 +168,8 @@ class Rig:
         self.told = self.now
         state = noted(self.state, told, self.now)
         draft = decided(state, told, self.now)
-        self.events += draft.events
-        self.times += [self.now] * len(draft.events)
+        for event in draft.events:
+            self._record(event)
         self.state = draft.state
         for one in draft.effects:
             self.state = performed(self.state, one)
@@ -178,6 +181,15 @@ class Rig:
         assert replace(self.fold(), outside=self.state.outside) == self.state  # noqa: S101 - the kit's own check
         kept = snapshot.decode(snapshot.encode(self.state))
         assert kept == replace(self.state, outside=self.blank.outside)  # noqa: S101 - the kit's own check
+
+    def _record(self, event: events.AssetEvent) -> None:
+        """Keep an event, which keeps what is promised of it."""
+        self.events.append(event)
+        self.times.append(self.now)
+        at, version = self.now, len(self.events)
+        header = Header(1, self.state.asset_id, version, at.plan_us, at.device_us)
+        wrong = self._folds.feed(Record(header, "a.topic", event))
+        assert wrong is None, wrong  # noqa: S101 - the kit's own check
 
     def _check_rest(self) -> None:
         """What is at rest by its quick test is so by the whole of the rules."""

@@ -55,6 +55,15 @@ def decode(body: bytes) -> AssetState | None:
         return None
 
 
+def is_other_version(body: bytes) -> bool:
+    """Return whether a snapshot was made with other fields or by another `evolve`."""
+    try:
+        versions = _VERSIONS.decode(body)
+    except msgspec.MsgspecError:
+        return False
+    return (versions.fields, versions.evolve) != (FIELDS, EVOLVE)
+
+
 def digest(state: AssetState) -> bytes:
     """Return the SHA-256 of what is folded of a state."""
     return hashlib.sha256(encode(state)).digest()

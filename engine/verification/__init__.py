@@ -2,6 +2,7 @@
 
 from engine.verification.comparison import Comparison
 from engine.verification.result import Verification
+from engine.verification.snapshots import SnapshotComparison
 from engine.verification.verifier import Verifier, verify
 
-__all__ = ["Comparison", "Verification", "Verifier", "verify"]
+__all__ = ["Comparison", "SnapshotComparison", "Verification", "Verifier", "verify"]

@@ -1,5 +1,6 @@
 """What was found wrong with a log, gathered while it is read."""
 
+from collections.abc import Iterable
 from typing import Final
 
 from msgspec.structs import replace
@@ -23,6 +24,7 @@ class Findings:
         self._rows: dict[int, Discrepancy] = {}
         self._gone: list[Discrepancy] = []
         self._events: list[Discrepancy] = []
+        self._beside: list[Discrepancy] = []
         self._broken: dict[str, int] = {}
 
     def breaks(self, stream: str, place: int) -> None:
@@ -52,13 +54,20 @@ class Findings:
         if len(self._events) < MOST:
             self._events.append(one)
 
+    def add_beside(self, found: Iterable[Discrepancy]) -> None:
+        """Take what is wrong with something that is kept beside the log."""
+        for one in found:
+            if len(self._beside) < MOST:
+                self._beside.append(one)
+            else:
+                self.more += 1
+
     def listed(self) -> tuple[Discrepancy, ...]:
-        """Return the problems in the order of the log."""
+        """Return the problems in the order of the log, then those of what is kept beside it."""
         events = (
             one
             for one in self._events
             if one.stream not in self._broken or one.place < self._broken[one.stream]
         )
-        return tuple(
-            sorted((*self._gone, *self._rows.values(), *events), key=lambda one: one.place)
-        )
+        log = sorted((*self._gone, *self._rows.values(), *events), key=lambda one: one.place)
+        return (*log, *self._beside)

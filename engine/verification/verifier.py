@@ -58,7 +58,7 @@ class Verifier:
         """Return what came of it. Once."""
         self._take(self._chain.finish(self._place + 1))
         for comparison in self._comparisons:
-            self._add(comparison.finished())
+            self._findings.add_beside(comparison.finished())
         self._name_what_is_missing()
         last = self._chain.last
         return Verification(
@@ -102,7 +102,7 @@ class Verifier:
             return
         state = self._fold(record, placed)
         for comparison in self._comparisons:
-            self._add(comparison.recorded(record, state))
+            self._findings.add_beside(comparison.recorded(record, state))
 
     def _fold(self, record: Record, placed: Placed) -> AssetState | None:
         if self._folds is None or self._findings.is_broken(record.header.stream):

@@ -1,0 +1,62 @@
+"""The verb that checks a store against its seals."""
+
+import click
+
+from actors.cli.output import emit, formats, json_line, progress_bar
+from actors.cli.places import reader_of
+from engine.errors import UsageError
+from engine.seals import SealMark, parse_mark
+from engine.verification import Verification
+from engine.verification.result import to_json
+
+
+@click.command()
+@click.argument("place", metavar="SITE|STORE", type=click.Path())
+@click.option(
+    "--seal",
+    "seals",
+    multiple=True,
+    metavar="N:DIGEST",
+    help="A seal that was noted down before: it has to be there as it was.",
+)
+@formats
+def verify(place: str, seals: tuple[str, ...], form: str | None) -> None:
+    """Check that a store is what the engine wrote: seals, streams, folds, snapshots.
+
+    Each problem names the row that it concerns. That rows were cut off at the very end shows only
+    against a later seal: note down the one that is printed, and give it to the next --seal.
+    """
+    known = tuple(map(_mark, seals))
+    with reader_of(place) as reader, progress_bar("verify") as progress:
+        found = reader.verify(known, progress)
+    _print(found, form)
+    if not found.ok:
+        raise click.exceptions.Exit(1)
+
+
+def _mark(text: str) -> SealMark:
+    try:
+        return parse_mark(text)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+
+
+def _print(found: Verification, form: str | None) -> None:
+    if form == "json":
+        click.echo(json_line(to_json(found)))
+        return
+    if form == "csv":
+        problems = to_json(found)["problems"]
+        emit(problems if isinstance(problems, list) else [], "csv", (), "")
+        return
+    for one in found.problems:
+        click.echo(str(one))
+    if found.more:
+        click.echo(f"and {found.more:,} more")
+    told = "nothing wrong" if found.ok else f"{len(found.problems) + found.more:,} problems"
+    click.echo(
+        f"{found.rows:,} rows, {found.seals:,} seals, {found.streams:,} streams, "
+        f"{found.assets:,} assets: {told}"
+    )
+    if found.last_seal is not None:
+        click.echo(f"last seal {found.last_seal}")

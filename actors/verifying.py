@@ -1,0 +1,81 @@
+"""Verify a store: its log, read once, and what is kept beside it."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Final
+
+from actors.accepted import SCHEDULES, decode_accepted
+from actors.store import Progress, Store
+from engine import events
+from engine.asset import AssetState
+from engine.codec import Codec, Record, Row
+from engine.discrepancy import Discrepancy
+from engine.seals import SealMark
+from engine.verification import SnapshotComparison, Verification, Verifier
+
+if TYPE_CHECKING:
+    from engine.types import AssetId
+
+_EVERY: Final = 2_000  # rows from one sign of progress to the next
+
+
+def verify_store(
+    store: Store,
+    codec: Codec,
+    known: Sequence[SealMark] = (),
+    progress: Progress | None = None,
+) -> Verification:
+    """Return what is wrong with a store; it may be written to meanwhile.
+
+    Args:
+        store: whatever is in it; it is only read.
+        codec: knows the events of its log.
+        known: seals that were told elsewhere, by an export or an earlier verification.
+        progress: is told how many rows of how many were looked at.
+
+    Raises:
+        StoreCorrupt: the file itself is damaged, so that rows cannot even be listed.
+        StoreUnavailable: it cannot be used now.
+    """
+    kept = {row.stream: row for row in store.snapshots()}
+    schedules = kept.pop(SCHEDULES, None)
+    comparisons = (SnapshotComparison(kept.values()), _Schedules(schedules))
+    verifier = Verifier(codec, known=known, comparisons=comparisons)
+    total = store.last_position()
+    for done, row in enumerate(store.read_all()):
+        verifier.feed(row)
+        if progress is not None and done % _EVERY == 0:
+            progress(done, total)
+    return verifier.finish()
+
+
+class _Schedules:
+    """Compares the snapshot of the accepted schedules with their events."""
+
+    def __init__(self, row: Row | None) -> None:
+        self._row = row
+        self._digests: dict[str, bytes] = {}
+        self._in_force: dict[AssetId, str] = {}
+
+    def recorded(self, record: Record, state: AssetState | None) -> Iterable[Discrepancy]:
+        """See `Comparison`."""
+        del state
+        row, event = self._row, record.event
+        if (
+            row is not None
+            and isinstance(event, events.ScheduleReceived)
+            and event.sequence <= row.version
+        ):
+            self._digests[event.schedule_id] = event.digest
+            self._in_force.update(dict.fromkeys(event.plans, event.schedule_id))
+        return ()
+
+    def finished(self) -> Iterator[Discrepancy]:
+        """See `Comparison`."""
+        row = self._row
+        if row is None:
+            return
+        kept = decode_accepted(row.state)
+        wanted = (row.version, self._digests, frozenset(self._in_force.values()))
+        if (kept.sequence, kept.digests, kept.wanted) != wanted:
+            what = "the snapshot is not what the schedules' events lead to"
+            yield Discrepancy(0, None, row.stream, row.version, what)
