@@ -13,7 +13,7 @@ from actors.reading import Reader
 from engine import events
 from engine.asset import AssetState, evolve
 from engine.asset.snapshot import decode
-from engine.codec import Record
+from engine.codec import Record, Row
 from engine.seals import STREAM as LOG
 from engine.site import SiteState, evolve_site
 from engine.types import AssetId, Instant, ScheduleId
@@ -48,9 +48,8 @@ def recover(reader: Reader) -> Recovery:
     accepted = Accepted() if schedules is None else decode_accepted(schedules.state)
     assets = {}
     for asset_id, version in _assets(versions):
-        row = kept.get(asset_id)
-        start = None if row is None else decode(row.state)
-        assets[asset_id] = _folded(reader, start or AssetState(asset_id), version)
+        start = _beginning(asset_id, kept.get(asset_id), version)
+        assets[asset_id] = _folded(reader, start, version)
     return Recovery(
         assets,
         accepted.after(_schedules(reader, accepted, versions)),
@@ -66,9 +65,15 @@ def rebuilt(reader: Reader, asset_id: AssetId) -> AssetState:
     Raises:
         StoreCorrupt: a row cannot be read.
     """
-    row = reader.snapshot(asset_id)
-    start = None if row is None else decode(row.state)
-    return _folded(reader, start or AssetState(asset_id), None)
+    return _folded(reader, _beginning(asset_id, reader.snapshot(asset_id), None), None)
+
+
+def _beginning(asset_id: AssetId, row: Row | None, version: int | None) -> AssetState:
+    """Return what a snapshot says; nothing if it is of no use, or ahead of its stream."""
+    state = None if row is None else decode(row.state)
+    if state is None or (version is not None and state.version > version):
+        return AssetState(asset_id)
+    return state
 
 
 def _folded(reader: Reader, state: AssetState, version: int | None) -> AssetState:

@@ -91,6 +91,9 @@ def text(value: object) -> str:
 @contextlib.contextmanager
 def progress_bar(label: str) -> Iterator[Callable[[int, int], None]]:
     """Show on a terminal how much of how much is done, on standard error."""
+    if not sys.stderr.isatty():
+        yield lambda *_: None
+        return
     with click.progressbar(length=100, label=label, file=sys.stderr) as bar:
 
         def progress(done: int, total: int) -> None:

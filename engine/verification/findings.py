@@ -70,4 +70,5 @@ class Findings:
             if one.stream not in self._broken or one.place < self._broken[one.stream]
         )
         log = sorted((*self._gone, *self._rows.values(), *events), key=lambda one: one.place)
-        return (*log, *self._beside)
+        beside = (one for one in self._beside if one.stream not in self._broken)
+        return (*log, *beside)

@@ -140,6 +140,7 @@ def test_a_schedule_outlives_a_restart(tmp_path: Path) -> None:
         again = {one.id: one.status for one in system.history(cause="schedule")}
         assert again == planned
         assert system.submit(plan(5.0, 7.0)).unchanged
+        assert system.verify().problems == ()
 
 
 def test_an_asset_that_left_the_site_file_is_retired(tmp_path: Path) -> None:

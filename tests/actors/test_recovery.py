@@ -130,6 +130,16 @@ def test_a_snapshot_of_no_use_is_passed_over(store: Store, body: bytes) -> None:
     assert (recovery.assets, read) == ({EV: folded(rig)}, len(rig.events))
 
 
+def test_a_snapshot_ahead_of_its_stream_is_passed_over(store: Store) -> None:
+    """As after a log whose end was cut off: what is not in the log did not happen."""
+    rig = busy(4)
+    rows = rows_of(rig)
+    store.append(rows[:-2])
+    keep(store, rig.state)
+    recovery, read = recovered(store)
+    assert (recovery.assets[EV].version, read) == (len(rows) - 2, len(rows) - 2)
+
+
 def test_a_snapshot_takes_the_place_of_the_one_before(store: Store) -> None:
     """One a stream."""
     first, second = busy(2), busy(4)
