@@ -112,9 +112,8 @@ class SealChain:
             return
         self._doubted = False
         earlier, later = self._rows
-        culprit = earlier if holds and earlier is not None else later
-        if culprit is not None:
-            yield culprit.wrong(SEAL_CHANGED)
+        suspects = [one for one in (earlier if holds else None, later) if one is not None]
+        yield from (one.wrong(SEAL_CHANGED) for one in suspects[:1])
 
     # --- one seal
 
