@@ -1,18 +1,19 @@
 """How the parts of a system are put together: assets, links, dispatcher and site, on a runtime."""
 
+import logging
 import threading
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import attrs
 from msgspec.structs import replace
 
-from actors.accepted import Accepted
 from actors.asset import AssetActor, Services
 from actors.clock import Clocks
 from actors.dispatcher import Assets, DispatcherActor, Taken
 from actors.journal import Journal
 from actors.links.host import LinkHost
+from actors.recovery import Recovery
 from actors.runtime import Runtime
 from actors.snapshots import Snapshots
 from actors.supervisor import CrashLedger
@@ -24,6 +25,8 @@ from engine.asset import messages as message
 from engine.config import AssetConfig, Site
 from engine.rules import AssetRules
 from engine.types import AssetId
+
+logger = logging.getLogger("setpoint")
 
 Tell = Callable[[object], None]
 
@@ -54,19 +57,19 @@ class Assembly:
         self._stopped: set[AssetId] = set()
         self._quiet = threading.Condition()
 
-    def start(self, states: Mapping[AssetId, AssetState], accepted: Accepted) -> None:
+    def start(self, recovery: Recovery) -> None:
         """Start every actor with what the store says of it, and attach the links."""
-        parts = self._parts
+        parts, states = self._parts, recovery.assets
         services = self._services()
         slots = shared_slots(parts.site, parts.adapters)
         for config in parts.site.assets:
-            self._start_asset(config, states, (services, slots.get(config.rules.asset_id)))
+            self._start_asset(config, recovery, (services, slots.get(config.rules.asset_id)))
         for asset_id, state in states.items():
             if asset_id not in self.tell and state.rules is not None:
                 self._retire(state, services)
         actor = DispatcherActor.start(
             parts.runtime.pool,
-            accepted,
+            recovery.accepted,
             self.board,
             (parts.journal, parts.clocks, parts.snapshots),
         )
@@ -101,7 +104,7 @@ class Assembly:
     def _start_asset(
         self,
         config: AssetConfig,
-        states: Mapping[AssetId, AssetState],
+        recovery: Recovery,
         shared: tuple[Services, str | None],
     ) -> None:
         parts = self._parts
@@ -114,8 +117,14 @@ class Assembly:
             shared_slot=slot is not None,
             slot="granted" if slot is None else "idle",
             epoch=parts.journal.epoch,
+            unreadable=recovery.unreadable.get(asset_id),
         )
-        state = replace(states.get(asset_id, AssetState(asset_id)), outside=outside)
+        if outside.unreadable is None:
+            state = recovery.assets.get(asset_id, AssetState(asset_id))
+        else:
+            logger.error("%s is stopped: %s", asset_id, outside.unreadable)
+            state = AssetState(asset_id, rules=config.rules)
+        state = replace(state, outside=outside)
         actor = AssetActor.begin(parts.runtime.pool, state, services)
         tell = actor.actor_ref.tell
         self.tell[asset_id] = tell

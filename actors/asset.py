@@ -26,6 +26,7 @@ from engine.asset import (
 )
 from engine.asset import effects as effect
 from engine.asset import messages as message
+from engine.errors import StoreCorrupt
 from engine.types import AssetId, Instant
 
 if TYPE_CHECKING:
@@ -235,10 +236,19 @@ class AssetActor(PoolActor):
         self.again(crashed)
 
     def _recover(self) -> None:
-        """Rebuild the state from the stream; what is beside the fold goes on."""
+        """Rebuild the state from the stream; what is beside the fold goes on.
+
+        If a row cannot be read nothing more is decided.
+        """
         self._lost = False
-        state = self._services.rebuild(self._state.asset_id)
-        self._state = state = replace(state, outside=self._state.outside)
+        outside = self._state.outside
+        try:
+            state = self._services.rebuild(self._state.asset_id)
+        except StoreCorrupt as error:
+            logger.error("%s is stopped: %s", self._state.asset_id, error)  # noqa: TRY400 - the row says it all
+            state = AssetState(self._state.asset_id, rules=self._state.rules)
+            outside = replace(outside, unreadable=str(error))
+        self._state = state = replace(state, outside=outside)
         self._services.board[state.asset_id] = state
 
 

@@ -1,16 +1,19 @@
 """What a store says when it is asked: records, histories and states, without an engine."""
 
+import logging
 from collections.abc import Iterator, Sequence
 from typing import Final
 
 from actors.store import Progress, Store
 from actors.verifying import verify_store
 from engine.codec import Codec, Record, Row
-from engine.errors import UnknownCommand
+from engine.errors import StoreCorrupt, UnknownCommand
 from engine.events import TOPICS
 from engine.history import CommandRecord, Filters, History, histories
 from engine.seals import TOPIC, LogSealed, SealMark
 from engine.verification import Verification
+
+logger = logging.getLogger("setpoint")
 
 VOCABULARY: Final[dict[str, type]] = {**TOPICS, TOPIC: LogSealed}
 _ALL: Final = Filters()
@@ -23,6 +26,16 @@ class Reader:
         """Read this store with this vocabulary."""
         self._store = store
         self._codec = codec
+
+    def readable(self) -> Iterator[Record]:
+        """Return all records that can be read; of the others a warning names the row."""
+        for row in self._store.read_all():
+            try:
+                record = self._codec.decode(row)
+            except StoreCorrupt as error:
+                logger.warning("%s; it is left out", error)
+            else:
+                yield record
 
     def records(self, after: int = 0) -> Iterator[Record]:
         """Return all records behind a position, in the order of the log."""
@@ -52,7 +65,7 @@ class Reader:
 
     def history(self, filters: Filters = _ALL) -> History:
         """Return the commands that pass the filters, by due time."""
-        return histories(self.records(), filters)
+        return histories(self.readable(), filters)
 
     def verify(
         self, known: Sequence[SealMark] = (), progress: Progress | None = None
@@ -66,6 +79,6 @@ class Reader:
         Raises:
             UnknownCommand: there is none of that id.
         """
-        for record in histories(self.records(), Filters(id=command_id)):
+        for record in histories(self.readable(), Filters(id=command_id)):
             return record
         raise UnknownCommand(f"no command is called {command_id!r}")

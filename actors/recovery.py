@@ -4,6 +4,7 @@ Each asset is rebuilt from its snapshot and the part of its stream behind it, so
 time by the number of assets and what they did lately, not by the length of the log.
 """
 
+import logging
 from collections.abc import Iterable, Iterator, Mapping
 
 import attrs
@@ -14,11 +15,14 @@ from engine import events
 from engine.asset import AssetState, evolve
 from engine.asset.snapshot import decode
 from engine.codec import Record, Row
+from engine.errors import StoreCorrupt
 from engine.seals import STREAM as LOG
 from engine.site import SiteState, evolve_site
 from engine.types import AssetId, Instant, ScheduleId
 
 SITE = "site"
+
+logger = logging.getLogger("setpoint")
 
 
 @attrs.frozen
@@ -26,6 +30,8 @@ class Recovery:
     """The state of everything after the last event of the log.
 
     ``snapshots`` has the versions of the assets' snapshots, ``position`` the log's last position.
+    ``unreadable`` says of each asset whose stream cannot be read which row it is; it is in no
+    other field.
     """
 
     assets: dict[AssetId, AssetState]
@@ -33,13 +39,16 @@ class Recovery:
     site: SiteState
     snapshots: dict[AssetId, int]
     position: int
+    unreadable: dict[AssetId, str] = attrs.field(factory=dict)
 
 
 def recover(reader: Reader) -> Recovery:
     """Rebuild everything from a store.
 
+    An asset or a schedule of which a row cannot be read is left out: the others go on.
+
     Raises:
-        StoreCorrupt: a row cannot be read.
+        StoreCorrupt: a row of the site's own stream cannot be read.
     """
     position = reader.last_position()
     versions = reader.last_versions()
@@ -47,15 +56,20 @@ def recover(reader: Reader) -> Recovery:
     schedules = kept.pop(AssetId(SCHEDULES), None)
     accepted = Accepted() if schedules is None else decode_accepted(schedules.state)
     assets = {}
+    unreadable = {}
     for asset_id, version in _assets(versions):
         start = _beginning(asset_id, kept.get(asset_id), version)
-        assets[asset_id] = _folded(reader, start, version)
+        try:
+            assets[asset_id] = _folded(reader, start, version)
+        except StoreCorrupt as error:
+            unreadable[asset_id] = str(error)
     return Recovery(
         assets,
         accepted.after(_schedules(reader, accepted, versions)),
         _site(reader.stream(SITE)),
         {asset_id: row.version for asset_id, row in kept.items()},
         position,
+        unreadable,
     )
 
 
@@ -79,9 +93,17 @@ def _beginning(asset_id: AssetId, row: Row | None, version: int | None) -> Asset
 def _folded(reader: Reader, state: AssetState, version: int | None) -> AssetState:
     if state.version != version:
         for record in reader.stream(state.asset_id, state.version):
-            header = record.header
-            state = evolve(state, record.event, Instant(header.at_us, header.wall_us))
+            state = _evolved(state, record)
     return state
+
+
+def _evolved(state: AssetState, record: Record) -> AssetState:
+    header = record.header
+    try:
+        return evolve(state, record.event, Instant(header.at_us, header.wall_us))
+    except Exception as error:
+        where = f"stream {header.stream}, version {header.version} ({record.topic})"
+        raise StoreCorrupt(f"the row at {where} makes no sense: {error!r}") from error
 
 
 def _assets(versions: Mapping[str, int]) -> Iterator[tuple[AssetId, int]]:
@@ -96,9 +118,17 @@ def _schedules(
     """Yield the schedules that a snapshot leaves out: newer ones, and those still in force."""
     for stream in versions:
         if stream.startswith("sch_") and accepted.lacks(ScheduleId(stream)):
-            for record in reader.stream(stream):
-                if isinstance(record.event, events.ScheduleReceived):
-                    yield record.event
+            yield from _received(reader, stream)
+
+
+def _received(reader: Reader, stream: str) -> Iterator[events.ScheduleReceived]:
+    """Yield a schedule's event; one that cannot be read is not offered to its assets again."""
+    try:
+        for record in reader.stream(stream):
+            if isinstance(record.event, events.ScheduleReceived):
+                yield record.event
+    except StoreCorrupt as error:
+        logger.error("%s; the assets go on with the plans that they have taken", error)  # noqa: TRY400 - the row says it all
 
 
 def _site(records: Iterable[Record]) -> SiteState:

@@ -144,7 +144,7 @@ class Running:
         )
         if configured != self._stored.recovery.site.configured:
             self.record(configured)
-        self.assembly.start(self._stored.recovery.assets, self._stored.recovery.accepted)
+        self.assembly.start(self._stored.recovery)
         self.journal.flush(_OPEN_S)
         self.assembly.links.open(_OPEN_S)
         self._sweep()

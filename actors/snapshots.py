@@ -46,9 +46,9 @@ class Snapshots:
         self._waiting[row.stream] = row
 
     def offer_changed(self, states: Iterable[AssetState]) -> None:
-        """Have those states stored that are not what their snapshots hold. Any thread."""
+        """Have those states stored that are newer than their snapshots. Any thread."""
         for state in states:
-            if state.version != self._versions.get(state.asset_id, 0):
+            if state.version > self._versions.get(state.asset_id, 0):
                 self.offer(state)
 
     def write(self, *, everything: bool = False) -> None:

@@ -139,5 +139,7 @@ class Codec:
 
 def unreadable(row: Row) -> str:
     """Return how a row that cannot be read is told of: which one it is."""
-    where = f"position {row.position}, stream {row.stream}, version {row.version}"
+    where = f"stream {row.stream}, version {row.version}"
+    if row.position is not None:
+        where = f"position {row.position}, {where}"
     return f"the row at {where} ({row.topic}) cannot be read"

@@ -112,6 +112,8 @@ def _states(place: str) -> list[Mapping[str, object]]:
             return answered
     with reader_of(place) as reader:
         recovered = recover(reader)
+    for asset_id, why in recovered.unreadable.items():
+        click.echo(f"{asset_id}: {why}", err=True)
     now_us = to_us(wall_now())
     return [
         view_json(view_of(one, Instant(now_us, now_us)))

@@ -40,8 +40,10 @@ def decided(state: AssetState, message: messages.Message, now: Instant) -> Draft
     An actor takes that state over at the commit instead of evolving once more.
     """
     draft = Draft(state, now)
-    if state.rules is None and not isinstance(message, messages.Configured):
-        _not_configured(draft, message)
+    if state.outside.unreadable is not None:
+        _refuse(draft, message, state.outside.unreadable)
+    elif state.rules is None and not isinstance(message, messages.Configured):
+        _refuse(draft, message, "not configured")
     else:
         _hear(draft, message)
         if draft.state.rules is not None:
@@ -52,8 +54,8 @@ def decided(state: AssetState, message: messages.Message, now: Instant) -> Draft
     return draft
 
 
-def _not_configured(draft: Draft, message: messages.Message) -> None:
-    """An asset that is not in the site file takes nothing; who asks is told so."""
+def _refuse(draft: Draft, message: messages.Message, why: str) -> None:
+    """An asset that cannot decide takes nothing; who asks is told why."""
     match message:
         case (
             messages.CommandRequested()
@@ -61,11 +63,11 @@ def _not_configured(draft: Draft, message: messages.Message) -> None:
             | messages.OverrideCleared()
             | messages.CancelRequested()
         ):
-            error = CommandRefused(f"{draft.state.asset_id} is not configured")
+            error = CommandRefused(f"{draft.state.asset_id} takes no command: {why}")
             draft.want(Respond(message.reply, error))
         case messages.PlanOffered():
             sequence = message.ref.sequence
-            draft.want(OfferTaken(sequence, changed=False, rejected="not configured"))
+            draft.want(OfferTaken(sequence, changed=False, rejected=why))
         case messages.Stopping():
             draft.want(Stopped())
         case _:

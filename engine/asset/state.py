@@ -191,6 +191,7 @@ class Outside(Struct, frozen=True, gc=False, omit_defaults=True):
     ``slot`` is idle, waiting or granted; an asset with a link of its own is always granted.
     ``asking`` names the attempt that the device is being asked about, and for how long at most.
     ``read`` is what the device last said that it holds, on both channels, on this connection.
+    ``unreadable`` names the row of the stream that cannot be read: nothing is decided then.
     """
 
     adapter: Spelling | None = None
@@ -211,6 +212,7 @@ class Outside(Struct, frozen=True, gc=False, omit_defaults=True):
     stopping: bool = False
     stopped: bool = False
     epoch: int = 0
+    unreadable: str | None = None
 
 
 class AssetState(Struct, frozen=True, gc=False, omit_defaults=True):

@@ -2,13 +2,16 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import cast
+from typing import Final, cast
 
 from engine.adapters.base import AssetView
 from engine.asset.holding import is_stale
 from engine.asset.state import AssetState
 from engine.events import RELEASED, Setpoint
 from engine.types import AssetKind, CommandId, Instant, from_us, iso, to_kw, to_us
+
+UNREADABLE: Final = "unreadable"
+"""The alarm of an asset whose stream has a row that cannot be read."""
 
 
 def view_of(state: AssetState, now: Instant) -> AssetView:
@@ -37,7 +40,7 @@ def view_of(state: AssetState, now: Instant) -> AssetView:
         soc_pct=outside.soc_pct,
         transaction_id=None if device.transaction is None else device.transaction.transaction_id,
         open_commands=open_commands(state),
-        alarms=state.alarms,
+        alarms=state.alarms if outside.unreadable is None else (*state.alarms, UNREADABLE),
         options=outside.options,
         capabilities=device.capabilities,
         held_charge_kw=_kw(state.holding.charge_w),

@@ -1,11 +1,13 @@
 """Setpoints by hand: what they outrank, how they end, and what becomes of their command."""
 
 import pytest
+from msgspec.structs import replace
 
 from actors.testing.rig import Rig, battery_rules, charger_rules, names_of, plan_of
 from engine import events
 from engine.adapters import base
 from engine.asset import messages as message
+from engine.asset.view import view_of
 from engine.commands import CommandType
 from engine.errors import CommandRefused, UnknownCommand
 from engine.events import RELEASED, Setpoint
@@ -422,6 +424,22 @@ def test_an_asset_that_is_not_configured_refuses_everything() -> None:
     assert [type(one) for one in rig.replies] == [CommandRefused] * 4
     rig.offer(DAY, 9_000)
     assert rig.effects[-1].rejected == "not configured"  # type: ignore[union-attr]  # OfferTaken
+
+
+def test_an_asset_whose_stream_cannot_be_read_refuses_everything() -> None:
+    """The row is named; nothing is decided, and `state` shows an alarm."""
+    rig = Rig(charger_rules())
+    rig.connect("CHARGING")
+    outside = replace(rig.state.outside, unreadable="the row at position 7 cannot be read")
+    rig.state = replace(rig.state, outside=outside)
+    before = len(rig.events)
+    by_hand(rig, 2_000)
+    rig.offer(DAY, 9_000)
+    rig.tell(message.Stopping())
+    (reply,) = rig.replies
+    assert str(reply).endswith("takes no command: the row at position 7 cannot be read")
+    assert len(rig.events) == before
+    assert view_of(rig.state, rig.now).alarms == ("unreadable",)
 
 
 # --- cancelling

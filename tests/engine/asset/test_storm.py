@@ -53,6 +53,7 @@ class Ledger:
         self.own: set[CommandId] = set()
         self.open: tuple[str, tuple[CommandId, ...]] | None = None
         self.unknown: str | None = None
+        self.doubted: str | None = None
         self.expires_us: int | None = None
 
     def take(self, batch: list[events.AssetEvent], at: Instant) -> None:
@@ -80,8 +81,10 @@ class Ledger:
             case events.AttemptEnded():
                 self._ended(event)
             case events.AttemptReconciled():
-                assert event.attempt_id == self.unknown
+                assert event.attempt_id in {self.unknown, self.doubted}
                 self.unknown = None
+                if event.status is not CommandStatus.PENDING:
+                    self.doubted = None  # until then the device may still tell
                 self._turn(event.command_ids, event.status)
             case events.CommandVerified() | events.CommandCancelled():
                 self._turn(event.command_ids, event.status)
@@ -90,7 +93,7 @@ class Ledger:
             case events.AssetRetired():
                 self.open = self.unknown = None
             case events.AssetRecovered() if self.open is not None:
-                self.unknown = self.open[0]
+                self.unknown = self.doubted = self.open[0]
                 self.open = None
             case _:
                 return
@@ -140,7 +143,7 @@ class Ledger:
         assert attempt_id == event.attempt_id
         self.open = None
         if event.status is CommandStatus.PENDING and event.outcome in NOT_KNOWN:
-            self.unknown = attempt_id
+            self.unknown = self.doubted = attempt_id
         self._turn(ids, event.status)
 
     def _turn(self, ids: tuple[CommandId, ...], status: CommandStatus) -> None:
