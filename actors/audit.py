@@ -1,16 +1,26 @@
 """What people ask of the record afterwards, of a running system as of a store."""
 
 import abc
-from collections.abc import Iterator
-from datetime import datetime
-from typing import TypedDict, Unpack
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime, tzinfo
+from typing import TypeAlias, TypedDict, Unpack
+from zoneinfo import ZoneInfo
 
+from msgspec.structs import replace
+
+from actors.clock import wall_now
 from actors.reading import Reader
+from engine.adapters.base import AssetView
+from engine.asset import AssetState
+from engine.asset.view import view_of
 from engine.codec import Record
 from engine.errors import UsageError
-from engine.history import Filters, History
-from engine.types import to_us
+from engine.events import ClockSet, ClockStarted
+from engine.history import Change, Filters, History, asset_state, changes_of
+from engine.site import SiteState
+from engine.types import AssetId, Instant, to_us
 from engine.verification import Verification
+from engine.why import Explanation, explain
 
 
 class Wanted(TypedDict, total=False):
@@ -47,6 +57,32 @@ def filters_of(**wanted: Unpack[Wanted]) -> Filters:
         raise UsageError(str(error)) from None
 
 
+def moment(text: str) -> datetime:
+    """Return a time that somebody typed: ISO 8601 with an offset.
+
+    Raises:
+        UsageError: it is no time, or has no offset.
+    """
+    try:
+        parsed = datetime.fromisoformat(text)
+    except ValueError:
+        raise UsageError(f"{text!r} is no ISO 8601 time") from None
+    if parsed.tzinfo is None:
+        raise UsageError(f"{text!r} has no offset: write {text}+01:00, or {text}Z")
+    return parsed.astimezone(UTC)
+
+
+Time: TypeAlias = datetime | str
+"""A moment of the plan clock: an aware datetime, or ISO 8601 with an offset."""
+
+
+def _us(time: Time) -> int:
+    try:
+        return to_us(moment(time) if isinstance(time, str) else time)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+
+
 class Audit(abc.ABC):
     """The questions; whoever has a store to read can answer them."""
 
@@ -67,6 +103,57 @@ class Audit(abc.ABC):
         """
         return self._reader.history(filters_of(**wanted))
 
+    def state_at(self, time: Time) -> Mapping[str, AssetView]:
+        """Return every asset as it was known at a moment.
+
+        What is not recorded is null: the last sign of life, measured power, state of charge;
+        ``stale`` says only whether the device was connected and had told its state.
+
+        Raises:
+            UsageError: it is no time, or has no time zone.
+            StoreCorrupt: a row cannot be read.
+        """
+        reader, until_us = self._reader, _us(time)
+        views = {}
+        for asset in reader.assets():
+            records = reader.until(asset, until_us)
+            state = asset_state(records, until_us, AssetState(asset))
+            if state.rules is not None:
+                view = view_of(state, Instant(until_us, until_us))
+                views[str(asset)] = replace(view, stale=not (view.connected and view.state_known))
+        return views
+
+    def diff(self, start: Time, end: Time) -> tuple[Change, ...]:
+        """Return what was another at ``end`` than at ``start``, and which events made it so.
+
+        Raises:
+            UsageError: one is no time, has no time zone, or the end comes before the start.
+            StoreCorrupt: a row cannot be read.
+        """
+        reader, start_us, end_us = self._reader, _us(start), _us(end)
+        if end_us < start_us:
+            raise UsageError(f"{end} comes before {start}")
+        return tuple(
+            change
+            for asset in reader.assets()
+            for change in changes_of(reader.until(asset, end_us), asset, start_us, end_us)
+        )
+
+    def why(self, asset: str, time: Time | None = None) -> Explanation:
+        """Return why an asset's setpoint was what it was at a moment, or is what it is now.
+
+        Raises:
+            UnknownAsset: there is no event of it.
+            UsageError: it is no time, or has no time zone.
+            StoreCorrupt: a row cannot be read.
+        """
+        reader = self._reader
+        until_us = None if time is None else _us(time)
+        records = list(reader.until(asset, until_us))
+        site = reader.site()
+        now = _now(records, _plan_now_us(site) if until_us is None else until_us, site)
+        return explain(records, AssetId(asset), now, _zone(site))
+
     def verify(self) -> Verification:
         """Check that the store is what the engine wrote: seals, streams, folds, snapshots.
 
@@ -74,3 +161,42 @@ class Audit(abc.ABC):
             StoreCorrupt: the file itself is damaged.
         """
         return self._reader.verify()
+
+
+class StoreAudit(Audit):
+    """The same questions of a store that nobody need be running."""
+
+    def __init__(self, reader: Reader) -> None:
+        """Ask this store."""
+        self._asked = reader
+
+    @property
+    def _reader(self) -> Reader:
+        return self._asked
+
+
+def _plan_now_us(site: SiteState) -> int:
+    """Return what the plan clock shows now, whether or not an engine runs."""
+    now_us = to_us(wall_now())
+    match site.clock:
+        case ClockSet(plan_us=plan_us):
+            return plan_us
+        case ClockStarted(wall_us=wall_us, plan_us=plan_us, speed=speed):
+            return plan_us + round((now_us - wall_us) * speed)
+        case _:
+            return now_us
+
+
+def _now(records: Sequence[Record], plan_us: int, site: SiteState) -> Instant:
+    """Return a moment on both clocks, the device clock reckoned from the last record."""
+    if not records:
+        return Instant(plan_us, plan_us)
+    last = records[-1].header
+    passed_us = max(0, plan_us - last.at_us)
+    if isinstance(site.clock, ClockStarted):
+        passed_us = round(passed_us / site.clock.speed)
+    return Instant(max(plan_us, last.at_us), last.wall_us + passed_us)
+
+
+def _zone(site: SiteState) -> tzinfo:
+    return UTC if site.configured is None else ZoneInfo(site.configured.timezone)

@@ -7,16 +7,27 @@ from typing import Final
 from actors.store import Progress, Store
 from actors.verifying import verify_store
 from engine.codec import Codec, Record, Row
-from engine.errors import StoreCorrupt, UnknownCommand
+from engine.errors import StoreCorrupt, UnknownAsset, UnknownCommand
 from engine.events import TOPICS
 from engine.history import CommandRecord, Filters, History, histories
+from engine.seals import STREAM as LOG
 from engine.seals import TOPIC, LogSealed, SealMark
+from engine.site import SiteState, evolve_site
+from engine.types import AssetId, Instant
 from engine.verification import Verification
+
+SITE: Final = "site"
+"""The site's own stream."""
 
 logger = logging.getLogger("setpoint")
 
 VOCABULARY: Final[dict[str, type]] = {**TOPICS, TOPIC: LogSealed}
 _ALL: Final = Filters()
+
+
+def is_asset(stream: str) -> bool:
+    """Return whether a stream is an asset's."""
+    return stream not in {"", SITE, LOG} and not stream.startswith("sch_")
 
 
 class Reader:
@@ -66,6 +77,35 @@ class Reader:
     def history(self, filters: Filters = _ALL) -> History:
         """Return the commands that pass the filters, by due time."""
         return histories(self.readable(), filters)
+
+    # --- what was known when
+
+    def site(self) -> SiteState:
+        """Return what the site's own stream says."""
+        state = SiteState()
+        for record in self.stream(SITE):
+            header = record.header
+            state = evolve_site(state, record.event, Instant(header.at_us, header.wall_us))
+        return state
+
+    def assets(self) -> list[AssetId]:
+        """Return the assets that have a stream, by name."""
+        return sorted(AssetId(one) for one in self.last_versions() if is_asset(one))
+
+    def until(self, asset: str, until_us: int | None) -> Iterator[Record]:
+        """Return an asset's records up to a moment of the plan clock; null: all.
+
+        Raises:
+            UnknownAsset: there is no event of it.
+        """
+        known = False
+        for record in self.stream(asset if is_asset(asset) else ""):
+            known = True
+            if until_us is not None and record.header.at_us > until_us:
+                return
+            yield record
+        if not known:
+            raise UnknownAsset(f"no asset is called {asset!r}")
 
     def verify(
         self, known: Sequence[SealMark] = (), progress: Progress | None = None

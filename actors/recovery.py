@@ -5,22 +5,19 @@ time by the number of assets and what they did lately, not by the length of the 
 """
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
 import attrs
 
 from actors.accepted import SCHEDULES, Accepted, decode_accepted
-from actors.reading import Reader
+from actors.reading import Reader, is_asset
 from engine import events
 from engine.asset import AssetState, evolve
 from engine.asset.snapshot import decode
 from engine.codec import Record, Row
 from engine.errors import StoreCorrupt
-from engine.seals import STREAM as LOG
-from engine.site import SiteState, evolve_site
+from engine.site import SiteState
 from engine.types import AssetId, Instant, ScheduleId
-
-SITE = "site"
 
 logger = logging.getLogger("setpoint")
 
@@ -66,7 +63,7 @@ def recover(reader: Reader) -> Recovery:
     return Recovery(
         assets,
         accepted.after(_schedules(reader, accepted, versions)),
-        _site(reader.stream(SITE)),
+        reader.site(),
         {asset_id: row.version for asset_id, row in kept.items()},
         position,
         unreadable,
@@ -108,7 +105,7 @@ def _evolved(state: AssetState, record: Record) -> AssetState:
 
 def _assets(versions: Mapping[str, int]) -> Iterator[tuple[AssetId, int]]:
     for stream, version in versions.items():
-        if stream not in {SITE, LOG} and not stream.startswith("sch_"):
+        if is_asset(stream):
             yield AssetId(stream), version
 
 
@@ -129,11 +126,3 @@ def _received(reader: Reader, stream: str) -> Iterator[events.ScheduleReceived]:
                 yield record.event
     except StoreCorrupt as error:
         logger.error("%s; the assets go on with the plans that they have taken", error)  # noqa: TRY400 - the row says it all
-
-
-def _site(records: Iterable[Record]) -> SiteState:
-    state = SiteState()
-    for record in records:
-        header = record.header
-        state = evolve_site(state, record.event, Instant(header.at_us, header.wall_us))
-    return state

@@ -23,6 +23,8 @@ VERBS: Final = {
     "history": ("actors.cli.read", "List commands with their lifecycle."),
     "show": ("actors.cli.read", "Show one command with every attempt and answer."),
     "state": ("actors.cli.read", "Show every asset as it is known now."),
+    "diff": ("actors.cli.read", "Show what changed between two moments, and by which event."),
+    "why": ("actors.cli.read", "Say why an asset's setpoint is what it is."),
     "tail": ("actors.cli.read", "Print events as they are committed."),
     "verify": ("actors.cli.verify", "Check a store against its seals; name what is wrong."),
     "backup": ("actors.cli.backup", "Copy a live store, consistently."),

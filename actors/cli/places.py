@@ -2,9 +2,11 @@
 
 import contextlib
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 
 from actors.adapters import option_types
+from actors.audit import moment
 from actors.environment import read_site
 from actors.reading import VOCABULARY, Reader
 from actors.store import open_store
@@ -46,3 +48,12 @@ def reader_of(place: str) -> Iterator[Reader]:
         yield Reader(store, Codec(VOCABULARY))
     finally:
         store.close()
+
+
+def moment_of(text: str | None) -> datetime | None:
+    """Return a time that somebody typed, null if nobody did.
+
+    Raises:
+        UsageError: it is no ISO 8601 time, or has no offset.
+    """
+    return None if text is None else moment(text)

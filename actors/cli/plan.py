@@ -6,8 +6,7 @@ import click
 
 from actors.adapters import spelling_adapters
 from actors.cli.output import emit, formats
-from actors.cli.places import site_of
-from actors.cli.read import moment
+from actors.cli.places import moment_of, site_of
 from actors.dry_run import planned
 from engine.dry_run import to_json
 from engine.intake import Intent
@@ -28,7 +27,7 @@ def plan(site: str, file: Path, start_at: str | None, form: str | None) -> None:
     from engine.frames import load_file, read_schedule
 
     found = site_of(site)
-    begin = moment(start_at)
+    begin = moment_of(start_at)
     rules = {one.rules.asset_id: one.rules for one in found.assets}
     intake = read_schedule(
         load_file(file, found.timezone),

@@ -2,43 +2,24 @@
 
 import threading
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 import msgspec
 
-from actors.audit import filters_of
+from actors.audit import StoreAudit, filters_of
 from actors.cli.output import emit, formats, json_line
-from actors.cli.places import control_socket, reader_of
+from actors.cli.places import control_socket, moment_of, reader_of
 from actors.clock import wall_now
 from actors.control import NotReachable, request
 from actors.reading import Reader
 from actors.recovery import recover
 from engine.asset.view import view_json, view_of
 from engine.codec import Record
-from engine.errors import UsageError
 from engine.history import to_json
 from engine.types import Instant, iso, to_us
 
 PLACE = click.argument("place", metavar="SITE|STORE", type=click.Path())
-
-
-def moment(text: str | None) -> datetime | None:
-    """Return a time that somebody typed: ISO 8601 with an offset.
-
-    Raises:
-        UsageError: it is no time, or has no offset.
-    """
-    if text is None:
-        return None
-    try:
-        parsed = datetime.fromisoformat(text)
-    except ValueError:
-        raise UsageError(f"{text!r} is no ISO 8601 time") from None
-    if parsed.tzinfo is None:
-        raise UsageError(f"{text!r} has no offset: write {text}+01:00, or {text}Z")
-    return parsed.astimezone(UTC)
 
 
 @click.command()
@@ -59,8 +40,8 @@ def history(place: str, form: str | None, **filters: str | None) -> None:
         status=filters["status"],
         cause=filters["cause"],
         schedule=filters["schedule"],
-        since=moment(filters["since"]),
-        until=moment(filters["until"]),
+        since=moment_of(filters["since"]),
+        until=moment_of(filters["until"]),
     )
     columns = ("due_at", "asset_id", "type", "value_kw", "applied_kw", "status", "reason", "id")
     with reader_of(place) as reader:
@@ -84,8 +65,9 @@ def show(place: str, command_id: str, form: str | None) -> None:
 
 @click.command()
 @PLACE
+@click.option("--at", metavar="TIME", help="As it was known then, plan time; from the store.")
 @formats
-def state(place: str, form: str | None) -> None:
+def state(place: str, at: str | None, form: str | None) -> None:
     """Show every asset as it is known now; from the store alone when no engine runs."""
     columns = (
         "asset_id",
@@ -99,7 +81,48 @@ def state(place: str, form: str | None) -> None:
         "open_commands",
         "alarms",
     )
-    emit(_states(place), form, columns, "Assets")
+    rows = _states(place) if at is None else _states_at(place, at)
+    emit(rows, form, columns, "Assets")
+
+
+def _states_at(place: str, at: str) -> list[Mapping[str, object]]:
+    with reader_of(place) as reader:
+        return [view_json(view) for view in StoreAudit(reader).state_at(at).values()]
+
+
+@click.command()
+@PLACE
+@click.option("--from", "start", required=True, metavar="TIME", help="The earlier moment.")
+@click.option("--to", "end", required=True, metavar="TIME", help="The later moment.")
+@formats
+def diff(place: str, start: str, end: str, form: str | None) -> None:
+    """Show what was another at one moment than at another, and which event made it so."""
+    with reader_of(place) as reader:
+        changes = StoreAudit(reader).diff(start, end)
+    rows = [{**msgspec.to_builtins(change), "at": iso(to_us(change.at))} for change in changes]
+    emit(rows, form, ("at", "asset_id", "field", "before", "after", "topic"), "Changes")
+
+
+@click.command()
+@PLACE
+@click.argument("asset")
+@click.option("--at", metavar="TIME", help="The moment, plan time; now if it is left out.")
+@formats
+def why(place: str, asset: str, at: str | None, form: str | None) -> None:
+    """Say why an asset's setpoint is what it is, and show the events that it rests on."""
+    with reader_of(place) as reader:
+        told = StoreAudit(reader).why(asset, at)
+    row = told.to_json()
+    if form == "json":
+        click.echo(json_line(row))
+        return
+    if form is None:
+        click.echo(told.sentence)
+    chain = [
+        {"position": one.position, "at": iso(to_us(one.at)), "topic": one.topic, "text": one.text}
+        for one in told.chain
+    ]
+    emit(chain, form, ("at", "topic", "text"), "Events")
 
 
 def _states(place: str) -> list[Mapping[str, object]]:

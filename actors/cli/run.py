@@ -16,8 +16,7 @@ import click
 from actors.cli.collector import settle
 from actors.cli.live import Feed, feed_for
 from actors.cli.output import json_line
-from actors.cli.places import site_of
-from actors.cli.read import moment
+from actors.cli.places import moment_of, site_of
 from actors.cli.watch_folder import Folder
 from actors.control import ControlServer
 from actors.dispatcher import Receipt
@@ -121,7 +120,7 @@ def _wanted(options: dict[str, object]) -> Wanted:
     speed = options["speed"]
     if not isinstance(speed, float) or not 0 < speed < float("inf"):
         raise UsageError("--speed is a number above 0")
-    start_at = moment(options["start_at"] if isinstance(options["start_at"], str) else None)
+    start_at = moment_of(options["start_at"] if isinstance(options["start_at"], str) else None)
     schedule, watch = options["schedule"], options["watch"]
     return Wanted(
         schedule if isinstance(schedule, Path) else None,

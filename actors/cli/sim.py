@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from actors.adapters import register_profile
-from actors.cli.read import moment
+from actors.cli.places import moment_of
 from actors.clock import wall_now
 from actors.sim.battery import SimBattery
 from actors.sim.charger import ChargerSetup, SimCharger
@@ -103,7 +103,7 @@ def charger(  # noqa: PLR0913 - the contract's options
 def _seconds_until(text: str, speed: float) -> float:
     if text == "now":
         return 0.0
-    due = moment(text)
+    due = moment_of(text)
     return 0.0 if due is None else max(0.0, (due - wall_now()).total_seconds() * speed)
 
 

@@ -24,6 +24,7 @@ THREE: Final = plan_of(
 FIRST: Final = CommandId("cmd_1.0.0")
 """The first command of `THREE`, taken as schedule 1."""
 START_US: Final = Rig.START_US
+TOPIC_OF: Final = {type_: topic for topic, type_ in events.TOPICS.items()}
 OPERATOR: Final = Cause(CauseKind.OPERATOR, by="ann", reason="test")
 
 
@@ -48,7 +49,12 @@ def record(
 def recorded(*rigs: Rig) -> list[Record]:
     """Return what assets did as records, in the order of time."""
     records = [
-        Record(Header(1, rig.state.asset_id, n, at.plan_us, at.device_us), "a.topic", event, n)
+        Record(
+            Header(1, rig.state.asset_id, n, at.plan_us, at.device_us),
+            TOPIC_OF[type(event)],
+            event,
+            n,
+        )
         for rig in rigs
         for n, (event, at) in enumerate(zip(rig.events, rig.times, strict=True), 1)
     ]

@@ -1,5 +1,6 @@
 """Folds for people over recorded events: what became of each command, what was known when."""
 
+from engine.history.changes import Change, changes_of
 from engine.history.filters import Filters
 from engine.history.fold import CommandHistory, histories
 from engine.history.records import (
@@ -18,12 +19,14 @@ __all__ = [
     "AnswerRecord",
     "AttemptRecord",
     "CauseRecord",
+    "Change",
     "CommandHistory",
     "CommandRecord",
     "Filters",
     "History",
     "LateAnswer",
     "asset_state",
+    "changes_of",
     "histories",
     "summary",
     "to_json",

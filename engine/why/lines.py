@@ -1,0 +1,66 @@
+"""Events in a line each, for the chain of an explanation."""
+
+from engine import events
+from engine.why.words import Words
+
+
+def told(event: object, words: Words) -> str:  # noqa: C901, PLR0911, PLR0912 - one line per event
+    """Return an event of an asset's stream in one line."""
+    match event:
+        case events.PlanReplaced():
+            horizon = words.time(event.horizon_us)
+            return f"took the plan of schedule {event.ref.schedule_id}, which ends at {horizon}"
+        case events.PlanCut():
+            span = f"{event.first} to {event.last - 1}"
+            return f"planned changes {span} of schedule {event.schedule_id} ended {event.reason}"
+        case events.ScheduleExhausted():
+            return f"schedule {event.schedule_id} ended at {words.time(event.horizon_us)}"
+        case events.DepartureDetected():
+            return "the vehicle left early"
+        case events.DepartureEnded():
+            return "the vehicle was plugged in again"
+        case events.OverrideSet():
+            return f"{event.by} set {words.setpoint(event.target)} ({event.reason})"
+        case events.OverrideEnded():
+            return f"the override ended: {event.reason}"
+        case events.SetpointDecided():
+            return _decided(event.decision, words)
+        case events.AttemptStarted():
+            what = words.command(event.type, event.value_w)
+            told_of = "" if event.decision is None else f"{_decided(event.decision, words)}; "
+            return f"{told_of}attempt {event.number} began: {what}"
+        case events.AttemptEnded():
+            said = event.answer or event.reason or "no answer"
+            return f"the attempt was {event.outcome}, so {event.status.value}: {said}"
+        case events.AttemptReconciled():
+            return f"the attempt was cleared up ({event.finding}): {event.status.value}"
+        case events.CommandVerified():
+            return f"{event.status.value} by {event.evidence}{_because(event.reason)}"
+        case events.CommandHeld():
+            return f"waits: {event.reason}"
+        case events.CommandCancelled():
+            return f"{event.status.value}: {event.reason}{_by(event.by)}"
+        case events.ConnectionChanged():
+            return "connected" if event.connected else f"lost{_because(event.reason)}"
+        case events.StateChanged():
+            return f"{event.source} became {event.target} ({event.raw})"
+        case events.DeviceChanged():
+            return f"the device was found to hold {words.setpoint(event.found)}"
+        case events.LateAnswered():
+            return f"an answer came late: {event.answer}"
+        case events.AssetRecovered():
+            return "an engine took the asset up again"
+        case _:
+            return type(event).__name__
+
+
+def _decided(decision: events.Decision, words: Words) -> str:
+    return f"decided on {words.setpoint(decision.target)} by {decision.source}"
+
+
+def _because(reason: str | None) -> str:
+    return f" ({reason})" if reason else ""
+
+
+def _by(who: str | None) -> str:
+    return f" by {who}" if who else ""

@@ -1,0 +1,181 @@
+"""The sentence: what should hold, because of what, and how far it has come."""
+
+from collections.abc import Iterator
+
+from engine import events
+from engine.asset.programme import part_at
+from engine.asset.state import AssetState, GivenUp, Override, Part
+from engine.codec import Record
+from engine.events import RELEASED, Decision
+from engine.types import Instant
+from engine.why.standing import standing
+from engine.why.story import Story
+from engine.why.words import Words
+
+
+def sentence(story: Story, now: Instant, words: Words) -> str:
+    """Return in one sentence why an asset's setpoint is what it is."""
+    state = story.state
+    if state.rules is None:
+        known = "is not in the site file any more" if state.version else "is not known yet"
+        return f"{state.asset_id} {known}."
+    desired = state.desired
+    if desired is None:
+        return f"{state.asset_id}: nothing has been asked of it, because {_nothing(story, words)}."
+    what = "it is left to its own control"
+    if desired.target != RELEASED:
+        what = f"{words.setpoint(desired.target)} should hold"
+    why = "; ".join(_because(story, desired, words))
+    return f"{state.asset_id}: {what}, because {why}; {standing(story, now, words)}."
+
+
+def _nothing(story: Story, words: Words) -> str:
+    if story.plan is None:
+        return "no schedule names it and nobody has set anything by hand"
+    plan: events.PlanReplaced = story.plan.event
+    begins = words.time(max(plan.from_us, plan.plan.due_us(0) if len(plan.plan) else plan.from_us))
+    return f"schedule {plan.ref.schedule_id} plans nothing for it before {begins}"
+
+
+def _because(story: Story, desired: Decision, words: Words) -> Iterator[str]:
+    """Yield the reasons: the rule that wins, then what brought it about."""
+    yield from _rule(story, desired, words)
+    ended = story.prompt(events.OverrideEnded)
+    if ended is not None and story.state.override is None:
+        yield f"an override ended at {words.time(ended.header.at_us)} ({_end_of(ended)})"
+    for record in story.prompts:
+        if isinstance(record.event, events.DeviceChanged):
+            found = words.setpoint(record.event.found)
+            when = words.time(record.header.at_us)
+            yield f"the {words.device} was found to hold {found} at {when}"
+    cut = story.prompt(events.PlanCut)
+    if cut is not None and cut.event.reason != "early_departure":
+        yield _cut(cut.event)
+
+
+def _rule(story: Story, desired: Decision, words: Words) -> Iterator[str]:
+    match desired.source:
+        case "schedule":
+            yield from _schedule(story, desired, words)
+        case "override":
+            yield _override(story, words)
+        case "hold":
+            yield f"{_ended(story, words)}, and its last value is held for a while"
+        case "release":
+            yield f"{_unplanned(story, words)}, and no fallback is set for it"
+        case _:
+            yield f"{_unplanned(story, words)}, and this is its fallback"
+
+
+def _schedule(story: Story, desired: Decision, words: Words) -> Iterator[str]:
+    part = _part(story, desired)
+    if part is None:
+        yield "a schedule that has ended planned it"
+    else:
+        sid = part.ref.schedule_id
+        slot = words.time(_slot_us(part, _decided_us(story, desired)))
+        yield f"schedule {sid} plans it from {slot} on{_columns(part)}"
+        before, plan = story.plan_before, story.prompt(events.PlanReplaced)
+        if plan is not None and before is not None:
+            since = words.time(plan.header.at_us)
+            yield f"it took the place of schedule {before.ref.schedule_id} at {since}"
+    back = story.prompt(events.DepartureEnded)
+    if back is not None:
+        yield f"the vehicle was plugged in again at {words.time(back.header.at_us)}"
+
+
+def _decided_us(story: Story, desired: Decision) -> int:
+    return desired.due_us if story.decision is None else story.decision.header.at_us
+
+
+def _part(story: Story, desired: Decision) -> Part | None:
+    """Return the plan that the newest decision was made on."""
+    programme = story.state.programme
+    if desired.taken is not None:
+        for part in programme.parts:
+            if part.ref.schedule_id == desired.taken.schedule_id:
+                return part
+    return part_at(programme, _decided_us(story, desired))
+
+
+def _slot_us(part: Part, plan_us: int) -> int:
+    """Return when the newest change by a moment was due."""
+    count = part.plan.index_at(plan_us)
+    return part.plan.due_us(count - 1) if count else part.from_us
+
+
+def _columns(part: Part) -> str:
+    """Return the names of the schedule's columns that say so."""
+    names = tuple(name for name in part.plan.columns if name)
+    if not names:
+        return ""
+    return f" (column {names[0]})" if len(names) == 1 else f" (columns {' and '.join(names)})"
+
+
+def _override(story: Story, words: Words) -> str:
+    override = story.state.override
+    if override is None:
+        ended = story.latest(events.OverrideEnded)
+        when = "" if ended is None else f" at {words.time(ended.header.at_us)}"
+        return f"an override that ended{when} set it, and nothing has been decided since"
+    verb = "paused it" if override.ends == "resume" else "set it by hand"
+    loser = _loser(story, words)
+    return f"{override.by} {verb} {_until(override, words)} ({override.reason}){loser}"
+
+
+def _until(override: Override, words: Words) -> str:
+    end = None if override.until_us is None else words.time(override.until_us)
+    match override.ends:
+        case "resume":
+            return "until resumed"
+        case "unplugged":
+            return "until the vehicle is unplugged"
+        case "next_change":
+            return f"until the next planned change, or {end}"
+        case _:
+            return f"until {end}"
+
+
+def _loser(story: Story, words: Words) -> str:
+    decision = story.decision
+    losers = () if decision is None else decision.event.decision.losers
+    if not losers:
+        return ""
+    source, charge_w, discharge_w = losers[0]
+    return f" over {words.setpoint(events.Setpoint(charge_w, discharge_w))} by {source}"
+
+
+def _unplanned(story: Story, words: Words) -> str:
+    """Return why no plan rules."""
+    state = story.state
+    if state.programme.exhausted:
+        return _ended(story, words)
+    left = story.latest(events.DepartureDetected)
+    if state.programme.absence is not None and left is not None:
+        return f"the vehicle left early, as was clear at {words.time(left.header.at_us)}"
+    if _blocked(state) is not None:
+        return "the first half of the planned pair failed"
+    return "nothing is planned for now"
+
+
+def _blocked(state: AssetState) -> GivenUp | None:
+    return next((one for one in state.given_up if one.blocked), None)
+
+
+def _ended(story: Story, words: Words) -> str:
+    record = story.latest(events.ScheduleExhausted)
+    if record is None:
+        return "the schedule has ended"
+    event: events.ScheduleExhausted = record.event
+    return f"schedule {event.schedule_id} ended at {words.time(event.horizon_us)}"
+
+
+def _end_of(record: Record) -> str:
+    event: events.OverrideEnded = record.event
+    return event.reason if event.by is None else f"{event.reason} by {event.by}"
+
+
+def _cut(event: events.PlanCut) -> str:
+    count = event.last - event.first
+    which = "one planned change" if count == 1 else f"{count} planned changes"
+    return f"{which} before it ended {event.reason}"

@@ -1,0 +1,160 @@
+"""What people ask of the record afterwards, in Python and on the command line."""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from actors.audit import StoreAudit
+from actors.cli import setpoint
+from actors.cli.places import reader_of
+from actors.clock import wall_now
+from actors.testing.instant import opened, plan, wait_until
+from engine.errors import StoreCorrupt, UnknownAsset, UsageError
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    """Give the store of two chargers, of which the first was overridden by hand."""
+    with opened(tmp_path) as system:
+        system.submit(plan(5.0, 7.0))
+        wait_until(lambda: all(v.held_charge_kw == 5.0 for v in system.state().values()))
+        system.send("ast_0", "SET_CHARGE_RATE", kw=3.0, by="ann", reason="a test").wait(10)
+    return tmp_path / "t.db"
+
+
+@pytest.fixture
+def audit(store: Path) -> Iterator[StoreAudit]:
+    """Give what can be asked of that store."""
+    with reader_of(str(store)) as reader:
+        yield StoreAudit(reader)
+
+
+def later() -> datetime:
+    """Return a moment behind everything that was recorded."""
+    return wall_now() + timedelta(seconds=1)
+
+
+def test_why_names_the_person_and_what_was_outranked(audit: StoreAudit) -> None:
+    """Now, and at a moment before the override."""
+    told = audit.why("ast_0")
+    assert "3 kW should hold, because ann set it by hand" in told.sentence
+    assert "over 5 kW by schedule" in told.sentence
+    set_at = next(one.at for one in told.chain if one.topic == "asset.override_set")
+    before = audit.why("ast_0", set_at - timedelta(microseconds=1))
+    assert "5 kW should hold, because schedule sch_1 plans it" in before.sentence
+    assert all(one.at < set_at for one in before.chain)
+
+
+def test_a_state_at_a_moment_is_what_was_known_then(audit: StoreAudit) -> None:
+    """Before the first event there is no asset; nothing is known that was not recorded."""
+    assert audit.state_at(datetime(2020, 1, 1, tzinfo=UTC)) == {}
+    now = audit.state_at(later())
+    assert (now["ast_0"].setpoint_kw, now["ast_1"].setpoint_kw) == (3.0, 5.0)
+    assert (now["ast_0"].setpoint_source, now["ast_0"].last_seen_at) == ("override", None)
+    set_at = next(e for e in audit.events() if e.topic == "asset.override_set").header.at_us
+    then = datetime.fromtimestamp(set_at / 1e6, UTC) - timedelta(milliseconds=1)
+    assert audit.state_at(then)["ast_0"].setpoint_kw == 5.0
+
+
+def test_a_difference_names_the_event_that_made_it(audit: StoreAudit) -> None:
+    """Of each field that is another at the end; of the others nothing."""
+    override = next(e for e in audit.events() if e.topic == "asset.override_set")
+    at = datetime.fromtimestamp(override.header.at_us / 1e6, UTC) - timedelta(milliseconds=1)
+    changes = {(str(one.asset_id), one.field): one for one in audit.diff(at, later())}
+    assert {asset for asset, _ in changes} == {"ast_0"}
+    made = changes["ast_0", "setpoint_kw"]
+    assert (made.before, made.after, made.topic) == (5.0, 3.0, "asset.attempt_started")
+    assert changes["ast_0", "setpoint_source"].after == "override"
+    assert audit.diff(later(), later()) == ()
+
+
+def test_questions_that_make_no_sense_are_refused(audit: StoreAudit) -> None:
+    """In plain words."""
+    with pytest.raises(UnknownAsset, match="no asset is called 'ast_9'"):
+        audit.why("ast_9")
+    with pytest.raises(UnknownAsset):
+        audit.why("sch_1")
+    with pytest.raises(UsageError, match="has no offset"):
+        audit.state_at("2026-01-01T00:00:00")
+    with pytest.raises(UsageError, match="has no time zone"):
+        audit.why("ast_0", datetime(2026, 1, 1))  # noqa: DTZ001 - that is what is refused
+    with pytest.raises(UsageError, match="no ISO 8601 time"):
+        audit.diff("noon", later())
+    with pytest.raises(UsageError, match="comes before"):
+        audit.diff(later(), datetime(2020, 1, 1, tzinfo=UTC))
+    with pytest.raises(UsageError, match="not a valid CommandStatus"):
+        audit.history(status="DONE")
+
+
+def test_a_running_system_answers_the_same(tmp_path: Path) -> None:
+    """The class of the embedding API has all of it."""
+    with opened(tmp_path) as system:
+        system.submit(plan(5.0, 7.0))
+        wait_until(lambda: all(v.held_charge_kw == 5.0 for v in system.state().values()))
+        assert "5 kW should hold" in system.why("ast_1").sentence
+        assert system.state_at(later())["ast_1"].setpoint_kw == 5.0
+        assert {one.asset_id for one in system.diff("2020-01-01T00:00Z", later())} == {
+            "ast_0",
+            "ast_1",
+        }
+        assert system.verify().ok
+
+
+def run(*arguments: str) -> tuple[int, str]:
+    """Run a verb; return its exit status and what it printed."""
+    done = CliRunner().invoke(setpoint, arguments)
+    if done.exception is not None and not isinstance(done.exception, SystemExit):
+        raise done.exception
+    return done.exit_code, done.stdout
+
+
+def rows(*arguments: str) -> list[dict[str, Any]]:
+    """Return what a verb prints as JSON."""
+    code, out = run(*arguments, "--json")
+    assert code == 0
+    return [json.loads(line) for line in out.splitlines()]
+
+
+def test_verbs_print_what_the_methods_return(store: Path, audit: StoreAudit) -> None:
+    """For people, as JSON lines and as CSV."""
+    place, now = str(store), later().isoformat()
+    (told,) = rows("why", place, "ast_0", "--at", now)
+    assert told["sentence"] == audit.why("ast_0", now).sentence
+    code, out = run("why", place, "ast_0")
+    assert (code, out.splitlines()[0]) == (0, audit.why("ast_0").sentence)
+    assert len(out.splitlines()) == 1 + len(audit.why("ast_0").chain)
+    assert run("why", place, "ast_0", "--csv")[1].startswith("position,at,topic,text\n")
+    assert {one["asset_id"]: one["setpoint_kw"] for one in rows("state", place, "--at", now)} == {
+        "ast_0": 3.0,
+        "ast_1": 5.0,
+    }
+    found = rows("diff", place, "--from", "2020-01-01T00:00Z", "--to", now)
+    assert {"asset_id", "field", "before", "after", "at", "topic", "event_id"} == set(found[0])
+    assert ("ast_0", "setpoint_kw", None, 3.0) in {
+        (one["asset_id"], one["field"], one["before"], one["after"])
+        for one in found
+        if one["field"] == "setpoint_kw"
+    }
+    (checked,) = rows("verify", place)
+    assert (checked["ok"], checked["problems"]) == (True, [])
+    noted = f"{checked['last_seal']['n']}:{checked['last_seal']['digest']}"
+    assert run("verify", place, "--seal", noted)[0] == 0
+    other = f"{checked['last_seal']['n'] + 1}:{checked['last_seal']['digest']}"
+    code, out = run("verify", place, "--seal", other)
+    assert code == 1
+    assert "missing: the log ends with seal" in out
+    with pytest.raises(UsageError, match="is no seal"):
+        run("verify", place, "--seal", "x")
+
+
+def test_a_file_that_is_no_store_is_named(tmp_path: Path) -> None:
+    """And not taken for an empty one."""
+    path = tmp_path / "broken.db"
+    path.write_bytes(b"no database at all, but long enough to be taken for one" * 100)
+    with pytest.raises(StoreCorrupt, match="damaged"):
+        run("verify", str(path))
