@@ -1,10 +1,35 @@
 """Events in a line each, for the chain of an explanation."""
 
+from typing import TypeAlias, assert_never
+
 from engine import events
 from engine.why.words import Words
 
+Told: TypeAlias = (
+    events.PlanReplaced
+    | events.PlanCut
+    | events.ScheduleExhausted
+    | events.DepartureDetected
+    | events.DepartureEnded
+    | events.OverrideSet
+    | events.OverrideEnded
+    | events.SetpointDecided
+    | events.AttemptStarted
+    | events.AttemptEnded
+    | events.AttemptReconciled
+    | events.CommandVerified
+    | events.CommandHeld
+    | events.CommandCancelled
+    | events.ConnectionChanged
+    | events.StateChanged
+    | events.DeviceChanged
+    | events.LateAnswered
+    | events.AssetRecovered
+)
+"""What a chain can be made of."""
 
-def told(event: object, words: Words) -> str:  # noqa: C901, PLR0911, PLR0912 - one line per event
+
+def told(event: Told, words: Words) -> str:  # noqa: C901, PLR0911, PLR0912 - one line per event
     """Return an event of an asset's stream in one line."""
     match event:
         case events.PlanReplaced():
@@ -51,7 +76,7 @@ def told(event: object, words: Words) -> str:  # noqa: C901, PLR0911, PLR0912 - 
         case events.AssetRecovered():
             return "an engine took the asset up again"
         case _:
-            return type(event).__name__
+            assert_never(event)
 
 
 def _decided(decision: events.Decision, words: Words) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from engine import events
 from engine.asset.programme import part_at
-from engine.asset.state import AssetState, GivenUp, Override, Part
+from engine.asset.state import Override, Part
 from engine.codec import Record
 from engine.events import RELEASED, Decision
 from engine.types import Instant
@@ -41,7 +41,7 @@ def _because(story: Story, desired: Decision, words: Words) -> Iterator[str]:
     """Yield the reasons: the rule that wins, then what brought it about."""
     yield from _rule(story, desired, words)
     ended = story.prompt(events.OverrideEnded)
-    if ended is not None and story.state.override is None:
+    if ended is not None and desired.source != "override":
         yield f"an override ended at {words.time(ended.header.at_us)} ({_end_of(ended)})"
     for record in story.prompts:
         if isinstance(record.event, events.DeviceChanged):
@@ -73,7 +73,7 @@ def _schedule(story: Story, desired: Decision, words: Words) -> Iterator[str]:
         yield "a schedule that has ended planned it"
     else:
         sid = part.ref.schedule_id
-        slot = words.time(_slot_us(part, _decided_us(story, desired)))
+        slot = words.time(_slot_us(part, max(story.decided_us, part.from_us)))
         yield f"schedule {sid} plans it from {slot} on{_columns(part)}"
         before, plan = story.plan_before, story.prompt(events.PlanReplaced)
         if plan is not None and before is not None:
@@ -84,10 +84,6 @@ def _schedule(story: Story, desired: Decision, words: Words) -> Iterator[str]:
         yield f"the vehicle was plugged in again at {words.time(back.header.at_us)}"
 
 
-def _decided_us(story: Story, desired: Decision) -> int:
-    return desired.due_us if story.decision is None else story.decision.header.at_us
-
-
 def _part(story: Story, desired: Decision) -> Part | None:
     """Return the plan that the newest decision was made on."""
     programme = story.state.programme
@@ -95,7 +91,7 @@ def _part(story: Story, desired: Decision) -> Part | None:
         for part in programme.parts:
             if part.ref.schedule_id == desired.taken.schedule_id:
                 return part
-    return part_at(programme, _decided_us(story, desired))
+    return part_at(programme, story.told_us)
 
 
 def _slot_us(part: Part, plan_us: int) -> int:
@@ -115,9 +111,8 @@ def _columns(part: Part) -> str:
 def _override(story: Story, words: Words) -> str:
     override = story.state.override
     if override is None:
-        ended = story.latest(events.OverrideEnded)
-        when = "" if ended is None else f" at {words.time(ended.header.at_us)}"
-        return f"an override that ended{when} set it, and nothing has been decided since"
+        ended = words.time(story.latest(events.OverrideEnded).header.at_us)
+        return f"an override that ended at {ended} set it, and nothing has been decided since"
     verb = "paused it" if override.ends == "resume" else "set it by hand"
     loser = _loser(story, words)
     return f"{override.by} {verb} {_until(override, words)} ({override.reason}){loser}"
@@ -150,23 +145,16 @@ def _unplanned(story: Story, words: Words) -> str:
     state = story.state
     if state.programme.exhausted:
         return _ended(story, words)
-    left = story.latest(events.DepartureDetected)
-    if state.programme.absence is not None and left is not None:
-        return f"the vehicle left early, as was clear at {words.time(left.header.at_us)}"
-    if _blocked(state) is not None:
+    if state.programme.absence is not None:
+        left = words.time(story.latest(events.DepartureDetected).header.at_us)
+        return f"the vehicle left early, as was clear at {left}"
+    if any(one.blocked for one in state.given_up):
         return "the first half of the planned pair failed"
     return "nothing is planned for now"
 
 
-def _blocked(state: AssetState) -> GivenUp | None:
-    return next((one for one in state.given_up if one.blocked), None)
-
-
 def _ended(story: Story, words: Words) -> str:
-    record = story.latest(events.ScheduleExhausted)
-    if record is None:
-        return "the schedule has ended"
-    event: events.ScheduleExhausted = record.event
+    event: events.ScheduleExhausted = story.latest(events.ScheduleExhausted).event
     return f"schedule {event.schedule_id} ended at {words.time(event.horizon_us)}"
 
 

@@ -75,17 +75,22 @@ def _failed(story: Story, failed: GivenUp, words: Words) -> str:
     again = "until something happens to the asset"
     if failed.again_at_us is not None:
         again = "for a while, unless something happens to the asset"
-    cancelled = story.outcome(events.CommandCancelled)
-    ended = story.outcome(events.AttemptEnded)
-    verified = story.outcome(events.CommandVerified)
-    how = "it failed"
-    if ended is not None:
-        how = f"the last attempt {_outcome(ended.event)} at {words.time(ended.header.at_us)}"
-    elif verified is not None:
-        how = f"it failed ({verified.event.reason})"
-    elif cancelled is not None:
-        how = f"it was cancelled ({cancelled.event.reason})"
-    return f"{how}, and it is not tried again {again}"
+    return f"{_failure(story, words)}, and it is not tried again {again}"
+
+
+def _failure(story: Story, words: Words) -> str:
+    for record in reversed(story.outcomes):
+        match record.event:
+            case events.AttemptEnded() as ended:
+                when = words.time(record.header.at_us)
+                return f"the last attempt {_outcome(ended)} at {when}"
+            case events.CommandVerified(reason=reason):
+                return f"it failed ({reason})"
+            case events.CommandCancelled(reason=reason):
+                return f"it was cancelled ({reason})"
+            case _:
+                continue
+    return "it has failed before"
 
 
 def _settled(story: Story, now: Instant, words: Words) -> str:
@@ -96,7 +101,8 @@ def _settled(story: Story, now: Instant, words: Words) -> str:
         if changed is not None:
             found = words.setpoint(changed.event.found)
             return f"the {words.device} was found to hold {found} instead"
-        return f"the {words.device} is not known to hold it"
+        lost = "" if state.device.connected else ", and cannot be reached"
+        return f"the {words.device} is not known to hold it{lost}"
     done = _done(story)
     if done is None:
         return f"the {words.device} held it already"

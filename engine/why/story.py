@@ -6,7 +6,7 @@ from typing import Final
 from engine import events
 from engine.asset import AssetState, evolve
 from engine.codec import Record
-from engine.types import AssetId, CommandId, Instant
+from engine.types import AssetId, Instant
 
 _PROMPTS: Final = (
     events.PlanReplaced,
@@ -18,6 +18,7 @@ _PROMPTS: Final = (
     events.DepartureEnded,
     events.DeviceChanged,
 )
+_HINDRANCES: Final = {"offline": events.ConnectionChanged, "stale": events.ConnectionChanged}
 _OUTCOMES: Final = (
     events.AttemptStarted,
     events.AttemptEnded,
@@ -43,6 +44,7 @@ class Story:
         self.state = AssetState(asset_id)
         self.prompts: list[Record] = []
         self.decision: Record | None = None
+        self.decided_us = self.told_us = 0
         self.outcomes: list[Record] = []
         self.before: list[Record] = []
         self.plan: Record | None = None
@@ -61,6 +63,7 @@ class Story:
             self.plan = record
         self.state = evolve(self.state, event, Instant(header.at_us, header.wall_us))
         self._latest[type(event)] = record
+        self.told_us = header.at_us
         if isinstance(event, _PROMPTS) or (
             isinstance(event, events.CommandCancelled) and event.reason == "early_departure"
         ):
@@ -68,12 +71,17 @@ class Story:
         if getattr(event, "decision", None) is not None:
             self.prompts, self._waiting = self._waiting, []
             self.before, self.decision, self.outcomes = self.outcomes, record, []
+            self.decided_us = header.at_us
         elif isinstance(event, _OUTCOMES):
             self.outcomes.append(record)
 
-    def latest(self, type_: type) -> Record | None:
-        """Return the newest record of a type of event."""
-        return self._latest.get(type_)
+    def latest(self, type_: type) -> Record:
+        """Return the newest record of a type of event.
+
+        Raises:
+            KeyError: there is none.
+        """
+        return self._latest[type_]
 
     def prompt(self, type_: type) -> Record | None:
         """Return the newest event of a type that led to the decision, or came since."""
@@ -91,44 +99,31 @@ class Story:
                 return record
         return None
 
-    def command_ids(self) -> tuple[CommandId, ...]:
-        """Return the commands of the newest decision."""
-        if self.decision is None:
-            return ()
-        steps = self.decision.event.decision.steps
-        return tuple(one for step in steps for one in step.command_ids)
-
     def chain(self) -> tuple[Record, ...]:
         """Return the records that explain the state, oldest first."""
         chosen = {id(one): one for one in self._chosen() if one is not None}
         return tuple(sorted(chosen.values(), key=lambda one: one.header.version))
 
     def _chosen(self) -> Iterator[Record | None]:
-        source = None if self.state.desired is None else self.state.desired.source
-        if source == "schedule" or self.decision is None:
-            yield self.plan
-        if source == "override":
-            yield self.latest(events.OverrideSet)
-        if source in {"fallback", "release", "hold"}:
-            yield self.latest(
-                events.ScheduleExhausted
-                if self.state.programme.exhausted
-                else events.DepartureDetected
-            )
+        yield self._ground()
         if any(one.blocked for one in self.state.given_up):
             yield from self.before
         yield from self.prompts
         yield self.decision
         yield from self.outcomes
         yield from self._waiting
-        yield from self._hindered()
-
-    def _hindered(self) -> Iterator[Record | None]:
-        """Yield what holds the decision up."""
         work = self.state.work
-        if work is None or work.held is None:
-            return
-        if work.held in {"offline", "stale"}:
-            yield self.latest(events.ConnectionChanged)
-        else:
-            yield self.latest(events.StateChanged)
+        if work is not None and work.held is not None:
+            hindrance = _HINDRANCES.get(work.held, events.StateChanged)
+            yield self._latest.get(hindrance)
+
+    def _ground(self) -> Record | None:
+        """Return what the newest decision rests on."""
+        source = None if self.state.desired is None else self.state.desired.source
+        if source in {None, "schedule"}:
+            return self.plan
+        if source == "override":
+            return self.latest(events.OverrideSet)
+        if self.state.programme.exhausted:
+            return self.latest(events.ScheduleExhausted)
+        return self._latest.get(events.DepartureDetected)

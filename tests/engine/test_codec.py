@@ -114,6 +114,8 @@ def test_a_row_that_cannot_be_read_is_named(topic: str, state: bytes, told: str)
     where = "position 4, stream s, version 1"
     with pytest.raises(StoreCorrupt, match=rf"{where} \({topic}\) cannot be read: .*({told})"):
         CODEC.decode(Row("s", 1, topic, state, 4))
+    with pytest.raises(StoreCorrupt, match="the row at stream s, version 1"):
+        CODEC.decode(Row("s", 1, topic, state))
 
 
 @attrs.frozen

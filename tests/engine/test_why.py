@@ -15,6 +15,9 @@ from engine.commands import CommandType
 from engine.events import Setpoint
 from engine.types import US_PER_S, AssetId, Channel, Instant
 from engine.why import Explanation, explain
+from engine.why.standing import standing
+from engine.why.story import Story
+from engine.why.words import Words
 
 BERLIN = ZoneInfo("Europe/Berlin")
 CHARGE, DISCHARGE = Channel.CHARGE, Channel.DISCHARGE
@@ -336,6 +339,134 @@ def already_held() -> Rig:
     return rig
 
 
+def taken_again() -> Rig:
+    """A newer schedule wants the same for now."""
+    rig = settled()
+    rig.advance(60)
+    rig.offer(plan_of((0, CHARGE, 11_000), (1200, CHARGE, 5_000)), 3600, sequence=2)
+    return rig
+
+
+def nameless_columns() -> Rig:
+    """A plan that was not made from a table."""
+    rig = charger(plan_of((0, CHARGE, 3_000), columns=("",)))
+    rig.answer()
+    return rig
+
+
+def set_until(ends: str, until_s: float | None) -> Rig:
+    """Return a charger without a plan, set by hand."""
+    rig = charger(None)
+    rig.tell(message.NothingOffered())
+    until_us = None if until_s is None else rig.now.plan_us + round(until_s * US_PER_S)
+    rig.tell(
+        message.OverrideRequested(
+            Setpoint(3_000, 0),
+            CommandType.SET_CHARGE_RATE,
+            ends,
+            until_us,
+            "ann",
+            "guest",
+            "override",
+            rig.replies.append,
+        )
+    )
+    rig.answer()
+    return rig
+
+
+def until_unplugged() -> Rig:
+    """Nothing is outranked."""
+    return set_until("unplugged", None)
+
+
+def until_the_next_change() -> Rig:
+    """An hour at the most."""
+    return set_until("next_change", 3_600)
+
+
+def override_over_nothing() -> Rig:
+    """It ended, and no plan takes over."""
+    rig = set_until("time", 60)
+    rig.advance(61)
+    rig.answer()
+    return rig
+
+
+def waiting_for_the_link() -> Rig:
+    """The schedule has ended, and it is a neighbour's turn on the shared link."""
+    rig = Rig(charger_rules(), shared_slot=True)
+    rig.connect("CHARGING")
+    rig.offer(plan_of((0, CHARGE, 3_000)), 300)
+    rig.tell(message.SlotGranted())
+    rig.answer()
+    rig.advance(301)
+    return rig
+
+
+def override_over_on_a_shared_link() -> Rig:
+    """An override has ended, and it is a neighbour's turn."""
+    rig = Rig(charger_rules(), shared_slot=True)
+    rig.connect("CHARGING")
+    by_hand(rig)
+    rig.tell(message.SlotGranted())
+    rig.answer()
+    rig.tell(message.OverrideCleared("ann", "done", rig.replies.append))
+    return rig
+
+
+def changed_on_a_shared_link() -> Rig:
+    """Another controller set a value, and it is a neighbour's turn."""
+    rig = Rig(charger_rules(), shared_slot=True)
+    rig.connect("CHARGING")
+    rig.offer(THREE, 2700)
+    rig.tell(message.SlotGranted())
+    rig.answer()
+    rig.observe(base.SetpointRead(2.0, 0.0))
+    return rig
+
+
+def doubted() -> Rig:
+    """No answer, the charger cannot be asked, and it is tried again."""
+    rig = Rig(charger_rules(), FakeSpelling(can_ask=False))
+    rig.connect("CHARGING")
+    rig.offer(THREE, 2700)
+    rig.answer(outcome="timed_out")
+    return rig
+
+
+def not_sent() -> Rig:
+    """The link was not ready, twice."""
+    rig = charger()
+    rig.answer(outcome="not_sent")
+    rig.answer(outcome="not_sent")
+    return rig
+
+
+def unsupported() -> Rig:
+    """There is no way to say it to this charger."""
+    rig = Rig(charger_rules(), FakeSpelling(forms=0))
+    rig.connect("CHARGING")
+    rig.offer(THREE, 2700)
+    return rig
+
+
+def lease_over() -> Rig:
+    """The charger was off the line until it fell back by itself."""
+    rig = charger(plan_of((0, CHARGE, 3_000)), 9_000)
+    rig.answer()
+    rig.observe(base.Disconnected("cut"))
+    rig.advance(1_000)
+    return rig
+
+
+def late_answer() -> Rig:
+    """An answer to an attempt that is over."""
+    rig = settled()
+    rig.tell(message.AttemptAnswered("att_old", base.Answer("late"), "accepted"))
+    return rig
+
+
 SITUATIONS: dict[Callable[[], Rig], tuple[str, str]] = {
     planned: (
         (
@@ -572,6 +703,101 @@ SITUATIONS: dict[Callable[[], Rig], tuple[str, str]] = {
         ),
         "plan_replaced override_ended setpoint_decided",
     ),
+    taken_again: (
+        (
+            "11 kW should hold, because schedule sch_2 plans it from 09:00:00+01:00 on (column "
+            "ev_kw); it took the place of schedule sch_1 at 09:01:00+01:00; the charger accepted "
+            "it at 09:00:00+01:00 (ack)."
+        ),
+        "plan_replaced attempt_started attempt_ended plan_replaced",
+    ),
+    nameless_columns: (
+        (
+            "3 kW should hold, because schedule sch_1 plans it from 09:00:00+01:00 on; the "
+            "charger accepted it at 09:00:00+01:00 (ack)."
+        ),
+        "plan_replaced attempt_started attempt_ended",
+    ),
+    until_unplugged: (
+        (
+            "3 kW should hold, because ann set it by hand until the vehicle is unplugged (guest);"
+            " the charger accepted it at 09:00:00+01:00 (ack)."
+        ),
+        "override_set attempt_started attempt_ended",
+    ),
+    until_the_next_change: (
+        (
+            "3 kW should hold, because ann set it by hand until the next planned change, or "
+            "10:00:00+01:00 (guest); the charger accepted it at 09:00:00+01:00 (ack)."
+        ),
+        "override_set attempt_started attempt_ended",
+    ),
+    override_over_nothing: (
+        (
+            "4.2 kW should hold, because nothing is planned for now, and this is its fallback; an"
+            " override ended at 09:01:00+01:00 (expired); the charger accepted it at "
+            "09:01:01+01:00 (ack)."
+        ),
+        "override_ended attempt_started attempt_ended",
+    ),
+    waiting_for_the_link: (
+        (
+            "3 kW should hold, because a schedule that has ended planned it; the charger accepted"
+            " it at 09:00:00+01:00 (ack)."
+        ),
+        "plan_replaced attempt_started attempt_ended schedule_exhausted",
+    ),
+    override_over_on_a_shared_link: (
+        (
+            "5 kW should hold, because an override that ended at 09:00:00+01:00 set it, and "
+            "nothing has been decided since; the charger accepted it at 09:00:00+01:00 (ack)."
+        ),
+        "override_set attempt_started attempt_ended override_ended",
+    ),
+    changed_on_a_shared_link: (
+        (
+            "11 kW should hold, because schedule sch_1 plans it from 09:00:00+01:00 on (column "
+            "ev_kw); the charger was found to hold 2 kW instead."
+        ),
+        "plan_replaced attempt_started attempt_ended device_changed",
+    ),
+    doubted: (
+        (
+            "11 kW should hold, because schedule sch_1 plans it from 09:00:00+01:00 on (column "
+            "ev_kw); the attempt ended without a usable answer at 09:00:00+01:00 (timed_out), and"
+            " it is sent again."
+        ),
+        "plan_replaced attempt_started attempt_ended attempt_reconciled",
+    ),
+    not_sent: (
+        (
+            "11 kW should hold, because schedule sch_1 plans it from 09:00:00+01:00 on (column "
+            "ev_kw); it has not been sent yet."
+        ),
+        "plan_replaced attempt_started attempt_ended attempt_started attempt_ended",
+    ),
+    unsupported: (
+        (
+            "11 kW should hold, because schedule sch_1 plans it from 09:00:00+01:00 on (column "
+            "ev_kw); it failed (unsupported: no form 0 for ast_ev), and it is not tried again for"
+            " a while, unless something happens to the asset."
+        ),
+        "plan_replaced setpoint_decided command_verified",
+    ),
+    lease_over: (
+        (
+            "3 kW should hold, because schedule sch_1 plans it from 09:00:00+01:00 on (column "
+            "ev_kw); the charger is not known to hold it, and cannot be reached."
+        ),
+        "plan_replaced attempt_started attempt_ended",
+    ),
+    late_answer: (
+        (
+            "11 kW should hold, because schedule sch_1 plans it from 09:00:00+01:00 on (column "
+            "ev_kw); the charger accepted it at 09:00:00+01:00 (ack)."
+        ),
+        "plan_replaced attempt_started attempt_ended late_answered",
+    ),
 }
 
 
@@ -584,6 +810,17 @@ def test_why_is_told_in_a_sentence_and_by_events(situation: Callable[[], Rig]) -
     said = told.sentence.replace("2027-01-15 ", "").removeprefix(rig.state.asset_id)
     assert said.removeprefix(":").strip() == sentence
     assert [one.topic for one in told.chain] == [f"asset.{topic}" for topic in topics.split()]
+
+
+def test_what_failed_under_an_older_decision_is_said_to_have_failed() -> None:
+    """Its events are no part of the newest decision's."""
+    rig = refused()
+    story = Story(rig.state.asset_id)
+    for record in recorded(rig):
+        story.feed(record)
+    story.outcomes.clear()
+    told = standing(story, rig.now, Words(UTC, rig.state))
+    assert told.startswith("it has failed before, and it is not tried again")
 
 
 def test_every_event_of_a_chain_is_told_in_a_line() -> None:
