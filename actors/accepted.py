@@ -55,6 +55,18 @@ class _Kept(Struct, frozen=True, gc=False, array_like=True):
     in_force: list[str]
 
 
+class _Version(Struct, frozen=True, gc=False, array_like=True):
+    fields: int
+
+
+def is_other_version(body: bytes) -> bool:
+    """Return whether a snapshot was made with other fields."""
+    try:
+        return msgspec.msgpack.decode(body, type=_Version).fields != FIELDS
+    except msgspec.MsgspecError:
+        return False
+
+
 def encode_accepted(
     sequence: int,
     digests: Mapping[str, bytes],
@@ -68,11 +80,11 @@ def encode_accepted(
 
 def decode_accepted(body: bytes) -> Accepted:
     """Return what a snapshot holds, nothing if it is of no use."""
+    if is_other_version(body):
+        return Accepted()
     try:
         kept = msgspec.msgpack.decode(body, type=_Kept)
     except msgspec.MsgspecError:
-        return Accepted()
-    if kept.fields != FIELDS:
         return Accepted()
     return Accepted(kept.sequence, kept.digests, wanted=frozenset(kept.in_force))
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
-from actors.accepted import SCHEDULES, decode_accepted
+from actors.accepted import SCHEDULES, decode_accepted, is_other_version
 from actors.store import Progress, Store
 from engine import events
 from engine.asset import AssetState
@@ -72,7 +72,7 @@ class _Schedules:
     def finished(self) -> Iterator[Discrepancy]:
         """See `Comparison`."""
         row = self._row
-        if row is None:
+        if row is None or is_other_version(row.state):
             return
         kept = decode_accepted(row.state)
         wanted = (row.version, self._digests, frozenset(self._in_force.values()))

@@ -6,10 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final, TypeAlias
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 
-from actors.accepted import SCHEDULES
+from actors.accepted import FIELDS, SCHEDULES, encode_accepted
 from actors.reading import VOCABULARY, Reader
 from actors.recovery import recover
 from actors.snapshots import Snapshots
@@ -251,12 +252,26 @@ def test_a_snapshot_that_is_damaged_or_ahead_is_named(untouched: Path, tmp_path:
     ]
 
 
-def test_a_wrong_snapshot_of_the_schedules_is_named(untouched: Path, tmp_path: Path) -> None:
+def insert_schedules(connection: sqlite3.Connection, body: bytes) -> None:
+    """Put in a snapshot of the schedules."""
+    connection.execute(
+        "INSERT INTO snapshots VALUES (?,?,?,?)", (SCHEDULES, 1, "snapshot.schedules", body)
+    )
+
+
+def test_a_snapshot_of_the_schedules_by_another_version_is_passed_over(
+    untouched: Path, tmp_path: Path
+) -> None:
+    """As a start does."""
+    other = msgspec.msgpack.encode([FIELDS + 1, "whatever", {"comes": "next"}])
+    assert found_in(untouched, tmp_path, lambda one: insert_schedules(one, other)) == []
+
+
+@pytest.mark.parametrize("body", [b"\x93", encode_accepted(1, {}, {}).state])
+def test_a_wrong_snapshot_of_the_schedules_is_named(
+    untouched: Path, tmp_path: Path, body: bytes
+) -> None:
     """It says which schedules are in force."""
-    assert found_in(
-        untouched,
-        tmp_path,
-        lambda one: one.execute(
-            "INSERT INTO snapshots VALUES (?,?,?,?)", (SCHEDULES, 1, "snapshot.schedules", b"\x93")
-        ),
-    ) == [f"stream {SCHEDULES}, version 1: the snapshot is not what the schedules' events lead to"]
+    assert found_in(untouched, tmp_path, lambda one: insert_schedules(one, body)) == [
+        f"stream {SCHEDULES}, version 1: the snapshot is not what the schedules' events lead to"
+    ]

@@ -1,0 +1,217 @@
+"""The judge finds every broken promise: each log or wire log here breaks one."""
+
+from typing import Any
+
+from msgspec.structs import replace
+
+from actors.sim.wirelog import WireEntry
+from actors.testing.promises import Judgement, judge
+from actors.testing.records import BATTERY, EV, at_us, battery, charger, ended, record, recorded
+from actors.testing.rig import Rig, plan_of
+from engine import events
+from engine.adapters.base import Frame, Payload
+from engine.asset import messages as message
+from engine.codec import Record
+from engine.commands import CommandStatus
+from engine.types import Channel, iso
+
+CHARGE = Channel.CHARGE
+
+
+def two_slots() -> Rig:
+    """Return a charger that has carried out two commands."""
+    rig = charger(plan_of((0, CHARGE, 3_000), (60, CHARGE, 5_000)))
+    rig.answer()
+    rig.advance(60)
+    rig.answer()
+    return rig
+
+
+def frame(attempt: str, after_s: float = 0.1, action: str = "SetChargingProfile") -> WireEntry:
+    """Return what a charger saw so long after the rig's start."""
+    return WireEntry(iso(at_us(after_s)), "CP", "ocpp1.6", "in", attempt, action, {})
+
+
+def attempts_of(records: list[Record]) -> list[str]:
+    """Return the ids of all attempts, in order."""
+    return [one.event.attempt_id for one in records if isinstance(one.event, events.AttemptStarted)]
+
+
+def of_charger(records: list[Record], *entries: WireEntry) -> Judgement:
+    """Judge a log against one charger's."""
+    return judge(records, {"CP": entries}, {})
+
+
+def test_a_log_that_keeps_its_promises_passes() -> None:
+    """And what was looked at is counted."""
+    records = recorded(two_slots())
+    first, second = attempts_of(records)
+    found = of_charger(
+        records, frame(first), frame(f"{second}.2", 60.1), frame(second, 60.1, "Foo")
+    )
+    assert found.violations == ()
+    assert (found.counts["attempts"], found.counts["OCPP control frames"]) == (2, 2)
+    assert found.counts["events"] == len(records)
+
+
+def test_a_frame_without_a_recorded_attempt_is_found() -> None:
+    """P2."""
+    (broken,) = of_charger(recorded(two_slots()), frame("att_nobody")).violations
+    assert broken == "P2: frame att_nobody has no recorded attempt (CP)"
+
+
+def test_a_frame_that_was_seen_before_its_record_is_found() -> None:
+    """P2."""
+    records = recorded(two_slots())
+    (broken,) = of_charger(records, frame(attempts_of(records)[0], -0.1)).violations
+    assert broken.startswith("P2: ")
+    assert "before its attempt was recorded" in broken
+
+
+def test_a_frame_that_went_out_twice_is_found() -> None:
+    """P3."""
+    records = recorded(two_slots())
+    first = attempts_of(records)[0]
+    (broken,) = of_charger(records, frame(first), frame(first, 0.2)).violations
+    assert broken == f"P3: frame {first} went out more than once (CP)"
+
+
+def test_a_frame_that_was_not_sent_by_the_record_is_found() -> None:
+    """P3."""
+    rig = charger()
+    rig.answer(outcome="not_sent")
+    records = recorded(rig)
+    first = attempts_of(records)[0]
+    (broken,) = of_charger(records, frame(first)).violations
+    assert broken == f"P3: {first} is on record as not sent (CP)"
+
+
+def test_a_frame_behind_a_newer_one_is_found() -> None:
+    """P5."""
+    records = recorded(two_slots())
+    first, second = attempts_of(records)
+    found = of_charger(records, frame(second, 60.1), frame(f"{first}.2", 60.2))
+    assert found.violations == (f"P5: frame {first}.2 came behind a newer attempt's (CP)",)
+
+
+def test_a_frame_that_was_begun_late_is_found() -> None:
+    """P5."""
+    records = recorded(two_slots())
+    (broken,) = of_charger(records, frame(attempts_of(records)[0], 3.0)).violations
+    assert broken.startswith("P5: ")
+    assert broken.endswith("was begun 3.0 s late (CP)")
+
+
+def test_an_attempt_for_an_expired_setpoint_is_found() -> None:
+    """P5."""
+    records = recorded(two_slots())
+    late = [
+        replace(one, event=expired(one.event)) if hasattr(one.event, "decision") else one
+        for one in records
+    ]
+    found = of_charger(late).violations
+    assert len(found) == 2
+    assert all("was recorded for a setpoint that had expired" in one for one in found)
+
+
+def expired(event: events.AttemptStarted) -> events.AttemptStarted:
+    """Return an attempt whose setpoint was over before it began."""
+    decision = event.decision
+    assert decision is not None
+    return replace(event, decision=replace(decision, expires_us=at_us(-1)))
+
+
+def test_an_attempt_beside_one_that_is_in_doubt_is_found() -> None:
+    """P4: after a restart the device is asked first."""
+    rig = charger()
+    rig.tell(message.Recovered(2))
+    records = recorded(rig)
+    again = next(one.event for one in records if isinstance(one.event, events.AttemptStarted))
+    blind = record(replace(again, attempt_id="att_blind"), 5.0)
+    found = of_charger([*records, blind]).violations
+    assert found[0].startswith("P4: ")
+
+
+def test_a_second_outcome_is_found() -> None:
+    """P8."""
+    records = recorded(two_slots())
+    twice = record(ended("accepted", CommandStatus.COMPLETED, attempts_of(records)[0]), 70.0)
+    (broken,) = of_charger([*records, twice]).violations
+    assert broken.startswith("P8: ")
+
+
+# --- batteries
+
+
+def writing(values: tuple[int, ...], address: int = 20) -> Payload:
+    """Return one write."""
+    return Payload((Frame("6", {"address": address, "values": list(values)}),))
+
+
+def batteries_log(*outcomes: str | None) -> list[Record]:
+    """Return attempts to write 1, 2 and so on, each with its outcome; null: none."""
+    began = next(
+        one.event
+        for one in recorded(battery(plan_of((0, CHARGE, 3_000))))
+        if isinstance(one.event, events.AttemptStarted)
+    )
+    records = []
+    for number, outcome in enumerate(outcomes, 1):
+        made = replace(began, attempt_id=f"att_{number}", payload=writing((number,)), decision=None)
+        records.append(record(made, number, BATTERY))
+        if outcome is None:
+            records.append(record(events.AssetRecovered(2), number, BATTERY))
+        else:
+            status = CommandStatus.COMPLETED if outcome == "accepted" else CommandStatus.PENDING
+            kind: Any = outcome
+            records.append(record(ended(kind, status, f"att_{number}"), number, BATTERY))
+    return records
+
+
+def wrote(*values: int, address: int = 20) -> list[WireEntry]:
+    """Return what a battery saw."""
+    return [
+        WireEntry("t", "B", "modbus", "in", n, 6, {"address": address, "values": [one]})
+        for n, one in enumerate(values)
+    ]
+
+
+def of_battery(records: list[Record], *entries: WireEntry) -> list[str]:
+    """Judge a log against the battery's writes alone."""
+    found = judge(records, {}, {BATTERY: (entries, frozenset({30}))})
+    return [one for one in found.violations if not one.startswith(("P4", "P8"))]
+
+
+def test_writes_are_those_of_the_attempts_in_their_order() -> None:
+    """Heartbeats aside; one in doubt may or may not have been written."""
+    assert not of_battery(batteries_log("accepted", "accepted"), *wrote(1, 2))
+    assert not of_battery(batteries_log("accepted"), *wrote(7, 8, address=30), *wrote(1))
+    for seen in ((1, 2, 3), (1, 3)):
+        assert not of_battery(batteries_log("accepted", None, "accepted"), *wrote(*seen))
+    assert not of_battery(batteries_log("not_sent", "accepted"), *wrote(2))
+
+
+def test_a_write_without_an_attempt_is_found() -> None:
+    """P2: behind the last one, or where no attempt was."""
+    (broken,) = of_battery(batteries_log("accepted"), *wrote(1, 9))
+    assert broken == f"P2: {BATTERY}: the write of (9,) to 20 has no recorded attempt"
+    assert of_battery([], *wrote(9)) == ["P2: ?: the write of (9,) to 20 has no recorded attempt"]
+
+
+def test_an_accepted_attempt_that_was_not_written_is_found() -> None:
+    """P3: or in another order, or twice, or although it was not sent."""
+    assert of_battery(batteries_log("accepted")) == [
+        f"P3: att_1 ({BATTERY}) was accepted, and not so written"
+    ]
+    assert of_battery(batteries_log("accepted", "accepted"), *wrote(2, 1))
+    assert of_battery(batteries_log("accepted", "accepted"), *wrote(1, 1, 2))
+    assert of_battery(batteries_log("not_sent"), *wrote(1))
+
+
+def test_a_site_of_both_is_judged_together() -> None:
+    """Each device by its own log."""
+    records = [*recorded(two_slots()), *batteries_log("accepted")]
+    first = attempts_of(records)[0]
+    found = judge(records, {"CP": [frame(first)]}, {BATTERY: (wrote(1), frozenset())})
+    assert found.counts["Modbus writes"] == found.counts["OCPP control frames"] == 1
+    assert {one.header.stream for one in records} == {EV, BATTERY}
