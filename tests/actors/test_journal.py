@@ -119,9 +119,9 @@ class Answers:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Wrapped]:
-    """Give a store in a file that can be made to fail."""
-    wrapped = Wrapped(open_store(f"sqlite:///{tmp_path / 'a.db'}"))
+def store(store_url: str) -> Iterator[Wrapped]:
+    """Give a store that can be made to fail."""
+    wrapped = Wrapped(open_store(store_url))
     yield wrapped
     wrapped.close()
 

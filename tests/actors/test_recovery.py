@@ -1,7 +1,6 @@
 """What a start rebuilds, from snapshots and from what came after them."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import attrs
@@ -24,9 +23,9 @@ EV = AssetId("ast_ev")
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    """A store in a file."""
-    store = open_store(f"sqlite:///{tmp_path / 'log.db'}")
+def store(store_url: str) -> Iterator[Store]:
+    """A store that keeps what it is given."""
+    store = open_store(store_url)
     yield store
     store.close()
 

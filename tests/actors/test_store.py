@@ -15,9 +15,9 @@ def rows(stream: str, count: int, first: int = 1) -> list[Row]:
     return [Row(stream, first + n, "t", b"x%d" % n) for n in range(count)]
 
 
-def test_rows_come_back_in_the_order_of_the_log(tmp_path: Path) -> None:
+def test_rows_come_back_in_the_order_of_the_log(store_url: str) -> None:
     """Positions follow each other, over the pages of a long log too."""
-    store = open_store(f"sqlite:///{tmp_path / 'a.db'}")
+    store = open_store(store_url)
     positions = [*store.append(rows("a", 3)), *store.append(rows("b", 6_000))]
     assert list(range(1, 6_004)) == positions
     assert positions == [row.position for row in store.read_all()]
@@ -29,9 +29,9 @@ def test_rows_come_back_in_the_order_of_the_log(tmp_path: Path) -> None:
     store.close()
 
 
-def test_one_row_and_the_last_row_are_found(tmp_path: Path) -> None:
+def test_one_row_and_the_last_row_are_found(store_url: str) -> None:
     """What is not there is None."""
-    store = open_store(f"sqlite:///{tmp_path / 'a.db'}")
+    store = open_store(store_url)
     store.append(rows("a", 2))
     assert Row("a", 2, "t", b"x1") == store.last_row("a")
     assert Row("a", 1, "t", b"x0") == store.row("a", 1)
@@ -40,9 +40,9 @@ def test_one_row_and_the_last_row_are_found(tmp_path: Path) -> None:
     store.close()
 
 
-def test_a_version_that_is_there_refuses_the_whole_batch(tmp_path: Path) -> None:
+def test_a_version_that_is_there_refuses_the_whole_batch(store_url: str) -> None:
     """Nothing of the batch is stored."""
-    store = open_store(f"sqlite:///{tmp_path / 'a.db'}")
+    store = open_store(store_url)
     store.append(rows("a", 1))
     with pytest.raises(VersionConflict):
         store.append([*rows("b", 1), *rows("a", 1)])
@@ -58,22 +58,20 @@ def test_every_commit_waits_for_the_disk(tmp_path: Path) -> None:
     store.close()
 
 
-def test_a_second_writer_is_refused_until_the_first_has_closed(tmp_path: Path) -> None:
-    """The lock is the operating system's, on a side file."""
-    url = f"sqlite:///{tmp_path / 'a.db'}"
-    first = open_store(url)
+def test_a_second_writer_is_refused_until_the_first_has_closed(store_url: str) -> None:
+    """The lock is the operating system's on a side file, or the database session's."""
+    first = open_store(store_url)
     with pytest.raises(StoreInUse, match="another engine"):
-        open_store(url)
+        open_store(store_url)
     first.close()
-    open_store(url).close()
+    open_store(store_url).close()
 
 
-def test_a_reader_sees_what_is_committed_and_writes_nothing(tmp_path: Path) -> None:
+def test_a_reader_sees_what_is_committed_and_writes_nothing(store_url: str) -> None:
     """Beside the writer, and when it has gone."""
-    url = f"sqlite:///{tmp_path / 'a.db'}"
-    writer = open_store(url)
+    writer = open_store(store_url)
     writer.append(rows("a", 1))
-    reader = open_store(url, read_only=True)
+    reader = open_store(store_url, read_only=True)
     assert reader.last_position() == 1
     writer.append(rows("a", 1, first=2))
     assert reader.last_position() == 2
@@ -81,7 +79,7 @@ def test_a_reader_sees_what_is_committed_and_writes_nothing(tmp_path: Path) -> N
         reader.append(rows("a", 1, first=3))
     reader.close()
     writer.close()
-    again = open_store(url, read_only=True)
+    again = open_store(store_url, read_only=True)
     assert again.last_position() == 2
     again.close()
 
@@ -94,11 +92,11 @@ def test_reading_what_is_not_there_makes_no_file(tmp_path: Path) -> None:
 
 
 def test_places_and_urls_that_cannot_be_are_refused(tmp_path: Path) -> None:
-    """A folder that is not there, a scheme of a later version, a file that is no database."""
+    """A folder that is not there, a scheme that is not known, a file that is no database."""
     with pytest.raises(StoreError, match="folder"):
         open_store(f"sqlite:///{tmp_path / 'no' / 'a.db'}")
-    with pytest.raises(StoreError, match="postgresql"):
-        open_store("postgresql://localhost/x")
+    with pytest.raises(StoreError, match="begins with sqlite:/// or postgresql://"):
+        open_store("mysql://localhost/x")
     (tmp_path / "text.db").write_text("this is no database at all, " * 100)
     with pytest.raises((StoreCorrupt, StoreUnavailable)):
         open_store(f"sqlite:///{tmp_path / 'text.db'}")
@@ -126,9 +124,9 @@ def test_a_locked_store_is_unavailable_and_no_more(tmp_path: Path) -> None:
     store.close()
 
 
-def test_a_backup_of_a_live_store_is_whole(tmp_path: Path) -> None:
+def test_a_backup_of_a_live_store_is_whole(store_url: str, tmp_path: Path) -> None:
     """What is written meanwhile is in it or not, but never half."""
-    store = open_store(f"sqlite:///{tmp_path / 'a.db'}")
+    store = open_store(store_url)
     store.append(rows("a", 5_000))
     told: list[tuple[int, int]] = []
     store.backup(tmp_path / "b.db", lambda done, all_: told.append((done, all_)))
@@ -149,3 +147,25 @@ def test_a_store_in_memory_is_its_own(tmp_path: Path) -> None:
     one.close()
     other.close()
     assert not list(tmp_path.iterdir())
+
+
+def test_snapshots_are_kept_one_a_stream(store_url: str) -> None:
+    """The newest; they are no part of the log."""
+    store = open_store(store_url)
+    store.save_snapshots([Row("a", 1, "s", b"one"), Row("b", 2, "s", b"two")])
+    store.save_snapshots([Row("a", 7, "s", b"seven")])
+    assert sorted(store.snapshots(), key=lambda row: row.stream) == [
+        Row("a", 7, "s", b"seven"),
+        Row("b", 2, "s", b"two"),
+    ]
+    assert store.snapshot("b") == Row("b", 2, "s", b"two")
+    assert store.snapshot("c") is None
+    assert store.last_position() == 0
+    store.close()
+
+
+def test_an_empty_batch_is_no_transaction(store_url: str) -> None:
+    """There is nothing to store."""
+    store = open_store(store_url)
+    assert list(store.append([])) == []
+    store.close()

@@ -1,15 +1,10 @@
-"""The store: rows in, rows out, by the recorders of the eventsourcing library.
-
-The only module that knows that library and sqlite3; their errors end here.
-"""
+"""A store in a SQLite file, or in memory, through the eventsourcing library's recorders."""
 
 import contextlib
-import fcntl
-import os
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from eventsourcing.persistence import PersistenceError, StoredEvent
 from eventsourcing.sqlite import (
@@ -21,8 +16,10 @@ from eventsourcing.sqlite import (
     SQLiteDatastore,
 )
 
+from actors.store.base import Progress, VersionConflict
+from actors.store.places import FileLock
 from engine.codec import Row
-from engine.errors import StoreCorrupt, StoreError, StoreInUse, StoreUnavailable
+from engine.errors import StoreCorrupt, StoreError, StoreUnavailable
 
 PAGE: Final = 5_000
 _FULL: Final = 2  # PRAGMA synchronous: a commit waits for the disk (SQLite documentation)
@@ -40,74 +37,6 @@ SELECT id, (SELECT max(originator_version) FROM {table} WHERE originator_id = id
 FROM streams WHERE id IS NOT NULL
 """
 _ROWS: Final = 2_000  # of one statement; SQLite takes 32,766 parameters, four a row
-_NETWORK: Final = ("nfs", "cifs", "smb", "fuse.sshfs", "9p", "afs", "ceph", "glusterfs")
-
-Progress = Callable[[int, int], None]
-
-
-class VersionConflict(StoreError):
-    """A row of that stream and version is in the store already; nothing was stored."""
-
-
-class Store(Protocol):
-    """An append-only log of rows. Any thread."""
-
-    def append(self, rows: Sequence[Row]) -> Sequence[int]:
-        """Store rows in one transaction and return their positions.
-
-        Raises:
-            VersionConflict: one of them is there already.
-            StoreUnavailable: locked, full or gone; nothing was stored, or it is not known.
-        """
-        ...
-
-    def read_all(self, after: int = 0) -> Iterator[Row]:
-        """Return all rows behind a position, in the order of the log."""
-        ...
-
-    def read_stream(self, stream: str, after_version: int = 0) -> Iterator[Row]:
-        """Return one stream's rows, in the order of their versions."""
-        ...
-
-    def last_row(self, stream: str) -> Row | None:
-        """Return the newest row of a stream."""
-        ...
-
-    def row(self, stream: str, version: int) -> Row | None:
-        """Return one row."""
-        ...
-
-    def last_versions(self) -> dict[str, int]:
-        """Return the newest version of every stream."""
-        ...
-
-    def last_position(self) -> int:
-        """Return the position of the newest row, 0 when there is none."""
-        ...
-
-    def save_snapshots(self, rows: Sequence[Row]) -> None:
-        """Keep snapshots, one a stream in place of the older ones; they are no part of the log.
-
-        Raises:
-            StoreUnavailable: locked, full or gone; none of them was kept.
-        """
-        ...
-
-    def snapshots(self) -> Iterator[Row]:
-        """Return the snapshot of each stream that has one; ``version`` is the stream's."""
-        ...
-
-    def snapshot(self, stream: str) -> Row | None:
-        """Return the snapshot of a stream."""
-        ...
-
-    def backup(self, path: Path, progress: Progress) -> None:
-        """Copy the store to a new file, consistently, while others write."""
-        ...
-
-    def close(self) -> None:
-        """Let go of the store."""
-        ...
 
 
 class _Pool(SQLiteConnectionPool):
@@ -156,9 +85,7 @@ class _Recorder(SQLiteApplicationRecorder):
 class SqliteStore:
     """A store in a SQLite file, or in memory."""
 
-    def __init__(
-        self, name: str, *, read_only: bool = False, lock: "FileLock | None" = None
-    ) -> None:
+    def __init__(self, name: str, *, read_only: bool = False, lock: FileLock | None = None) -> None:
         """Open, and unless it is only read create, the store; ``lock`` ends with it."""
         self._lock = lock
         self._datastore = SQLiteDatastore(name, lock_timeout=_BUSY_S, originator_id_type="text")
@@ -310,74 +237,3 @@ def _translated() -> Iterator[None]:
 
 def _wraps(error: BaseException) -> bool:
     return bool(error.args) and isinstance(error.args[0], BaseException)
-
-
-class FileLock:
-    """An operating system's lock on a side file: it ends with the process, however that ends."""
-
-    def __init__(self, path: Path) -> None:
-        """Take the lock.
-
-        Raises:
-            StoreInUse: another process, or another engine of this one, has it.
-        """
-        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            os.close(self._descriptor)
-            raise StoreInUse(f"another engine has the store ({path.name} is locked)") from None
-
-    def release(self) -> None:
-        """Give the lock back. Twice is once."""
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
-
-
-def open_store(url: str, *, read_only: bool = False) -> Store:
-    """Open the store of a URL: ``sqlite:///file`` or ``memory:``.
-
-    A store that is opened for writing is locked against other engines until it is closed.
-
-    Raises:
-        StoreInUse: another engine writes to it.
-        StoreError: there is no such store to read, or its place does not keep what is written.
-        StoreUnavailable: it cannot be used now.
-    """
-    if url.startswith("memory:"):
-        return SqliteStore(f"file:{id(url)}{os.urandom(8).hex()}?mode=memory&cache=shared")
-    if not url.startswith("sqlite:///"):
-        raise StoreError(f"no store of this version has the URL {url!r}")
-    path = Path(url.removeprefix("sqlite:///"))
-    if read_only:
-        if not path.is_file():
-            raise StoreError(f"there is no store at {path}")
-        return SqliteStore(str(path), read_only=True)
-    if not path.parent.is_dir():
-        raise StoreError(f"there is no folder {path.parent}")
-    kind = file_system(path)
-    if kind.startswith(_NETWORK):
-        raise StoreError(f"{path} is on a network file system ({kind}): SQLite needs a local one")
-    lock = FileLock(path.with_name(f"{path.name}.lock"))
-    try:
-        return SqliteStore(str(path), lock=lock)
-    except BaseException:
-        lock.release()
-        raise
-
-
-def file_system(path: Path, mounts: Path = Path("/proc/mounts")) -> str:
-    """Return the type of the file system that a path is on, empty where that cannot be told."""
-    try:
-        lines = mounts.read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return ""
-    absolute = path.absolute()
-    best: tuple[int, str] = (0, "")
-    for line in lines:
-        parts: list[Any] = line.split()
-        point = Path(parts[1].replace("\\040", " "))
-        if absolute.is_relative_to(point):
-            best = max(best, (len(str(point)), str(parts[2])))
-    return best[1]

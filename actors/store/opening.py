@@ -1,0 +1,60 @@
+"""From a store's URL to the store."""
+
+import os
+from pathlib import Path
+from typing import Final
+
+from actors.store.base import Store
+from actors.store.places import FileLock, file_system
+from actors.store.sqlite import SqliteStore
+from engine.errors import StoreError
+
+_NETWORK: Final = ("nfs", "cifs", "smb", "fuse.sshfs", "9p", "afs", "ceph", "glusterfs")
+
+
+def open_store(url: str, *, read_only: bool = False, take_over: bool = False) -> Store:
+    """Open the store of a URL: ``sqlite:///file``, ``postgresql://…`` or ``memory:``.
+
+    A store that is opened for writing is locked against other engines until it is closed. On
+    PostgreSQL ``take_over`` passes over the lock of another engine.
+
+    Raises:
+        StoreInUse: another engine writes to it.
+        StoreError: there is no such store to read, or its place does not keep what is written.
+        StoreUnavailable: it cannot be used now.
+    """
+    if url.startswith("memory:"):
+        return SqliteStore(f"file:{id(url)}{os.urandom(8).hex()}?mode=memory&cache=shared")
+    if url.startswith(("postgresql://", "postgres://")):
+        return _postgres(url, read_only=read_only, take_over=take_over)
+    if not url.startswith("sqlite:///"):
+        raise StoreError(f"a store's URL begins with sqlite:/// or postgresql://, not as {url!r}")
+    return _sqlite(Path(url.removeprefix("sqlite:///")), read_only=read_only)
+
+
+def _postgres(url: str, *, read_only: bool, take_over: bool) -> Store:
+    try:
+        from actors.store.postgres import Place, PostgresStore  # noqa: PLC0415 - an extra
+    except ImportError as error:
+        raise StoreError(
+            f"PostgreSQL needs what pip install 'setpoint[postgres]' brings: {error}"
+        ) from error
+    return PostgresStore(Place.of(url), read_only=read_only, take_over=take_over)
+
+
+def _sqlite(path: Path, *, read_only: bool) -> Store:
+    if read_only:
+        if not path.is_file():
+            raise StoreError(f"there is no store at {path}")
+        return SqliteStore(str(path), read_only=True)
+    if not path.parent.is_dir():
+        raise StoreError(f"there is no folder {path.parent}")
+    kind = file_system(path)
+    if kind.startswith(_NETWORK):
+        raise StoreError(f"{path} is on a network file system ({kind}): SQLite needs a local one")
+    lock = FileLock(path.with_name(f"{path.name}.lock"))
+    try:
+        return SqliteStore(str(path), lock=lock)
+    except BaseException:
+        lock.release()
+        raise

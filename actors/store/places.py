@@ -1,0 +1,47 @@
+"""Where a store's file may be, and who may write to it."""
+
+import fcntl
+import os
+from pathlib import Path
+from typing import Any
+
+from engine.errors import StoreInUse
+
+
+class FileLock:
+    """An operating system's lock on a side file: it ends with the process, however that ends."""
+
+    def __init__(self, path: Path) -> None:
+        """Take the lock.
+
+        Raises:
+            StoreInUse: another process, or another engine of this one, has it.
+        """
+        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(self._descriptor)
+            raise StoreInUse(f"another engine has the store ({path.name} is locked)") from None
+
+    def release(self) -> None:
+        """Give the lock back. Twice is once."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+
+def file_system(path: Path, mounts: Path = Path("/proc/mounts")) -> str:
+    """Return the type of the file system that a path is on, empty where that cannot be told."""
+    try:
+        lines = mounts.read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return ""
+    absolute = path.absolute()
+    best: tuple[int, str] = (0, "")
+    for line in lines:
+        parts: list[Any] = line.split()
+        point = Path(parts[1].replace("\\040", " "))
+        if absolute.is_relative_to(point):
+            best = max(best, (len(str(point)), str(parts[2])))
+    return best[1]

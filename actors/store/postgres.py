@@ -1,0 +1,396 @@
+"""A store in a PostgreSQL database, through the eventsourcing library's recorders.
+
+Of one database several sites may have a schema each. Who writes holds a session's advisory lock on
+the schema, which ends with the session, however that ends.
+"""
+
+import contextlib
+import hashlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import attrs
+import psycopg
+from eventsourcing.persistence import IntegrityError, PersistenceError, StoredEvent
+from eventsourcing.postgres import (
+    PostgresAggregateRecorder,
+    PostgresApplicationRecorder,
+    PostgresDatastore,
+)
+from psycopg.sql import SQL, Identifier
+
+from actors.store.base import Progress, VersionConflict
+from actors.store.sqlite import SqliteStore
+from engine.codec import Row
+from engine.errors import StoreError, StoreInUse, StoreUnavailable
+
+PAGE: Final = 5_000
+_SNAPSHOTS: Final = "snapshots"
+_CONNECT_S: Final = 5
+_POOL: Final = 4  # the journal, the bus and readers beside them
+_DURABLE: Final = frozenset({"on", "local", "remote_write", "remote_apply"})
+# Jumps from stream to stream in the index, whatever their lengths.
+_LAST_VERSIONS: Final = SQL("""
+WITH RECURSIVE streams(id) AS (
+    (SELECT min(originator_id) FROM {table})
+    UNION ALL
+    SELECT (SELECT min(originator_id) FROM {table} WHERE originator_id > id)
+    FROM streams WHERE id IS NOT NULL
+)
+SELECT id, (SELECT max(originator_version) FROM {table} WHERE originator_id = id) AS version
+FROM streams WHERE id IS NOT NULL
+""")
+
+
+@attrs.frozen
+class Place:
+    """Where a store is: a database, as whom, and the site's schema in it."""
+
+    host: str
+    port: int
+    database: str
+    user: str
+    password: str = attrs.field(repr=False)
+    schema: str
+
+    @classmethod
+    def of(cls, url: str) -> "Place":
+        """Read ``postgresql://user:password@host:port/database?schema=name``.
+
+        Raises:
+            StoreError: it names no database, or something that is not known.
+        """
+        parts = urlsplit(url)
+        query = parse_qs(parts.query)
+        unknown = sorted(set(query) - {"schema"})
+        if unknown:
+            raise StoreError(f"a store's URL takes schema=, not {unknown[0]}=")
+        database = unquote(parts.path.removeprefix("/"))
+        if not database:
+            raise StoreError("the store's URL names no database: postgresql://user@host/database")
+        return cls(
+            parts.hostname or "localhost",
+            parts.port or 5432,
+            database,
+            unquote(parts.username or "postgres"),
+            unquote(parts.password or ""),
+            query.get("schema", ["public"])[0],
+        )
+
+    def connect(self) -> "psycopg.Connection[Any]":
+        """Return a connection of its own, beside the pool's."""
+        return psycopg.connect(
+            host=self.host,
+            port=self.port,
+            dbname=self.database,
+            user=self.user,
+            password=self.password,
+            connect_timeout=_CONNECT_S,
+            autocommit=True,
+        )
+
+    @property
+    def lock_key(self) -> int:
+        """The number of the schema's advisory lock in its database."""
+        digest = hashlib.sha256(f"setpoint:{self.schema}".encode()).digest()
+        return int.from_bytes(digest[:8], "big", signed=True)
+
+
+class Lock:
+    """A session's advisory lock on a schema: one engine writes to it.
+
+    It is a session of its own, so that it lasts as long as the engine does, or its server.
+    """
+
+    def __init__(self, place: Place, *, take_over: bool) -> None:
+        """Take the lock; ``take_over`` ends the session of an engine that has it.
+
+        Raises:
+            StoreInUse: another engine has it.
+        """
+        self._place = place
+        self._session = place.connect()
+        if self._try() or (take_over and self._end_holder() and self._wait()):
+            return
+        self._session.close()
+        where = f"{place.database}, schema {place.schema}"
+        raise StoreInUse(f"another engine has the store ({where}); --take-over takes it over")
+
+    def _try(self) -> bool:
+        found = self._session.execute("SELECT pg_try_advisory_lock(%s)", (self._place.lock_key,))
+        row = found.fetchone()
+        return row is not None and bool(row[0])
+
+    def _wait(self) -> bool:
+        self._session.execute("SET lock_timeout = '5s'")
+        self._session.execute("SELECT pg_advisory_lock(%s)", (self._place.lock_key,))
+        return True
+
+    def _end_holder(self) -> bool:
+        """End the session that has the lock; its engine finds out at its next commit."""
+        key = self._place.lock_key & (1 << 64) - 1
+        self._session.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' "
+            "AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) "
+            "AND classid = %s AND objid = %s AND objsubid = 1",
+            (key >> 32, key & 0xFFFFFFFF),
+        )
+        return True
+
+    def renew(self) -> None:
+        """Take the lock again if its session was lost; who has it meanwhile fences us anyway."""
+        try:
+            self._session.execute("SELECT 1")
+        except psycopg.Error:
+            self._session.close()
+            self._session = self._place.connect()
+            self._try()
+
+    def release(self) -> None:
+        """Give the lock back. Twice is once."""
+        self._session.close()
+
+
+class PostgresStore:
+    """A store in a schema of a PostgreSQL database. See `Store`.
+
+    Positions go up, and may leave gaps. A writer takes the table's lock for its transaction, so
+    that rows become visible in the order of their positions.
+    """
+
+    def __init__(self, place: Place, *, read_only: bool = False, take_over: bool = False) -> None:
+        """Open, and unless it is only read create, the store.
+
+        Raises:
+            StoreInUse: another engine writes to it.
+            StoreUnavailable: the server cannot be reached.
+            StoreError: there is no such store to read, or commits would not be durable.
+        """
+        self._read_only = read_only
+        self._lost = False
+        self._datastore = PostgresDatastore(
+            place.database,
+            place.host,
+            place.port,
+            place.user,
+            place.password,
+            connect_timeout=_CONNECT_S,
+            pool_size=1,
+            max_overflow=_POOL - 1,
+            schema=place.schema,
+            pool_open_timeout=_CONNECT_S,
+            originator_id_type="text",
+        )
+        self._lock: Lock | None = None
+        try:
+            with _translated():
+                if not read_only:
+                    self._lock = Lock(place, take_over=take_over)
+                    _create_schema(place)
+                self._recorder = PostgresApplicationRecorder(self._datastore)
+                self._snapshots = PostgresAggregateRecorder(
+                    self._datastore, events_table_name=_SNAPSHOTS
+                )
+                self._prepare(place)
+        except BaseException:
+            self.close()
+            raise
+        self._table = SQL("{}.{}").format(
+            Identifier(place.schema), Identifier(self._recorder.events_table_name)
+        )
+        self._snapshot_table = SQL("{}.{}").format(Identifier(place.schema), Identifier(_SNAPSHOTS))
+
+    def _prepare(self, place: Place) -> None:
+        if self._read_only:
+            with self._datastore.transaction(commit=False) as cursor:
+                cursor.execute(
+                    "SELECT 1 FROM information_schema.tables "
+                    "WHERE table_schema = %s AND table_name = %s",
+                    (place.schema, self._recorder.events_table_name),
+                )
+                if cursor.fetchone() is None:
+                    raise StoreError(f"there is no store in schema {place.schema}")
+            return
+        self._recorder.create_table()
+        self._snapshots.create_table()
+        with self._datastore.transaction(commit=False) as cursor:
+            cursor.execute("SHOW synchronous_commit")
+            row = cursor.fetchone()
+            if row is None or row["synchronous_commit"] not in _DURABLE:
+                raise StoreError("the store does not wait for the disk: synchronous_commit is off")
+
+    # --- writing
+
+    def append(self, rows: Sequence[Row]) -> Sequence[int]:
+        """See `Store`."""
+        if self._read_only:
+            raise StoreUnavailable("the store was opened only to be read")
+        if not rows:
+            return ()
+        try:
+            with _translated(), self._datastore.transaction(commit=True) as cursor:
+                if self._lost and self._lock is not None:
+                    self._lock.renew()
+                for statement in self._recorder.lock_table_statements:
+                    cursor.execute(statement)
+                cursor.execute(
+                    SQL(
+                        "INSERT INTO {} (originator_id, originator_version, topic, state) "
+                        "SELECT * FROM unnest(%s::text[], %s::bigint[], %s::text[], %s::bytea[]) "
+                        "RETURNING notification_id"
+                    ).format(self._table),
+                    (
+                        [row.stream for row in rows],
+                        [row.version for row in rows],
+                        [row.topic for row in rows],
+                        [row.state for row in rows],
+                    ),
+                )
+                positions = sorted(row["notification_id"] for row in cursor.fetchall())
+        except StoreUnavailable:
+            self._lost = True
+            raise
+        self._lost = False
+        return positions
+
+    def save_snapshots(self, rows: Sequence[Row]) -> None:
+        """See `Store`."""
+        streams = [row.stream for row in rows]
+        with _translated(), self._datastore.transaction(commit=True) as cursor:
+            cursor.execute(
+                SQL("DELETE FROM {} WHERE originator_id = ANY(%s)").format(self._snapshot_table),
+                (streams,),
+            )
+            cursor.execute(
+                SQL(
+                    "INSERT INTO {} (originator_id, originator_version, topic, state) "
+                    "SELECT * FROM unnest(%s::text[], %s::bigint[], %s::text[], %s::bytea[])"
+                ).format(self._snapshot_table),
+                (
+                    streams,
+                    [row.version for row in rows],
+                    [row.topic for row in rows],
+                    [row.state for row in rows],
+                ),
+            )
+
+    # --- reading
+
+    def read_all(self, after: int = 0) -> Iterator[Row]:
+        """See `Store`."""
+        while True:
+            with _translated():
+                page = self._recorder.select_notifications(after, PAGE, inclusive_of_start=False)
+            for one in page:
+                yield Row(
+                    str(one.originator_id), one.originator_version, one.topic, one.state, one.id
+                )
+            if len(page) < PAGE:
+                return
+            after = page[-1].id
+
+    def read_stream(self, stream: str, after_version: int = 0) -> Iterator[Row]:
+        """See `Store`."""
+        while True:
+            with _translated():
+                page = self._recorder.select_events(stream, gt=after_version, limit=PAGE)
+            yield from map(_row, page)
+            if len(page) < PAGE:
+                return
+            after_version = page[-1].originator_version
+
+    def last_row(self, stream: str) -> Row | None:
+        """See `Store`."""
+        with _translated():
+            found = self._recorder.select_events(stream, desc=True, limit=1)
+        return _row(found[0]) if found else None
+
+    def row(self, stream: str, version: int) -> Row | None:
+        """See `Store`."""
+        with _translated():
+            found = self._recorder.select_events(stream, gt=version - 1, lte=version)
+        return _row(found[0]) if found else None
+
+    def last_versions(self) -> dict[str, int]:
+        """See `Store`."""
+        with _translated(), self._datastore.transaction(commit=False) as cursor:
+            cursor.execute(_LAST_VERSIONS.format(table=self._table))
+            return {row["id"]: row["version"] for row in cursor.fetchall()}
+
+    def last_position(self) -> int:
+        """See `Store`."""
+        with _translated():
+            return self._recorder.max_notification_id() or 0
+
+    def snapshots(self) -> Iterator[Row]:
+        """See `Store`."""
+        with _translated(), self._datastore.transaction(commit=False) as cursor:
+            cursor.execute(SQL("SELECT * FROM {}").format(self._snapshot_table))
+            yield from [_snapshot(row) for row in cursor.fetchall()]
+
+    def snapshot(self, stream: str) -> Row | None:
+        """See `Store`."""
+        with _translated():
+            found = self._snapshots.select_events(stream, limit=1)
+        return _row(found[0]) if found else None
+
+    def backup(self, path: Path, progress: Progress) -> None:
+        """See `Store`; the copy is a SQLite file, which every verb that reads takes.
+
+        Rows are only ever added, in the order of their positions: those up to the newest one now
+        are a consistent copy, however long it takes.
+        """
+        part = path.with_name(f"{path.name}.part")
+        last = self.last_position()
+        copy = SqliteStore(str(part))
+        try:
+            batch: list[Row] = []
+            for row in self.read_all():
+                if (row.position or 0) > last:
+                    break
+                batch.append(row)
+                if len(batch) == PAGE:
+                    copy.append(batch)
+                    progress(row.position or 0, last)
+                    batch = []
+            copy.append(batch)
+            copy.save_snapshots(list(self.snapshots()))
+            progress(last, last)
+        finally:
+            copy.close()
+        part.replace(path)
+
+    def close(self) -> None:
+        """See `Store`. Twice is once."""
+        self._datastore.close()
+        if self._lock is not None:
+            self._lock.release()
+
+
+def _create_schema(place: Place) -> None:
+    """Make the schema; two engines that start at once are told apart by the lock before."""
+    with place.connect() as session:
+        session.execute(SQL("CREATE SCHEMA IF NOT EXISTS {}").format(Identifier(place.schema)))
+
+
+def _row(stored: StoredEvent) -> Row:
+    return Row(str(stored.originator_id), stored.originator_version, stored.topic, stored.state)
+
+
+def _snapshot(row: "dict[str, Any]") -> Row:
+    return Row(row["originator_id"], row["originator_version"], row["topic"], bytes(row["state"]))
+
+
+@contextlib.contextmanager
+def _translated() -> Iterator[None]:
+    """Turn the library's and psycopg's errors into ours."""
+    try:
+        yield
+    except (IntegrityError, psycopg.IntegrityError) as error:
+        raise VersionConflict(str(error)) from error
+    except (PersistenceError, psycopg.Error) as error:
+        raise StoreUnavailable(f"the store cannot be used: {error}") from error
+    except OSError as error:
+        raise StoreUnavailable(f"the store cannot be reached: {error}") from error
