@@ -3,7 +3,9 @@
 import importlib.metadata
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
+
+import attrs
 
 from actors.clock import Clocks
 from actors.environment import read_text
@@ -16,6 +18,17 @@ from engine.adapters.registers import RegisterProfile
 from engine.adapters.registry import AdapterRegistry
 from engine.config import OcppListen, Site
 from engine.errors import Problem, SiteRefused, UsageError
+
+
+class Guarding(Protocol):
+    """Who says whether devices may be sent to; see `actors.fence.Fence`."""
+
+    def may_send(self) -> bool:
+        """Return whether a control frame may leave now."""
+
+    async def may_keep(self) -> bool:
+        """Return whether a round of keep-alives may go out."""
+
 
 GROUP: Final = "setpoint.adapters"
 BUILT_IN: Final[dict[str, type]] = {"ocpp": OcppOptions, "modbus": ModbusOptions}
@@ -47,12 +60,12 @@ def option_types() -> dict[str, type]:
 def default_adapters(
     site: Site,
     clocks: Clocks,
-    may_send: Callable[[], bool] = lambda: True,
+    fence: Guarding | None = None,
     notice: Callable[[str, str], None] = lambda _kind, _peer: None,
 ) -> AdapterRegistry:
     """Return the adapters that a site uses, ready to be linked.
 
-    ``may_send`` is asked before each control frame and each round of keep-alives; ``notice``
+    ``fence`` is asked before each control frame and each round of keep-alives; ``notice``
     hears of refused peers, once a kind and minute.
 
     Raises:
@@ -66,7 +79,9 @@ def default_adapters(
     used = {one.rules.adapter for one in site.assets}
     stale_s = min((one.rules.stale_s for one in site.assets), default=60.0)
     if "modbus" in used:
-        guards = Guards(clocks.device_us, may_send, may_send, stale_s)
+        guards = Guards(clocks.device_us, stale_s=stale_s)
+        if fence is not None:
+            guards = attrs.evolve(guards, may_send=fence.may_send, may_keep=fence.may_keep)
         registry.register("modbus", ModbusAdapter(profiles_of(site), guards))
     if "ocpp" in used:
         listen = site.ocpp or OcppListen()

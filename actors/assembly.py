@@ -42,6 +42,7 @@ class Parts:
     adapters: AdapterRegistry
     rebuild: Callable[[AssetId], AssetState]
     snapshots: Snapshots
+    may_send: Callable[[], bool]
 
 
 class Assembly:
@@ -51,7 +52,7 @@ class Assembly:
         """Put nothing together yet."""
         self._parts = parts
         self.board: dict[AssetId, AssetState] = {}
-        self.links = LinkHost(parts.runtime.loop, parts.clocks)
+        self.links = LinkHost(parts.runtime.loop, parts.clocks, parts.may_send)
         self.tell: dict[AssetId, Tell] = {}
         self._dispatcher: Tell | None = None
         self._stopped: set[AssetId] = set()

@@ -96,6 +96,8 @@ class Journal:
         self._waiting: queue.SimpleQueue[Append | threading.Event | None] = queue.SimpleQueue()
         self._closing = threading.Event()
         self._over: str | None = None
+        self._fencing = threading.Lock()
+        self._fenced = False
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
 
     def start(self) -> None:
@@ -132,6 +134,17 @@ class Journal:
         ended = not self._thread.is_alive()
         self._end("the engine is closed")
         return ended
+
+    def taken_over(self, who: str) -> None:
+        """Stop for good: the store belongs to another engine. Any thread; twice is once."""
+        with self._fencing:
+            if self._fenced:
+                return
+            self._fenced = True
+        reason = f"{who} took the store over; this one has stopped"
+        logger.error(reason)
+        self._end(reason)
+        self.hooks.fenced(reason)
 
     # --- the journal's thread
 
@@ -292,10 +305,7 @@ class Journal:
         newest = self._store.last_row(STREAM)
         seal = None if newest is None else self._codec.decode(newest).event
         who = "another engine" if seal is None else f"engine {seal.instance}, epoch {seal.epoch}"
-        reason = f"{who} took the store over; this one has stopped"
-        logger.error(reason)
-        self._end(reason)
-        self.hooks.fenced(reason)
+        self.taken_over(who)
 
     def _wait(self, wait_s: float) -> bool:
         """Wait before the next try; return whether there will be none."""

@@ -57,7 +57,8 @@ class LoopThread:
         selector = _Pulse()
         selector.beat = self.check
         self._loop = asyncio.SelectorEventLoop(selector)
-        self._on_stall = on_stall
+        self.on_stall = on_stall
+        """Told of each standstill. Set before `start`."""
         self._stall_s = stall_s
         self._now_s = now_s
         self._beat_s = now_s()
@@ -119,7 +120,7 @@ class LoopThread:
             return True
         logger.warning("the loop stood still for %.1f s", gap_s)
         try:
-            self._on_stall(gap_s)
+            self.on_stall(gap_s)
         except Exception:
             logger.exception("what follows a standstill of the loop failed")
         return False

@@ -15,6 +15,7 @@ from actors.assembly import Assembly, Parts
 from actors.clock import Clocks, steady_s
 from actors.dispatcher import Closing, Swept
 from actors.environment import read_site
+from actors.fence import Fence, claim
 from actors.ids import Ids
 from actors.journal import Journal
 from actors.publishing import Publisher
@@ -68,15 +69,14 @@ class Running:
             stored.recovery.site.clock, start, empty=stored.recovery.position == 0
         )
         self.runtime = runtime or Runtime.threads(self.clocks)
-        self.fenced: str | None = None
-        self.adapters = adapters or default_adapters(
-            site, self.clocks, lambda: self.fenced is None, self._noticed
-        )
+        codec = Codec(VOCABULARY)
+        self.journal = Journal(stored.store, codec, instance=ids.instance, clocks=self.clocks)
+        own = (self.journal.epoch, ids.instance)
+        self.fence = Fence(stored.store, codec, own, self.journal.taken_over)
+        self.runtime.loop.on_stall = self.fence.stood_still
+        self.adapters = adapters or default_adapters(site, self.clocks, self.fence, self._noticed)
         self.snapshots = Snapshots(stored.store, stored.recovery.snapshots)
         publisher = Publisher(self.runtime.bus)
-        self.journal = Journal(
-            stored.store, Codec(VOCABULARY), instance=ids.instance, clocks=self.clocks
-        )
         self.journal.hooks.committed.append(publisher.committed)
         self.journal.hooks.idle.append(self.snapshots.write)
         self.journal.hooks.lost = self._store_lost
@@ -91,6 +91,7 @@ class Running:
             self.adapters,
             lambda asset_id: rebuilt(stored.reader, asset_id),
             self.snapshots,
+            self.fence.may_send,
         )
         self.assembly = Assembly(parts)
         self._stored = stored
@@ -107,6 +108,8 @@ class Running:
         injected: Injected,
         start: PlanStart,
         on_event: Callable[[Event], None] | None = None,
+        *,
+        take_over: bool = False,
     ) -> Self:
         """Open a site's store, rebuild everything from it and connect.
 
@@ -114,9 +117,11 @@ class Running:
             SetpointError: the site, its store or a listener cannot be used; nothing runs then.
         """
         read = site if isinstance(site, Site) else read_site(site, option_types())
-        store = open_store(read.store_url)
+        store = open_store(read.store_url, take_over=take_over)
         try:
             reader = Reader(store, Codec(VOCABULARY))
+            if store.took_over:
+                claim(store, Codec(VOCABULARY), injected[2].instance)
             stored = Stored(store, reader, recover(reader))
             running = cls(read, stored, injected, start)
             if on_event is not None:
@@ -137,6 +142,7 @@ class Running:
         self.journal.start()
         started = events.EngineStarted(self.journal.epoch, self._instance, VERSION)
         self.record(started, *self._standing())
+        self.fence.start(took_over=self._stored.store.took_over)
         configured = events.SiteConfigured(
             self.site.id,
             self.site.timezone,
@@ -239,8 +245,9 @@ class Running:
         self._site.tell(Noted((events.SecurityNoticed(kind, peer, 1),), _told))
 
     def _was_fenced(self, reason: str) -> None:
-        """Another engine has the store: no control frame leaves any more. The journal's thread."""
-        self.fenced = reason
+        """Another engine has the store: no frame leaves any more. Any thread."""
+        self.fence.fenced(reason)
+        self.assembly.links.let_go()
 
     # --- how far it is
 
@@ -270,20 +277,26 @@ class Running:
             self.closed = True
         deadline_s = steady_s() + timeout
         self.runtime.wakeups.cancel("sweep")
+        if self.fence.reason is None:
+            self._hand_over(timeout / 2)
+        left_s = max(0.5, deadline_s - steady_s())
+        self.assembly.links.close(left_s / 2)
+        self.fence.stop(left_s / 2)
+        if self.journal.close(left_s / 2) and self.fence.reason is None:
+            self.snapshots.offer_changed(self.assembly.board.values())
+            self.snapshots.write(everything=True)
+        self.runtime.stop(left_s / 2)
+        self._stored.store.close()
+
+    def _hand_over(self, timeout_s: float) -> None:
+        """Hand the devices back and record the end; what another engine has is its own."""
         try:
-            if not self.assembly.hand_back(timeout / 2):
+            if not self.assembly.hand_back(timeout_s):
                 logger.warning("not every device was handed back in time")
             self.assembly.dispatcher(Closing())
             self.record(events.EngineStopped(self.journal.epoch, "closed"))
         except Exception:
             logger.exception("the engine did not stop in good order")
-        left_s = max(0.5, deadline_s - steady_s())
-        self.assembly.links.close(left_s / 2)
-        if self.journal.close(left_s / 2) and self.fenced is None:
-            self.snapshots.offer_changed(self.assembly.board.values())
-            self.snapshots.write(everything=True)
-        self.runtime.stop(left_s / 2)
-        self._stored.store.close()
 
 
 def _told(answer: object) -> None:

@@ -74,9 +74,10 @@ class ActorSystem(Audit):
             StoreInUse: another engine has the store.
             StoreCorrupt: a row cannot be read.
         """
-        del take_over
         injected = (clocks, runtime, ids or Ids(), adapters)
-        return cls(Running.open(site, injected, start or PlanStart(), on_event))
+        return cls(
+            Running.open(site, injected, start or PlanStart(), on_event, take_over=take_over)
+        )
 
     # --- schedules
 
@@ -290,8 +291,9 @@ class ActorSystem(Audit):
         Raises:
             Fenced: another engine took it over; names it.
         """
-        if self._running.fenced is not None:
-            raise Fenced(self._running.fenced)
+        reason = self._running.fence.reason
+        if reason is not None:
+            raise Fenced(reason)
 
     def is_done(self) -> bool:
         """Return whether every horizon has passed and every command is over."""

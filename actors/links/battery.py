@@ -366,7 +366,7 @@ class ModbusLink:
             self.drop_keep()
             return
         self._beat_at = _now() + _AGAIN_S
-        if not self._guards.may_keep():
+        if not await self._guards.may_keep() or self._kept is not kept or not self._is_ready:
             return
         for frame in kept.frames if self._repeats else (self._heartbeat(keepalive),):
             reply = await self._exchange(frame, self._guards.reply_s, kept.until_us)

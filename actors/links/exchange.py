@@ -4,7 +4,7 @@ Source: MODBUS Messaging on TCP/IP Implementation Guide V1.0b, section 3.1.3 (MB
 MODBUS Application Protocol V1.1b3, section 7 (exception codes).
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final, Protocol, runtime_checkable
 
 import attrs
@@ -61,6 +61,10 @@ class Timing:
     begin_by_us: int | None = None
 
 
+async def _always_soon() -> bool:
+    return True
+
+
 def _always() -> bool:
     return True
 
@@ -77,7 +81,7 @@ class Guards:
 
     device_us: Callable[[], int]
     may_send: Callable[[], bool] = _always
-    may_keep: Callable[[], bool] = _always
+    may_keep: Callable[[], Awaitable[bool]] = _always_soon
     stale_s: float = 60.0
     reply_s: float = 3.0
     pauses_s: tuple[float, float] = (0.5, 10.0)

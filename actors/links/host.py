@@ -1,6 +1,7 @@
 """The links of all assets on one loop thread: what goes out, and what comes home as messages."""
 
 import asyncio
+import contextlib
 import logging
 import threading
 from collections import deque
@@ -64,9 +65,12 @@ class Slots:
 class LinkHost:
     """Runs links on the loop thread; every outcome and every report becomes a message."""
 
-    def __init__(self, loop: LoopThread, clocks: Clocks) -> None:
-        """Begin without links."""
+    def __init__(
+        self, loop: LoopThread, clocks: Clocks, may_send: Callable[[], bool] = lambda: True
+    ) -> None:
+        """Begin without links; ``may_send`` is asked before each attempt."""
         self._loop = loop
+        self._may_send = may_send
         self._clocks = clocks
         self._attached: dict[AssetId, _Attached] = {}
         self._slots = Slots()
@@ -104,6 +108,11 @@ class LinkHost:
             self._loop.submit(self._close_all()).result(timeout_s)
         except TimeoutError:
             logger.warning("not every link closed in time")
+
+    def let_go(self) -> None:
+        """Begin to leave all devices, and wait for nothing. Any thread."""
+        with contextlib.suppress(EngineClosed):
+            self._loop.submit(self._close_all())
 
     async def _close_all(self) -> None:
         closing = (one.link.close() for one in self._attached.values())
@@ -165,6 +174,8 @@ class LinkHost:
                 begin_by_us is not None and self._clocks.device_us() > begin_by_us
             ):
                 outcome = _without(attempt_id, "not_sent", "the send window had passed")
+            elif not self._may_send():
+                outcome = _without(attempt_id, "not_sent", "sending is not allowed now")
             else:
                 answer = await attached.link.send(payload, timeout_s)
                 outcome = messages.AttemptAnswered(

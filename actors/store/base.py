@@ -17,6 +17,11 @@ class VersionConflict(StoreError):
 class Store(Protocol):
     """An append-only log of rows. Any thread."""
 
+    @property
+    def took_over(self) -> bool:
+        """Whether it was taken from an engine that had it."""
+        ...
+
     def append(self, rows: Sequence[Row]) -> Sequence[int]:
         """Store rows in one transaction and return their positions.
 

@@ -112,7 +112,13 @@ class Lock:
         """
         self._place = place
         self._session = place.connect()
-        if self._try() or (take_over and self._end_holder() and self._wait()):
+        self.took_over = False
+        if self._try():
+            return
+        if take_over:
+            self._end_holder()
+            self._wait()
+            self.took_over = True
             return
         self._session.close()
         where = f"{place.database}, schema {place.schema}"
@@ -123,12 +129,11 @@ class Lock:
         row = found.fetchone()
         return row is not None and bool(row[0])
 
-    def _wait(self) -> bool:
+    def _wait(self) -> None:
         self._session.execute("SET lock_timeout = '5s'")
         self._session.execute("SELECT pg_advisory_lock(%s)", (self._place.lock_key,))
-        return True
 
-    def _end_holder(self) -> bool:
+    def _end_holder(self) -> None:
         """End the session that has the lock; its engine finds out at its next commit."""
         key = self._place.lock_key & (1 << 64) - 1
         self._session.execute(
@@ -137,7 +142,6 @@ class Lock:
             "AND classid = %s AND objid = %s AND objsubid = 1",
             (key >> 32, key & 0xFFFFFFFF),
         )
-        return True
 
     def renew(self) -> None:
         """Take the lock again if its session was lost; who has it meanwhile fences us anyway."""
@@ -220,6 +224,11 @@ class PostgresStore:
             row = cursor.fetchone()
             if row is None or row["synchronous_commit"] not in _DURABLE:
                 raise StoreError("the store does not wait for the disk: synchronous_commit is off")
+
+    @property
+    def took_over(self) -> bool:
+        """See `Store`."""
+        return self._lock is not None and self._lock.took_over
 
     # --- writing
 

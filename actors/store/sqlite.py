@@ -102,6 +102,11 @@ class SqliteStore:
             else:
                 self._recorder.max_notification_id()
 
+    @property
+    def took_over(self) -> bool:
+        """See `Store`; a file's lock is never passed over."""
+        return False
+
     def pragmas(self) -> tuple[str, int]:
         """Return the journal mode and the synchronous level of a connection that writes."""
         with self._datastore.get_connection(commit=True) as connection:

@@ -43,12 +43,15 @@ class GuardClock:
         self.sending = True
         self.keeping = True
 
+    async def _may_keep(self) -> bool:
+        return self.keeping
+
     def guards(self) -> Guards:
         """Return guards that ask this clock, with little patience."""
         return Guards(
             lambda: self.now_us,
             lambda: self.sending,
-            lambda: self.keeping,
+            self._may_keep,
             reply_s=0.3,
             pauses_s=(0.01, 0.05),
         )

@@ -18,6 +18,7 @@ from engine.errors import Problem, SiteRefused
 from engine.types import AssetKind, to_kw, to_w
 
 _VARIABLE: Final = re.compile(r"\$\{([^}]*)\}")
+_POSTGRES: Final = re.compile(r"postgresql://[^/?#]*/[^/?#]+(\?schema=[A-Za-z0-9_]+)?")
 _SITE_ID: Final = re.compile(r"sit_[a-z0-9_]+")
 _SITE_KEYS: Final = ("id", "timezone", "import_limit_kw", "export_limit_kw", "base_load_kw")
 _POWER: Final = Range(least=0, most=1_000_000_000)
@@ -138,13 +139,20 @@ def _store_url(top: Table, environment: Mapping[str, str]) -> str:
         table.refuse("url", "environment", message, secret=True)
         return url
     url = _VARIABLE.sub(lambda found: environment[found[1]], url)
-    if url.startswith(("postgresql:", "postgres:")):
-        table.refuse("url", "not_yet", "PostgreSQL comes in a later version", secret=True)
-    elif not url.startswith(("sqlite:///", "memory:")):
-        table.refuse("url", "url", "must begin with sqlite:///", secret=True)
-    elif url == "sqlite:///":
-        table.refuse("url", "url", "a file's path comes behind sqlite:///", secret=True)
+    fault = _url_fault(url)
+    if fault is not None:
+        table.refuse("url", "url", fault, secret=True)
     return url
+
+
+def _url_fault(url: str) -> str | None:
+    if url.startswith("postgresql://"):
+        if _POSTGRES.fullmatch(url):
+            return None
+        return "must be postgresql://user:password@host:port/database, with ?schema=name at most"
+    if not url.startswith(("sqlite:///", "memory:")):
+        return "must begin with sqlite:/// or postgresql://"
+    return "a file's path comes behind sqlite:///" if url == "sqlite:///" else None
 
 
 # --- the site as a whole

@@ -72,6 +72,11 @@ class Wrapped:
         """As the store."""
         return self.inner.last_versions()
 
+    @property
+    def took_over(self) -> bool:
+        """As the store."""
+        return self.inner.took_over
+
     def last_position(self) -> int:
         """As the store."""
         return self.inner.last_position()
