@@ -172,8 +172,32 @@ class PostgresStore:
             StoreUnavailable: the server cannot be reached.
             StoreError: there is no such store to read, or commits would not be durable.
         """
+        self._place = place
         self._read_only = read_only
         self._lost = False
+        self._connect()
+        self._lock: Lock | None = None
+        try:
+            with _translated():
+                if not read_only:
+                    self._lock = Lock(place, take_over=take_over)
+                    _create_schema(place)
+                self._prepare(place)
+        except BaseException:
+            self.close()
+            raise
+        self._table = SQL("{}.{}").format(
+            Identifier(place.schema), Identifier(self._recorder.events_table_name)
+        )
+        self._snapshot_table = SQL("{}.{}").format(Identifier(place.schema), Identifier(_SNAPSHOTS))
+
+    def _connect(self) -> None:
+        """Make a pool of connections; the first that is needed is made then.
+
+        ``pool_open_timeout`` stays out: with it each use of the pool waits for it to be full,
+        which two threads may not do at once, and closes it for good when the server is away.
+        """
+        place = self._place
         self._datastore = PostgresDatastore(
             place.database,
             place.host,
@@ -184,27 +208,26 @@ class PostgresStore:
             pool_size=1,
             max_overflow=_POOL - 1,
             schema=place.schema,
-            pool_open_timeout=_CONNECT_S,
             originator_id_type="text",
         )
-        self._lock: Lock | None = None
-        try:
-            with _translated():
-                if not read_only:
-                    self._lock = Lock(place, take_over=take_over)
-                    _create_schema(place)
-                self._recorder = PostgresApplicationRecorder(self._datastore)
-                self._snapshots = PostgresAggregateRecorder(
-                    self._datastore, events_table_name=_SNAPSHOTS
-                )
-                self._prepare(place)
-        except BaseException:
-            self.close()
-            raise
-        self._table = SQL("{}.{}").format(
-            Identifier(place.schema), Identifier(self._recorder.events_table_name)
-        )
-        self._snapshot_table = SQL("{}.{}").format(Identifier(place.schema), Identifier(_SNAPSHOTS))
+        self._recorder = PostgresApplicationRecorder(self._datastore)
+        self._snapshots = PostgresAggregateRecorder(self._datastore, events_table_name=_SNAPSHOTS)
+
+    @contextlib.contextmanager
+    def _back(self) -> Iterator[None]:
+        """Come back first if the server was away: the lock again, and a new pool.
+
+        A pool that failed to connect tries again by itself, but ever more rarely. The journal's
+        thread alone asks for this.
+        """
+        with _translated():
+            if self._lost:
+                if self._lock is not None:
+                    self._lock.renew()
+                self._datastore.close()
+                self._connect()
+                self._lost = False
+            yield
 
     def _prepare(self, place: Place) -> None:
         if self._read_only:
@@ -239,9 +262,7 @@ class PostgresStore:
         if not rows:
             return ()
         try:
-            with _translated(), self._datastore.transaction(commit=True) as cursor:
-                if self._lost and self._lock is not None:
-                    self._lock.renew()
+            with self._back(), self._datastore.transaction(commit=True) as cursor:
                 for statement in self._recorder.lock_table_statements:
                     cursor.execute(statement)
                 cursor.execute(
@@ -261,7 +282,6 @@ class PostgresStore:
         except StoreUnavailable:
             self._lost = True
             raise
-        self._lost = False
         return positions
 
     def save_snapshots(self, rows: Sequence[Row]) -> None:
@@ -318,7 +338,7 @@ class PostgresStore:
 
     def row(self, stream: str, version: int) -> Row | None:
         """See `Store`."""
-        with _translated():
+        with self._back():
             found = self._recorder.select_events(stream, gt=version - 1, lte=version)
         return _row(found[0]) if found else None
 

@@ -77,6 +77,7 @@ class TestSite:
     keys: tuple[str, ...]
     depot: Depot
     ocpp_port: int
+    engines: "list[subprocess.Popen[str]]" = attrs.field(factory=list)
 
     @property
     def file(self) -> Path:
@@ -107,9 +108,17 @@ class TestSite:
     def started(self, *arguments: str) -> "subprocess.Popen[str]":
         """Start a verb in the background, its output in files of the folder."""
         with (self.folder / "out.txt").open("a") as out, (self.folder / "err.txt").open("a") as err:
-            return subprocess.Popen(  # noqa: S603 - our own command
+            engine = subprocess.Popen(  # noqa: S603 - our own command
                 self.command(*arguments), stdout=out, stderr=err, text=True
             )
+        self.engines.append(engine)
+        return engine
+
+    def killed(self) -> None:
+        """Leave nothing running in the background, whatever became of the test."""
+        for engine in self.engines:
+            engine.kill()
+            engine.wait(10)
 
     def rows(self, verb: str, *arguments: str) -> list[dict[str, object]]:
         """Return what a read verb prints as JSON."""
@@ -148,6 +157,7 @@ def simulated_site(
     os.environ[KEY_VARIABLE] = secrets.token_hex(16)
     depot = Depot()
     depot.start()
+    site = None
     try:
         battery = SimBattery(register_profile("generic-battery"))
         port = depot.add_battery("battery", battery)
@@ -167,4 +177,6 @@ def simulated_site(
             depot.add_charger(setup, WireLog())
         yield site
     finally:
+        if site is not None:
+            site.killed()
         depot.stop()

@@ -1,6 +1,6 @@
 """kill -9 at random moments, again and again: the promise holds against the devices' own logs.
 
-Ten rounds run with the suite; ``SETPOINT_KILL_ROUNDS`` asks for more.
+Ten rounds on each store run with the suite; ``SETPOINT_KILL_ROUNDS`` asks for more.
 """
 
 import contextlib
@@ -32,9 +32,10 @@ SLOTS: Final = 10
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> Iterator[TestSite]:
+def site(tmp_path: Path, store_url: str) -> Iterator[TestSite]:
     """Give a site of two chargers and a battery, with a schedule beside it."""
-    with simulated_site(tmp_path, ("a", "b")) as made:
+    store = f'[store]\nurl = "{store_url}"\n'
+    with simulated_site(tmp_path, ("a", "b"), extra=store) as made:
         write_schedule(tmp_path / "plan.csv")
         yield made
 
