@@ -29,6 +29,7 @@ from engine.errors import StoreError, StoreInUse, StoreUnavailable
 PAGE: Final = 5_000
 _SNAPSHOTS: Final = "snapshots"
 _CONNECT_S: Final = 5
+_IDLE_S: Final = 5  # what an engine that was stopped had begun does not lock others out
 _POOL: Final = 4  # the journal, the bus and readers beside them
 _DURABLE: Final = frozenset({"on", "local", "remote_write", "remote_apply"})
 # Jumps from stream to stream in the index, whatever their lengths.
@@ -205,6 +206,7 @@ class PostgresStore:
             place.user,
             place.password,
             connect_timeout=_CONNECT_S,
+            idle_in_transaction_session_timeout=_IDLE_S,
             pool_size=1,
             max_overflow=_POOL - 1,
             schema=place.schema,

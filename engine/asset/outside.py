@@ -19,8 +19,7 @@ def noted(state: AssetState, message: messages.Message, now: Instant) -> AssetSt
         case messages.Woke():
             pass
         case messages.AttemptAnswered(answer=answer):
-            if answer is not None:
-                changes = {"last_seen_us": now.device_us}
+            changes = {} if answer is None else {"last_seen_us": now.device_us}
         case messages.Observed(observation=seen):
             changes = _observed(outside, seen, now)
         case messages.PlanOffered(ref=ref):

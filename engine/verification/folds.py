@@ -4,6 +4,7 @@ from typing import Final, get_args
 
 from engine import events
 from engine.asset import AssetState, evolve
+from engine.asset.state import OpenAttempt
 from engine.codec import Record
 from engine.commands import FINAL, CommandStatus
 from engine.site import SiteState, evolve_site
@@ -71,19 +72,20 @@ def _instant(record: Record) -> Instant:
 
 def _of_an_attempt(before: AssetState, event: events.AssetEvent) -> str | None:
     """Return what is wrong with an attempt's event: each has one beginning and one outcome."""
+    open_, doubted = before.attempt, before.in_doubt
     match event:
-        case events.AttemptStarted():
-            if before.attempt is not None:
-                return f"{event.attempt_id} began while {before.attempt.attempt_id} had no outcome"
-        case events.AttemptEnded():
-            if before.attempt is None or before.attempt.attempt_id != event.attempt_id:
-                return f"{event.attempt_id} has an outcome and was not on the wire"
-        case events.AttemptReconciled():
-            if before.in_doubt is None or before.in_doubt.attempt_id != event.attempt_id:
-                return f"{event.attempt_id} was cleared up and was not in doubt"
+        case events.AttemptStarted(attempt_id=one) if open_ is not None:
+            return f"{one} began while {open_.attempt_id} had no outcome"
+        case events.AttemptEnded(attempt_id=one) if not _is(open_, one):
+            return f"{one} has an outcome and was not on the wire"
+        case events.AttemptReconciled(attempt_id=one) if not _is(doubted, one):
+            return f"{one} was cleared up and was not in doubt"
         case _:
-            pass
-    return None
+            return None
+
+
+def _is(attempt: OpenAttempt | None, attempt_id: str) -> bool:
+    return attempt is not None and attempt.attempt_id == attempt_id
 
 
 def _turned(

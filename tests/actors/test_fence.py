@@ -1,7 +1,6 @@
 """Whose the store is: known before anything goes to a device, also after a standstill."""
 
 import asyncio
-import threading
 from collections.abc import Iterator
 
 import attrs
@@ -12,44 +11,22 @@ from actors.clock import wall_now
 from actors.fence import Fence, claim
 from actors.reading import VOCABULARY
 from actors.store import Store, VersionConflict, open_store
+from actors.testing.faulty_store import FaultyStore
 from actors.testing.instant import wait_until
 from actors.testing.logs import depot_log
 from engine.codec import Codec, Row
-from engine.errors import StoreUnavailable
 from engine.seals import STREAM
 from engine.verification import verify
 
 CODEC = Codec(VOCABULARY)
 
 
-@attrs.define
-class Failing:
-    """A store whose head cannot be read for a while."""
-
-    inner: Store
-    lost: bool = False
-    reads: int = 0
-    read: threading.Event = attrs.field(factory=threading.Event)
-
-    def last_row(self, stream: str) -> Row | None:
-        """As the store, if it can be reached."""
-        self.reads += 1
-        self.read.set()
-        if self.lost:
-            raise StoreUnavailable("gone")
-        return self.inner.last_row(stream)
-
-    def __getattr__(self, name: str) -> object:
-        """As the store."""
-        return getattr(self.inner, name)
-
-
 @pytest.fixture
-def store() -> Iterator[Failing]:
+def store() -> Iterator[FaultyStore]:
     """Give a store with a log that engine 1 has written."""
     inner = open_store("memory:")
     inner.append(depot_log(1, 2, 4).rows)
-    yield Failing(inner)
+    yield FaultyStore(inner)
     inner.close()
 
 
@@ -62,7 +39,7 @@ class Told:
 
 
 @pytest.fixture
-def told(store: Failing) -> Iterator[Told]:
+def told(store: FaultyStore) -> Iterator[Told]:
     """Give the fence of engine 1."""
     reasons: list[str] = []
     fenced: list[Fence] = []
@@ -71,7 +48,7 @@ def told(store: Failing) -> Iterator[Told]:
         reasons.append(who)
         fenced[0].fenced(who)
 
-    made = Fence(store, CODEC, (1, "engine"), taken)  # type: ignore[arg-type]  # all that it asks for is there
+    made = Fence(store, CODEC, (1, "engine"), taken)
     fenced.append(made)
     made.start(took_over=False)
     yield Told(made, reasons)
@@ -83,7 +60,7 @@ def keeps(fence: Fence) -> bool:
     return asyncio.run(fence.may_keep())
 
 
-def test_the_head_is_read_before_each_round_of_keep_alives(told: Told, store: Failing) -> None:
+def test_the_head_is_read_before_each_round_of_keep_alives(told: Told, store: FaultyStore) -> None:
     """It is this engine's: they may go on."""
     assert keeps(told.fence)
     assert keeps(told.fence)
@@ -91,14 +68,16 @@ def test_the_head_is_read_before_each_round_of_keep_alives(told: Told, store: Fa
     assert told.reasons == []
 
 
-def test_a_store_that_gives_no_answer_lets_keep_alives_go_on(told: Told, store: Failing) -> None:
+def test_a_store_that_gives_no_answer_lets_keep_alives_go_on(
+    told: Told, store: FaultyStore
+) -> None:
     """The lease would run out otherwise, and nobody can have taken what cannot be written."""
     store.lost = True
     assert keeps(told.fence)
     assert told.fence.may_send()
 
 
-def test_a_foreign_head_fences(told: Told, store: Failing) -> None:
+def test_a_foreign_head_fences(told: Told, store: FaultyStore) -> None:
     """Who has it is told once; nothing is sent or kept alive any more."""
     claim(store.inner, CODEC, "another")
     assert not keeps(told.fence)
@@ -108,7 +87,7 @@ def test_a_foreign_head_fences(told: Told, store: Failing) -> None:
 
 
 def test_after_a_standstill_nothing_is_sent_before_the_head_was_read(
-    told: Told, store: Failing
+    told: Told, store: FaultyStore
 ) -> None:
     """Not even keep-alives, however long the store gives no answer."""
     store.lost = True
@@ -123,7 +102,7 @@ def test_after_a_standstill_nothing_is_sent_before_the_head_was_read(
     assert told.reasons == []
 
 
-def test_a_take_over_during_a_standstill_is_found_out(told: Told, store: Failing) -> None:
+def test_a_take_over_during_a_standstill_is_found_out(told: Told, store: FaultyStore) -> None:
     """By the first read, before anything is sent."""
     claim(store.inner, CODEC, "another")
     told.fence.stood_still(3.0)
@@ -132,12 +111,12 @@ def test_a_take_over_during_a_standstill_is_found_out(told: Told, store: Failing
 
 
 def test_who_took_over_from_a_live_engine_waits(
-    store: Failing, monkeypatch: pytest.MonkeyPatch
+    store: FaultyStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """So that the other one has found out."""
     now = [100.0]
     monkeypatch.setattr(fences, "steady_s", lambda: now[0])
-    fence = Fence(store, CODEC, (1, "engine"), print)  # type: ignore[arg-type]  # as above
+    fence = Fence(store, CODEC, (1, "engine"), print)
     fence.start(took_over=True)
     assert not fence.may_send()
     now[0] += 1.9
@@ -147,7 +126,7 @@ def test_who_took_over_from_a_live_engine_waits(
     fence.stop(5)
 
 
-def test_a_claim_is_a_seal_like_any_other(store: Failing) -> None:
+def test_a_claim_is_a_seal_like_any_other(store: FaultyStore) -> None:
     """The chain goes on; the engine before can write nothing any more."""
     before = store.inner.last_row(STREAM)
     assert before is not None
@@ -160,7 +139,7 @@ def test_a_claim_is_a_seal_like_any_other(store: Failing) -> None:
         store.inner.append([Row(STREAM, before.version + 1, "log.sealed", b"")])
 
 
-def test_a_claim_is_tried_until_it_comes_through(store: Failing) -> None:
+def test_a_claim_is_tried_until_it_comes_through(store: FaultyStore) -> None:
     """The engine before may still be writing."""
     tries = []
 

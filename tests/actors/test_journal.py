@@ -4,7 +4,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import attrs
@@ -12,9 +12,9 @@ import pytest
 
 from actors.clock import Clocks
 from actors.journal import Append, Committed, Journal, Refused
-from actors.store import Progress, Store, open_store
-from engine.codec import Codec, Record, Row
-from engine.errors import StoreUnavailable
+from actors.store import open_store
+from actors.testing.faulty_store import FaultyStore
+from engine.codec import Codec, Record
 from engine.seals import TOPIC, LogSealed, broken_seals
 from engine.types import Instant
 
@@ -29,77 +29,6 @@ class Happened:
 
 
 CODEC = Codec({"test.happened": Happened, TOPIC: LogSealed})
-
-
-@attrs.define
-class Wrapped:
-    """A store whose append can be made to fail, before or after it has stored."""
-
-    inner: Store
-    before: int = 0
-    after: int = 0
-    tries: int = 0
-
-    def append(self, rows: Sequence[Row]) -> Sequence[int]:
-        """Store, or fail as often as is wanted."""
-        self.tries += 1
-        if self.before:
-            self.before -= 1
-            raise StoreUnavailable("locked")
-        positions = self.inner.append(rows)
-        if self.after:
-            self.after -= 1
-            raise StoreUnavailable("the answer was lost")
-        return positions
-
-    def read_all(self, after: int = 0) -> Iterator[Row]:
-        """As the store."""
-        return self.inner.read_all(after)
-
-    def read_stream(self, stream: str, after_version: int = 0) -> Iterator[Row]:
-        """As the store."""
-        return self.inner.read_stream(stream, after_version)
-
-    def last_row(self, stream: str) -> Row | None:
-        """As the store."""
-        return self.inner.last_row(stream)
-
-    def row(self, stream: str, version: int) -> Row | None:
-        """As the store."""
-        return self.inner.row(stream, version)
-
-    def last_versions(self) -> dict[str, int]:
-        """As the store."""
-        return self.inner.last_versions()
-
-    @property
-    def took_over(self) -> bool:
-        """As the store."""
-        return self.inner.took_over
-
-    def last_position(self) -> int:
-        """As the store."""
-        return self.inner.last_position()
-
-    def save_snapshots(self, rows: Sequence[Row]) -> None:
-        """As the store."""
-        self.inner.save_snapshots(rows)
-
-    def snapshots(self) -> Iterator[Row]:
-        """As the store."""
-        return self.inner.snapshots()
-
-    def snapshot(self, stream: str) -> Row | None:
-        """As the store."""
-        return self.inner.snapshot(stream)
-
-    def backup(self, path: Path, progress: Progress) -> None:
-        """As the store."""
-        self.inner.backup(path, progress)
-
-    def close(self) -> None:
-        """As the store."""
-        self.inner.close()
 
 
 class Answers:
@@ -124,15 +53,15 @@ class Answers:
 
 
 @pytest.fixture
-def store(store_url: str) -> Iterator[Wrapped]:
+def store(store_url: str) -> Iterator[FaultyStore]:
     """Give a store that can be made to fail."""
-    wrapped = Wrapped(open_store(store_url))
+    wrapped = FaultyStore(open_store(store_url))
     yield wrapped
     wrapped.close()
 
 
 @pytest.fixture
-def started(store: Wrapped) -> Iterator[Callable[[], Journal]]:
+def started(store: FaultyStore) -> Iterator[Callable[[], Journal]]:
     """Give a maker of journals on that store, closed at the end."""
     made: list[Journal] = []
 
@@ -147,7 +76,7 @@ def started(store: Wrapped) -> Iterator[Callable[[], Journal]]:
         journal.close(5)
 
 
-def test_what_waits_together_is_committed_together(store: Wrapped) -> None:
+def test_what_waits_together_is_committed_together(store: FaultyStore) -> None:
     """One transaction, one seal behind its rows; listeners hear of them in log order."""
     journal = Journal(store, CODEC, instance="one", clocks=Clocks())
     heard: list[Record] = []
@@ -164,7 +93,9 @@ def test_what_waits_together_is_committed_together(store: Wrapped) -> None:
     assert not list(broken_seals(store.read_all(), CODEC))
 
 
-def test_a_wrong_version_is_refused_alone(started: Callable[[], Journal], store: Wrapped) -> None:
+def test_a_wrong_version_is_refused_alone(
+    started: Callable[[], Journal], store: FaultyStore
+) -> None:
     """The others of its batch are stored."""
     journal = started()
     bad, good = Answers(), Answers()
@@ -178,7 +109,7 @@ def test_a_wrong_version_is_refused_alone(started: Callable[[], Journal], store:
 
 
 def test_a_store_that_cannot_write_is_waited_for(
-    started: Callable[[], Journal], store: Wrapped
+    started: Callable[[], Journal], store: FaultyStore
 ) -> None:
     """Nothing is answered meanwhile; lost and back are told once."""
     journal = started()
@@ -194,7 +125,7 @@ def test_a_store_that_cannot_write_is_waited_for(
 
 
 def test_a_reply_that_was_lost_after_the_commit_stores_nothing_twice(
-    started: Callable[[], Journal], store: Wrapped
+    started: Callable[[], Journal], store: FaultyStore
 ) -> None:
     """The batch is recognised by its own bytes."""
     journal = started()
@@ -209,7 +140,7 @@ def test_a_reply_that_was_lost_after_the_commit_stores_nothing_twice(
 
 
 def test_an_engine_whose_store_was_taken_over_stops(
-    started: Callable[[], Journal], store: Wrapped
+    started: Callable[[], Journal], store: FaultyStore
 ) -> None:
     """The first commit of a newer epoch fences the older one."""
     old, new = started(), started()
@@ -230,7 +161,7 @@ def test_an_engine_whose_store_was_taken_over_stops(
 
 
 def test_epochs_count_the_engines_of_a_store(
-    started: Callable[[], Journal], store: Wrapped
+    started: Callable[[], Journal], store: FaultyStore
 ) -> None:
     """A journal that never committed leaves none."""
     first = started()
