@@ -155,7 +155,7 @@ class Audit(abc.ABC):
         return explain(records, AssetId(asset), now, _zone(site))
 
     def verify(self) -> Verification:
-        """Check that the store is what the engine wrote: seals, streams, folds, snapshots.
+        """Check that the store is what the engine wrote: seals, streams, folds, snapshots, model.
 
         Raises:
             StoreCorrupt: the file itself is damaged.

@@ -4,10 +4,12 @@ import logging
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from actors.read_model import ReadModel
 from actors.store import Progress, Store
+from actors.store.tables import open_tables
 from actors.verifying import verify_store
 from engine.codec import Codec, Record, Row
-from engine.errors import StoreCorrupt, UnknownAsset, UnknownCommand
+from engine.errors import StoreCorrupt, StoreError, UnknownAsset, UnknownCommand
 from engine.events import TOPICS
 from engine.history import CommandRecord, Filters, History, histories
 from engine.seals import STREAM as LOG
@@ -33,14 +35,15 @@ def is_asset(stream: str) -> bool:
 class Reader:
     """Reads one store; any thread, any number of readers."""
 
-    def __init__(self, store: Store, codec: Codec) -> None:
-        """Read this store with this vocabulary."""
+    def __init__(self, store: Store, codec: Codec, model_url: str | None = None) -> None:
+        """Read this store with this vocabulary, helped by its read model where there is one."""
         self._store = store
         self._codec = codec
+        self._model_url = model_url
 
-    def readable(self) -> Iterator[Record]:
+    def readable(self, after: int = 0) -> Iterator[Record]:
         """Return all records that can be read; of the others a warning names the row."""
-        for row in self._store.read_all():
+        for row in self._store.read_all(after):
             try:
                 record = self._codec.decode(row)
             except StoreCorrupt as error:
@@ -76,7 +79,28 @@ class Reader:
 
     def history(self, filters: Filters = _ALL) -> History:
         """Return the commands that pass the filters, by due time."""
-        return histories(self.readable(), filters)
+        try:
+            found = self._from_model(filters)
+        except StoreError as error:
+            logger.warning("%s; the whole log is read", error)
+            found = None
+        return histories(self.readable(), filters) if found is None else found
+
+    def _from_model(self, filters: Filters) -> History | None:
+        """Return what the read model and the log's tail say; null where there is no model."""
+        tables = None if self._model_url is None else open_tables(self._model_url, read_only=True)
+        if tables is None:
+            return None
+        model = ReadModel(tables)
+        try:
+            with model.at_one_moment() as mark:
+                if not mark.position or not model.fits(mark, self._store):
+                    return None
+                for why in mark.left_out:
+                    logger.warning("%s; it is left out", why)
+                return History(model.commands(filters, self.readable(mark.position)))
+        finally:
+            model.close()
 
     # --- what was known when
 
@@ -111,7 +135,7 @@ class Reader:
         self, known: Sequence[SealMark] = (), progress: Progress | None = None
     ) -> Verification:
         """Return what is wrong with the store; see `actors.verifying.verify_store`."""
-        return verify_store(self._store, self._codec, known, progress)
+        return verify_store(self._store, self._codec, known, progress, self._model_url)
 
     def command(self, command_id: str) -> CommandRecord:
         """Return one command.
@@ -119,6 +143,6 @@ class Reader:
         Raises:
             UnknownCommand: there is none of that id.
         """
-        for record in histories(self.readable(), Filters(id=command_id)):
+        for record in self.history(Filters(id=command_id)):
             return record
         raise UnknownCommand(f"no command is called {command_id!r}")

@@ -16,6 +16,7 @@ from actors.clock import Clocks, steady_s
 from actors.dispatcher import Closing, Swept
 from actors.environment import read_site
 from actors.fence import Fence, claim
+from actors.following import Follower
 from actors.ids import Ids
 from actors.journal import Journal
 from actors.publishing import Publisher
@@ -26,6 +27,7 @@ from actors.site import Noted, SiteActor
 from actors.snapshots import Snapshots
 from actors.standing import PlanStart, clocks_for
 from actors.store import Store, open_store
+from actors.store.tables import place_of
 from engine import events
 from engine.adapters.registry import AdapterRegistry
 from engine.asset import AssetState
@@ -78,6 +80,8 @@ class Running:
         self.snapshots = Snapshots(stored.store, stored.recovery.snapshots)
         publisher = Publisher(self.runtime.bus)
         self.journal.hooks.committed.append(publisher.committed)
+        self.follower = Follower(place_of(site.store_url), stored.store, codec)
+        self.journal.hooks.committed.append(self.follower.committed)
         self.journal.hooks.idle.append(self.snapshots.write)
         self.journal.hooks.lost = self._store_lost
         self.journal.hooks.back = self._store_back
@@ -119,7 +123,7 @@ class Running:
         read = site if isinstance(site, Site) else read_site(site, option_types())
         store = open_store(read.store_url, take_over=take_over)
         try:
-            reader = Reader(store, Codec(VOCABULARY))
+            reader = Reader(store, Codec(VOCABULARY), place_of(read.store_url))
             if store.took_over:
                 claim(store, Codec(VOCABULARY), injected[2].instance)
             stored = Stored(store, reader, recover(reader))
@@ -140,6 +144,7 @@ class Running:
         """Record the start, start every actor, connect to every device."""
         self.runtime.start()
         self.journal.start()
+        self.follower.start()
         started = events.EngineStarted(self.journal.epoch, self._instance, VERSION)
         self.record(started, *self._standing())
         self.fence.start(took_over=self._stored.store.took_over)
@@ -285,6 +290,7 @@ class Running:
         if self.journal.close(left_s / 2) and self.fence.reason is None:
             self.snapshots.offer_changed(self.assembly.board.values())
             self.snapshots.write(everything=True)
+        self.follower.close(left_s / 2)
         self.runtime.stop(left_s / 2)
         self._stored.store.close()
 

@@ -4,13 +4,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 from actors.accepted import SCHEDULES, decode_accepted, is_other_version
+from actors.comparing import ReadModelComparison
 from actors.store import Progress, Store
 from engine import events
 from engine.asset import AssetState
 from engine.codec import Codec, Record, Row
 from engine.discrepancy import Discrepancy
 from engine.seals import SealMark
-from engine.verification import SnapshotComparison, Verification, Verifier
+from engine.verification import Comparison, SnapshotComparison, Verification, Verifier
 
 if TYPE_CHECKING:
     from engine.types import AssetId
@@ -23,6 +24,7 @@ def verify_store(
     codec: Codec,
     known: Sequence[SealMark] = (),
     progress: Progress | None = None,
+    model_url: str | None = None,
 ) -> Verification:
     """Return what is wrong with a store; it may be written to meanwhile.
 
@@ -31,6 +33,7 @@ def verify_store(
         codec: knows the events of its log.
         known: seals that were told elsewhere, by an export or an earlier verification.
         progress: is told how many rows of how many were looked at.
+        model_url: where the store's read model is, if it has one.
 
     Raises:
         StoreCorrupt: the file itself is damaged, so that rows cannot even be listed.
@@ -38,7 +41,9 @@ def verify_store(
     """
     kept = {row.stream: row for row in store.snapshots()}
     schedules = kept.pop(SCHEDULES, None)
-    comparisons = (SnapshotComparison(kept.values()), _Schedules(schedules))
+    comparisons: list[Comparison] = [SnapshotComparison(kept.values()), _Schedules(schedules)]
+    if model_url is not None:
+        comparisons.append(ReadModelComparison(model_url, store, codec))
     verifier = Verifier(codec, known=known, comparisons=comparisons)
     total = store.last_position()
     for done, row in enumerate(store.read_all()):

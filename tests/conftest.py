@@ -28,6 +28,7 @@ def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     schema = f"test_{secrets.token_hex(8)}"
     yield f"{POSTGRES}?schema={schema}"
     drop(schema)
+    drop(f"{schema}_read")
 
 
 def drop(schema: str) -> None:

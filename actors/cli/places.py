@@ -10,6 +10,7 @@ from actors.audit import moment
 from actors.environment import read_site
 from actors.reading import VOCABULARY, Reader
 from actors.store import open_store
+from actors.store.tables import place_of
 from engine.codec import Codec
 from engine.config import Site
 
@@ -43,9 +44,10 @@ def store_url(place: str) -> str:
 @contextlib.contextmanager
 def reader_of(place: str) -> Iterator[Reader]:
     """Open a store read-only, for as long as it is read."""
-    store = open_store(store_url(place), read_only=True)
+    url = store_url(place)
+    store = open_store(url, read_only=True)
     try:
-        yield Reader(store, Codec(VOCABULARY))
+        yield Reader(store, Codec(VOCABULARY), place_of(url))
     finally:
         store.close()
 

@@ -21,7 +21,7 @@ from engine.verification.result import to_json
 )
 @formats
 def verify(place: str, seals: tuple[str, ...], form: str | None) -> None:
-    """Check that a store is what the engine wrote: seals, streams, folds, snapshots.
+    """Check that a store is what the engine wrote: seals, streams, folds, snapshots, read model.
 
     Each problem names the row that it concerns. That rows were cut off at the very end shows only
     against a later seal: note down the one that is printed, and give it to the next --seal.

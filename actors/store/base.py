@@ -47,6 +47,10 @@ class Store(Protocol):
         """Return one row."""
         ...
 
+    def row_at(self, position: int) -> Row | None:
+        """Return the row at a position of the log."""
+        ...
+
     def last_versions(self) -> dict[str, int]:
         """Return the newest version of every stream."""
         ...

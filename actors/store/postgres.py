@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import attrs
 import psycopg
-from eventsourcing.persistence import IntegrityError, PersistenceError, StoredEvent
+from eventsourcing.persistence import IntegrityError, Notification, PersistenceError, StoredEvent
 from eventsourcing.postgres import (
     PostgresAggregateRecorder,
     PostgresApplicationRecorder,
@@ -23,6 +23,7 @@ from psycopg.sql import SQL, Identifier
 
 from actors.store.base import Progress, VersionConflict
 from actors.store.sqlite import SqliteStore
+from actors.store.tables import Values, schema_for_postgres
 from engine.codec import Row
 from engine.errors import StoreError, StoreInUse, StoreUnavailable
 
@@ -314,10 +315,7 @@ class PostgresStore:
         while True:
             with _translated():
                 page = self._recorder.select_notifications(after, PAGE, inclusive_of_start=False)
-            for one in page:
-                yield Row(
-                    str(one.originator_id), one.originator_version, one.topic, one.state, one.id
-                )
+            yield from map(_notified, page)
             if len(page) < PAGE:
                 return
             after = page[-1].id
@@ -343,6 +341,12 @@ class PostgresStore:
         with self._back():
             found = self._recorder.select_events(stream, gt=version - 1, lte=version)
         return _row(found[0]) if found else None
+
+    def row_at(self, position: int) -> Row | None:
+        """See `Store`."""
+        with _translated():
+            found = self._recorder.select_notifications(position, 1, stop=position)
+        return _notified(found[0]) if found else None
 
     def last_versions(self) -> dict[str, int]:
         """See `Store`."""
@@ -410,6 +414,10 @@ def _row(stored: StoredEvent) -> Row:
     return Row(str(stored.originator_id), stored.originator_version, stored.topic, stored.state)
 
 
+def _notified(one: Notification) -> Row:
+    return Row(str(one.originator_id), one.originator_version, one.topic, one.state, one.id)
+
+
 def _snapshot(row: "dict[str, Any]") -> Row:
     return Row(row["originator_id"], row["originator_version"], row["topic"], bytes(row["state"]))
 
@@ -425,3 +433,65 @@ def _translated() -> Iterator[None]:
         raise StoreUnavailable(f"the store cannot be used: {error}") from error
     except OSError as error:
         raise StoreUnavailable(f"the store cannot be reached: {error}") from error
+
+
+class PostgresTables:
+    """The tables of a read model in a schema of their own. See `actors.store.tables.Tables`."""
+
+    def __init__(self, session: "psycopg.Connection[Any]") -> None:
+        """Use a session whose schema is set."""
+        self._session = session
+
+    @classmethod
+    def of(cls, url: str, *, read_only: bool) -> "PostgresTables | None":
+        """Open them; only to be read, null where there are none.
+
+        Raises:
+            StoreUnavailable: the server cannot be reached.
+        """
+        place = Place.of(url)
+        with _translated():
+            session = place.connect()
+            schema = Identifier(place.schema)
+            there = session.execute(
+                "SELECT 1 FROM information_schema.tables "
+                "WHERE table_schema = %s AND table_name = 'meta'",
+                (place.schema,),
+            ).fetchone()
+            if there is None and read_only:
+                session.close()
+                return None
+            if there is None:
+                session.execute(SQL("CREATE SCHEMA IF NOT EXISTS {}").format(schema))
+            session.execute(SQL("SET search_path TO {}").format(schema))
+            if there is None:
+                session.execute(schema_for_postgres().encode())
+        return cls(session)
+
+    def rows(self, statement: str, values: Values = ()) -> list[tuple[Any, ...]]:
+        """See `Tables`."""
+        with _translated():
+            return self._session.execute(_percent(statement), values).fetchall()
+
+    def run(self, statement: str, values: Sequence[Values]) -> None:
+        """See `Tables`."""
+        with _translated(), self._session.cursor() as cursor:
+            cursor.executemany(_percent(statement), values)
+
+    @contextlib.contextmanager
+    def transaction(self, *, write: bool) -> Iterator[None]:
+        """See `Tables`."""
+        with _translated(), self._session.transaction():
+            if write:
+                self._session.execute("LOCK TABLE meta IN EXCLUSIVE MODE")
+            else:
+                self._session.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+            yield
+
+    def close(self) -> None:
+        """See `Tables`."""
+        self._session.close()
+
+
+def _percent(statement: str) -> bytes:
+    return statement.replace("?", "%s").encode()

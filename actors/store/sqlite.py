@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from eventsourcing.persistence import PersistenceError, StoredEvent
+from eventsourcing.persistence import Notification, PersistenceError, StoredEvent
 from eventsourcing.sqlite import (
     SQLiteAggregateRecorder,
     SQLiteApplicationRecorder,
@@ -132,10 +132,7 @@ class SqliteStore:
         while True:
             with _translated():
                 page = self._recorder.select_notifications(after, PAGE, inclusive_of_start=False)
-            for one in page:
-                yield Row(
-                    str(one.originator_id), one.originator_version, one.topic, one.state, one.id
-                )
+            yield from map(_notified, page)
             if len(page) < PAGE:
                 return
             after = page[-1].id
@@ -161,6 +158,12 @@ class SqliteStore:
         with _translated():
             found = self._recorder.select_events(stream, gt=version - 1, lte=version)
         return _row(found[0]) if found else None
+
+    def row_at(self, position: int) -> Row | None:
+        """See `Store`."""
+        with _translated():
+            found = self._recorder.select_notifications(position, 1, stop=position)
+        return _notified(found[0]) if found else None
 
     def last_versions(self) -> dict[str, int]:
         """See `Store`."""
@@ -221,6 +224,10 @@ class SqliteStore:
 
 def _row(stored: StoredEvent) -> Row:
     return Row(str(stored.originator_id), stored.originator_version, stored.topic, stored.state)
+
+
+def _notified(one: Notification) -> Row:
+    return Row(str(one.originator_id), one.originator_version, one.topic, one.state, one.id)
 
 
 @contextlib.contextmanager

@@ -68,6 +68,10 @@ class FaultyStore:
         """As the store."""
         return self.inner.row(stream, version)
 
+    def row_at(self, position: int) -> Row | None:
+        """As the store."""
+        return self.inner.row_at(position)
+
     def last_versions(self) -> dict[str, int]:
         """As the store."""
         return self.inner.last_versions()

@@ -1,6 +1,6 @@
 """The history of commands, folded from recorded events in log order."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 
 from engine import events
 from engine.codec import Record
@@ -23,13 +23,28 @@ def histories(records: Iterable[Record], filters: Filters = EVERYTHING) -> Histo
     return History(history.commands())
 
 
-class CommandHistory:
-    """Folds records into the commands that pass the filters; nothing else is kept."""
+def _unknown(stream: str) -> None:
+    """Nothing is kept of any asset."""
+    del stream
 
-    def __init__(self, filters: Filters = EVERYTHING) -> None:
+
+class CommandHistory:
+    """Folds records into the commands that pass the filters; nothing else is kept.
+
+    ``kept`` gives what is known of an asset from before, when one of its events comes.
+    """
+
+    def __init__(
+        self,
+        filters: Filters = EVERYTHING,
+        *,
+        kept: Callable[[str], AssetHistory | None] = _unknown,
+        speed: float = 1.0,
+    ) -> None:
         self._filters = filters
-        self._assets: dict[str, AssetHistory] = {}
-        self._speed = 1.0
+        self._kept = kept
+        self.assets: dict[str, AssetHistory] = {}
+        self.speed = speed
 
     def feed(self, record: Record) -> None:
         """Take the next record of the log."""
@@ -39,23 +54,28 @@ class CommandHistory:
             case events.ScheduleReceived():
                 self._schedule_received(event)
             case events.ClockStarted(speed=speed):
-                self._speed = speed
+                self.speed = speed
             case events.PlanReplaced():
                 if (asset := self._asset(record.header.stream)) is not None:
                     asset.plan_replaced(event, at)
             case events.CommandCreated():
                 if (asset := self._asset(record.header.stream)) is not None:
-                    asset.command_created(event, at, self._speed)
+                    asset.command_created(event, at, self.speed)
             case _:
-                if (asset := self._assets.get(record.header.stream)) is not None:
+                if (asset := self.known(record.header.stream)) is not None:
                     asset.feed(event, at)
 
-    def commands(self) -> Iterator[CommandRecord]:
-        """Yield the commands so far, in order of their due times."""
+    def commands(self, alone: Container[str] = ()) -> Iterator[CommandRecord]:
+        """Yield the commands so far, in order of their due times.
+
+        Of the assets in ``alone`` those only that have events of their own.
+        """
         lives = [
             (life.due_us, asset.asset_id, life.created_us, place, life)
-            for asset in self._assets.values()
-            for place, life in enumerate(asset.lives())
+            for asset in self.assets.values()
+            for place, life in enumerate(
+                asset.lives_of_their_own() if asset.asset_id in alone else asset.lives()
+            )
             if self._filters.takes_status(life.status)
         ]
         lives.sort(key=lambda one: one[:-1])
@@ -66,12 +86,19 @@ class CommandHistory:
         """Return an asset that has commands, if it passes the filters."""
         if not self._filters.takes_asset(stream):
             return None
-        asset = self._assets.get(stream)
+        asset = self.known(stream)
         if asset is None:
-            asset = self._assets[stream] = AssetHistory(AssetId(stream), self._filters)
+            asset = self.assets[stream] = AssetHistory(AssetId(stream), self._filters)
+        return asset
+
+    def known(self, stream: str) -> AssetHistory | None:
+        """Return an asset of which something is known."""
+        asset = self.assets.get(stream)
+        if asset is None and (asset := self._kept(stream)) is not None:
+            self.assets[stream] = asset
         return asset
 
     def _schedule_received(self, event: events.ScheduleReceived) -> None:
-        for asset_id, asset in self._assets.items():
+        for asset_id, asset in self.assets.items():
             if asset_id in event.plans:
                 asset.horizon_received(event.sequence, event.horizon_us)

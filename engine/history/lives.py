@@ -59,7 +59,10 @@ class Try:
 
 @attrs.define
 class Life:
-    """A command and what has become of it; times are plan clock, powers watts."""
+    """A command and what has become of it; times are plan clock, powers watts.
+
+    ``number`` counts an asset's commands that are not part of a plan.
+    """
 
     command_id: CommandId
     type: CommandType
@@ -79,6 +82,7 @@ class Life:
     finished_us: int | None = None
     ended_by: str | None = None
     attempts: list[Try] = attrs.field(factory=list)
+    number: int = 0
 
     def turn(
         self,

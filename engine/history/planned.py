@@ -1,9 +1,9 @@
 """A plan that an asset took, and what became of those of its commands that have no own events."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
-import attrs
+from msgspec import Struct
 
 from engine.commands import CauseKind, CommandStatus, CommandType
 from engine.events import PlanCut, PlanReplaced
@@ -11,7 +11,7 @@ from engine.history.filters import Filters
 from engine.history.lives import Life
 from engine.history.records import CauseRecord
 from engine.plans import PlannedChange, command_id
-from engine.types import Channel, Instant, from_us
+from engine.types import Channel, CommandId, Instant, ScheduleId, from_us
 
 _TYPES: Final = {
     Channel.CHARGE: CommandType.SET_CHARGE_RATE,
@@ -19,8 +19,7 @@ _TYPES: Final = {
 }
 
 
-@attrs.frozen
-class End:
+class End(Struct, frozen=True, gc=False):
     """What covers the changes ``first`` up to but not including ``last``."""
 
     first: int
@@ -28,6 +27,16 @@ class End:
     reason: str
     at: Instant
     by: str | None = None
+
+
+class PlanRow(Struct, frozen=True):
+    """A taken plan as it is kept: packed, with what covers it. Times are plan clock."""
+
+    event: PlanReplaced
+    at: Instant
+    horizon_us: int
+    open_until: int
+    ends: tuple[End, ...]
 
 
 class TakenPlan:
@@ -59,6 +68,30 @@ class TakenPlan:
         self._ends: list[End] = []
         self._lives: dict[int, Life] = {}
 
+    @classmethod
+    def of(cls, row: PlanRow, filters: Filters) -> "TakenPlan":
+        """Return a plan as it was kept."""
+        plan = cls(row.event, row.at, filters)
+        plan.horizon_us = row.horizon_us
+        plan._open_until = row.open_until
+        plan._ends = list(row.ends)
+        return plan
+
+    def row(self) -> PlanRow:
+        """Return what is to be kept of it."""
+        ends = tuple(self._ends)
+        return PlanRow(self._event, self._at, self.horizon_us, self._open_until, ends)
+
+    @property
+    def schedule_id(self) -> ScheduleId:
+        """The schedule that it came with."""
+        return self._event.ref.schedule_id
+
+    @property
+    def sequence(self) -> int:
+        """That schedule's place among all."""
+        return self._event.ref.sequence
+
     def is_open(self, at: Instant) -> bool:
         """Return whether a plan taken later can still cover changes of this one."""
         return self._event.plan.index_at(at.plan_us) < self._open_until
@@ -78,10 +111,13 @@ class TakenPlan:
         last = min(event.last, len(self._event.plan))
         self._ends.append(End(event.first, last, event.reason, at))
 
-    def life(self, ordinal: int, index: int) -> Life | None:
+    def life(
+        self, ordinal: int, index: int, recall: Callable[[CommandId], Life | None]
+    ) -> Life | None:
         """Return the life of a change's command, now that it has events of its own.
 
-        Null where there is no such command, or it is not looked at.
+        Null where there is no such command, or it is not looked at. ``recall`` may know it from
+        before.
         """
         if ordinal != self._event.ref.ordinal or index not in self._asked:
             return None
@@ -89,8 +125,18 @@ class TakenPlan:
             return None
         found = self._lives.get(index)
         if found is None:
-            found = self._lives[index] = self._begin(self._event.plan.change(index))
+            known = recall(command_id(self._event.ref, index))
+            found = self._lives[index] = known or self._begin(self._event.plan.change(index))
         return found
+
+    def forget(self, index: int) -> None:
+        """Let go of a life; it can be recalled."""
+        self._lives.pop(index, None)
+
+    def lives_of_their_own(self, horizon_us: int) -> Iterator[Life]:
+        """Yield the commands that have a life of their own, in order."""
+        for index in sorted(self._lives):
+            yield self._finished(index, None, horizon_us)
 
     def lives(self, horizon_us: int) -> Iterator[Life]:
         """Yield all commands that are looked at, in order, with their ends and expiries."""

@@ -11,13 +11,15 @@ import pytest
 from msgspec.structs import replace
 
 from actors.accepted import FIELDS, SCHEDULES, encode_accepted
+from actors.following import rebuild
 from actors.reading import VOCABULARY, Reader
 from actors.recovery import recover
 from actors.snapshots import Snapshots
 from actors.store import open_store
+from actors.store.tables import place_of
 from actors.testing.logs import asset_name, depot_log
 from engine.asset import snapshot
-from engine.codec import Codec
+from engine.codec import Codec, Row
 from engine.seals import SealMark
 from engine.verification import Verification
 
@@ -25,6 +27,7 @@ pytestmark = pytest.mark.timeout(120)
 
 ASSETS: Final = 500
 CODEC: Final = Codec(VOCABULARY)
+NOBODY: Final = Row("", 0, "", b"")
 BAY: Final = asset_name(7)
 OTHER: Final = asset_name(8)
 LAST: Final = 5 + 2 * 98
@@ -250,6 +253,78 @@ def test_a_snapshot_that_is_damaged_or_ahead_is_named(untouched: Path, tmp_path:
         f"stream {OTHER}, version {LAST}: the snapshot cannot be read",
         f"stream {BAY}, version {LAST + 1}: {AHEAD}",
     ]
+
+
+def modelled(untouched: Path, folder: Path, tamper: Tampering) -> list[str]:
+    """Return what is found in a copy whose read model was tampered with."""
+    copy = folder / "copy.db"
+    shutil.copy(untouched, copy)
+    url = f"sqlite:///{copy}"
+    store = open_store(url, read_only=True)
+    rebuild(place_of(url), store, CODEC, lambda *_: None)
+    connection = sqlite3.connect(folder / "copy.read.db")
+    with connection:
+        tamper(connection)
+    connection.close()
+    found = Reader(store, CODEC, place_of(url)).verify()
+    store.close()
+    return [str(one) for one in found.problems]
+
+
+def test_a_read_model_that_agrees_passes(untouched: Path, tmp_path: Path) -> None:
+    """It is made anew and compared."""
+    assert modelled(untouched, tmp_path, lambda connection: connection.execute("SELECT 1")) == []
+
+
+@pytest.mark.parametrize(
+    ("statement", "what"),
+    [
+        (
+            "UPDATE commands SET status='FAILED' WHERE asset='ast_bay_7' AND id LIKE '%.6.3'",
+            f"stream {BAY}: the read model disagrees about cmd_1.6.3",
+        ),
+        (
+            "DELETE FROM commands WHERE asset='ast_bay_7' AND id IN ('cmd_1.6.3', 'cmd_1.6.4')",
+            f"stream {BAY}: the read model disagrees about cmd_1.6.3, and 1 more",
+        ),
+        (
+            (
+                "UPDATE plans SET state=(SELECT state FROM plans WHERE asset='ast_bay_8')"
+                " WHERE asset='ast_bay_7'"
+            ),
+            f"stream {BAY}: the read model disagrees about the plans",
+        ),
+        (
+            "UPDATE plans SET state=x'00' WHERE asset='ast_bay_7'",
+            "the read model cannot be read: Expected `object`, got `int`",
+        ),
+    ],
+)
+def test_a_read_model_that_disagrees_is_named(
+    untouched: Path, tmp_path: Path, statement: str, what: str
+) -> None:
+    """With the asset, and the command that it is about."""
+    assert modelled(untouched, tmp_path, lambda one: one.execute(statement)) == [what]
+
+
+def test_a_log_that_was_cut_off_shows_against_its_read_model(
+    untouched: Path, tmp_path: Path
+) -> None:
+    """The model knows more than there is."""
+    copy = tmp_path / "copy.db"
+    shutil.copy(untouched, copy)
+    url = f"sqlite:///{copy}"
+    store = open_store(url, read_only=True)
+    rebuild(place_of(url), store, CODEC, lambda *_: None)
+    last = store.last_position()
+    seal = next(n for n in range(last - 1, 0, -1) if (store.row_at(n) or NOBODY).stream == "log")
+    with sqlite3.connect(copy) as connection:
+        connection.execute("DELETE FROM snapshots")
+        connection.execute("DELETE FROM stored_events WHERE rowid > ?", (seal,))
+    connection.close()
+    (found,) = Reader(store, CODEC, place_of(url)).verify().problems
+    store.close()
+    assert f"knows the log up to position {last}, and the log ends at {seal}" in str(found)
 
 
 def insert_schedules(connection: sqlite3.Connection, body: bytes) -> None:

@@ -1,23 +1,16 @@
 import pytest
 
+from actors.testing.mixed import SOME_FILTERS, mixed_log
 from actors.testing.records import (
     BATTERY,
     EV,
-    START_US,
-    battery,
-    by_hand,
-    charger,
     ended,
-    received,
     record,
-    recorded,
     started,
     statuses,
     taken,
 )
-from actors.testing.rig import plan_of
 from engine import events
-from engine.codec import Record
 from engine.commands import CauseKind, CommandStatus, CommandType
 from engine.history import (
     CommandHistory,
@@ -25,27 +18,9 @@ from engine.history import (
     Filters,
     histories,
 )
-from engine.types import US_PER_S, Channel, to_us
+from engine.types import Channel, to_us
 
 CHARGE, DISCHARGE = Channel.CHARGE, Channel.DISCHARGE
-
-
-def mixed_log() -> list[Record]:
-    """Return two assets' records with commands of many kinds, in log order."""
-    plan = plan_of(
-        (0, CHARGE, 5_000), (0, DISCHARGE, 0), (900, CHARGE, 0), columns=("c_kw", "d_kw")
-    )
-    store = battery(plan)
-    store.read_back()
-    car = charger()
-    car.answer()
-    for rig in (car, store):
-        rig.advance(60)
-    car.offer(plan_of((900, CHARGE, 3_000), (1800, CHARGE, 5_000)), 3600, sequence=2)
-    by_hand(car)
-    car.answer(outcome="rejected")
-    car.advance(1000)
-    return [*recorded(car, store), record(received(9, 9000, EV), 1060)]
 
 
 def is_in(found: CommandRecord, filters: Filters) -> bool:
@@ -62,25 +37,7 @@ def is_in(found: CommandRecord, filters: Filters) -> bool:
 
 @pytest.mark.parametrize(
     "filters",
-    [
-        Filters(asset=EV),
-        Filters(asset="ast_nobody"),
-        Filters(type=CommandType.SET_DISCHARGE_RATE),
-        Filters(status=CommandStatus.CANCELLED),
-        Filters(cause=CauseKind.SCHEDULE),
-        Filters(cause=CauseKind.OPERATOR),
-        Filters(schedule="sch_2"),
-        Filters(schedule="sch_1", status=CommandStatus.COMPLETED),
-        Filters(since_us=START_US + 900 * US_PER_S),
-        Filters(until_us=START_US + 900 * US_PER_S),
-        Filters(since_us=START_US + 1, until_us=START_US + 901 * US_PER_S),
-        Filters(since_us=START_US + 1800 * US_PER_S, until_us=START_US),
-        Filters(id="cmd_1.0.1"),
-        Filters(id="cmd_1.0.99"),
-        Filters(id="cmd_1.7.1"),
-        Filters(id="cmd_by_hand"),
-        Filters(id="cmd_2.0.0", until_us=START_US),
-    ],
+    SOME_FILTERS,
     ids=str,
 )
 def test_a_filter_takes_what_it_names_and_changes_nothing_else(filters: Filters) -> None:

@@ -13,6 +13,7 @@ from hypothesis.stateful import (
     rule,
 )
 
+from actors.testing.kept import Kept
 from actors.testing.rig import FakeSpelling, Rig, battery_rules, charger_rules, plan_of
 from engine import events
 from engine.adapters import base
@@ -26,6 +27,8 @@ from engine.asset.programme import changes_until, first_untaken
 from engine.asset.view import open_commands
 from engine.commands import FINAL, CommandStatus, CommandType
 from engine.events import RELEASED, Setpoint
+from engine.history.asset import AssetHistory
+from engine.history.filters import EVERYTHING
 from engine.machines import table_of
 from engine.plans import Plan
 from engine.plans import command_id as planned_id
@@ -150,6 +153,16 @@ class Ledger:
         for one in ids:
             assert self.statuses[one] not in FINAL, f"P8: {one} was {self.statuses[one]}"
             self.statuses[one] = status
+
+
+def _tell(history: AssetHistory, event: events.AssetEvent, at: Instant) -> None:
+    match event:
+        case events.PlanReplaced():
+            history.plan_replaced(event, at)
+        case events.CommandCreated():
+            history.command_created(event, at, 1.0)
+        case _:
+            history.feed(event, at)
 
 
 def _decided(event: events.AssetEvent) -> Iterator[CommandId]:
@@ -497,6 +510,7 @@ class Storm(RuleBasedStateMachine):
             return
         self._calm_down()
         self.the_promises_hold()
+        self._what_is_kept_says_the_same()
         want = desire(self.rig.state, self.rig.now)
         if want is None:
             return
@@ -506,6 +520,20 @@ class Storm(RuleBasedStateMachine):
         end_us = horizon(self.rig.state)
         if end_us is not None and self.rig.now.plan_us > end_us:
             assert not self.rig.state.programme.parts
+
+    def _what_is_kept_says_the_same(self) -> None:
+        """A history that is kept row by row, and goes on from it, is that of the whole log."""
+        asset_id = self.rig.state.asset_id
+        whole, kept = AssetHistory(asset_id, EVERYTHING), Kept(asset_id)
+        happened = list(zip(self.rig.events, self.rig.times, strict=True))
+        for first in range(0, len(happened), 3):
+            piece = kept.resumed()
+            for event, at in happened[first : first + 3]:
+                for one in (whole, piece):
+                    _tell(one, event, at)
+            kept.keep(piece)
+        again = [life.record(asset_id) for life in kept.whole().lives()]
+        assert again == [life.record(asset_id) for life in whole.lives()]
 
     def _calm_down(self) -> None:
         """Let the device be well, and everything come to its end."""

@@ -1,0 +1,118 @@
+"""The read model follows the log: in quiet moments beside an engine, or at once when asked."""
+
+import logging
+import threading
+from collections.abc import Sequence
+from typing import Final
+
+from actors.clock import steady_s
+from actors.read_model import Fold, ReadModel
+from actors.store import Progress, Store
+from actors.store.tables import open_tables
+from engine.codec import Codec, Record
+from engine.errors import StoreError
+
+logger = logging.getLogger("setpoint")
+
+_QUIET_S: Final = 0.2
+"""Nothing was committed for so long: the engine has time."""
+_BEHIND: Final = 50_000
+"""So many records behind the log it follows all the same."""
+
+
+def rebuild(url: str, store: Store, codec: Codec, progress: Progress) -> int:
+    """Make a read model anew from the log; return how many rows that took.
+
+    Raises:
+        StoreUnavailable: the log or the model cannot be used.
+    """
+    tables = open_tables(url)
+    if tables is None:
+        return 0
+    model = ReadModel(tables)
+    try:
+        model.clear()
+        fold, total, done = Fold(), store.last_position(), 0
+        while taken := model.follow(store, codec, fold):
+            done += taken
+            progress(min(fold.position, total), total)
+        return done
+    finally:
+        model.close()
+
+
+class Follower:
+    """Keeps a read model up to date, on a thread of its own.
+
+    The model is an optimisation: one that cannot be written is not missed.
+    """
+
+    def __init__(self, url: str, store: Store, codec: Codec) -> None:
+        """Follow this store's log; nothing happens before `start`."""
+        self._url = url
+        self._store = store
+        self._codec = codec
+        self._news = threading.Event()
+        self._closing = threading.Event()
+        self._deadline_s = 0.0
+        self._committed_s = 0.0
+        self._behind = 0
+        self._thread = threading.Thread(target=self._run, name="read model", daemon=True)
+
+    def start(self) -> None:
+        """Begin to follow."""
+        self._thread.start()
+
+    def committed(self, records: Sequence[Record]) -> None:
+        """Take note of a commit. The journal's thread."""
+        self._behind += len(records)
+        self._committed_s = steady_s()
+        self._news.set()
+
+    def close(self, timeout_s: float) -> None:
+        """Follow to the end as long as there is time. Twice is once."""
+        self._deadline_s = steady_s() + timeout_s
+        self._closing.set()
+        self._news.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout_s)
+
+    def _run(self) -> None:
+        try:
+            tables = open_tables(self._url)
+            if tables is not None:
+                self._follow(ReadModel(tables))
+        except StoreError as error:
+            logger.warning("the read model is not kept: %s", error)
+        except Exception:
+            logger.exception("the read model is not kept")
+
+    def _follow(self, model: ReadModel) -> None:
+        try:
+            while not self._closing.is_set():
+                self._news.wait()
+                self._news.clear()
+                if self._wait_for_quiet():
+                    break
+                self._catch_up(model)
+            self._catch_up(model)
+        finally:
+            model.close()
+
+    def _wait_for_quiet(self) -> bool:
+        """Wait until the engine has time; return whether it is closing."""
+        while self._behind < _BEHIND:
+            left_s = self._committed_s + _QUIET_S - steady_s()
+            if left_s <= 0:
+                break
+            if self._closing.wait(left_s):
+                return True
+        return self._closing.is_set()
+
+    def _catch_up(self, model: ReadModel) -> None:
+        """Follow to the end of the log, or of the time that is left."""
+        fold = Fold()
+        self._behind = 0
+        while model.follow(self._store, self._codec, fold):
+            if self._closing.is_set() and steady_s() > self._deadline_s:
+                return

@@ -1,0 +1,177 @@
+"""The read model: it says what the log says, at once, and can be made anew."""
+
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from actors import read_model
+from actors.cli import setpoint
+from actors.following import Follower, rebuild
+from actors.read_model import Fold, ReadModel
+from actors.reading import VOCABULARY, Reader
+from actors.store import Store, open_store
+from actors.store.tables import SqliteTables, open_tables, place_of
+from actors.testing.instant import opened
+from actors.testing.logs import depot_log
+from actors.testing.mixed import SOME_FILTERS, mixed_log
+from engine.codec import Codec, Row
+from engine.commands import CommandStatus
+from engine.history import Filters, histories
+
+CODEC = Codec(VOCABULARY)
+MIXED = [
+    replace(CODEC.encode(one.header, one.event), version=n)
+    for n, one in enumerate(mixed_log(), start=1)
+]
+LOG = depot_log(3, 6, 4).rows
+FILTERS = (Filters(), *SOME_FILTERS, *(Filters(status=one) for one in CommandStatus))
+
+
+def no_progress(done: int, total: int) -> None:
+    """Say nothing."""
+    del done, total
+
+
+@pytest.fixture
+def store(store_url: str) -> Iterator[Store]:
+    """Give a store with the log of a small depot."""
+    made = open_store(store_url)
+    made.append(LOG)
+    yield made
+    made.close()
+
+
+def followed(rows: list[Row], batch: int) -> tuple[ReadModel, Store]:
+    """Return a model in memory that knows a log, read by so many rows at a time."""
+    store = open_store("memory:")
+    model = ReadModel(SqliteTables(":memory:"))
+    fold = Fold()
+    for first in range(0, len(rows), batch):
+        store.append(rows[first : first + batch])
+        if first % 3:
+            fold = Fold()
+        model.follow(store, CODEC, fold)
+    return model, store
+
+
+@settings(deadline=None)
+@given(known=st.integers(0, len(MIXED)), batch=st.integers(1, 12), filters=st.sampled_from(FILTERS))
+def test_it_says_what_the_log_says_wherever_it_stands(
+    known: int, batch: int, filters: Filters
+) -> None:
+    """What it knows and what came after give the same commands as the whole log."""
+    model, store = followed(MIXED[:known], batch)
+    store.append(MIXED[known:])
+    tail = [CODEC.decode(row) for row in store.read_all(model.mark.position)]
+    assert len(tail) == len(MIXED) - known
+    assert tuple(model.commands(filters, tail)) == tuple(histories(mixed_log(), filters))
+    model.close()
+    store.close()
+
+
+def test_it_is_used_where_there_is_one(
+    store: Store, store_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The log itself is read only behind its position."""
+    reader = Reader(store, CODEC, place_of(store_url))
+    whole = reader.history()
+    assert len(whole) == 18
+    assert rebuild(place_of(store_url), store, CODEC, no_progress) == len(LOG)
+    asked: list[int] = []
+    read_all = store.read_all
+
+    def watched(after: int = 0) -> Iterator[Row]:
+        asked.append(after)
+        return read_all(after)
+
+    monkeypatch.setattr(store, "read_all", watched)
+    assert reader.history() == whole
+    assert reader.command(whole[3].id) == whole[3]
+    assert asked
+    assert min(asked) == store.last_position()
+
+
+def test_a_model_of_another_log_is_not_used_and_is_made_anew(
+    store: Store, store_url: str, tmp_path: Path
+) -> None:
+    """A file that was restored from a backup beside a newer model, say."""
+    other = open_store(f"sqlite:///{tmp_path / 'other.db'}")
+    other.append(depot_log(1, 9, 4).rows)
+    rebuild(place_of(store_url), other, CODEC, no_progress)
+    other.close()
+    reader = Reader(store, CODEC, place_of(store_url))
+    assert reader.history() == histories(reader.records())
+    tables = open_tables(place_of(store_url))
+    assert tables is not None
+    model = ReadModel(tables)
+    while model.follow(store, CODEC, Fold()):
+        pass
+    assert model.fits(model.mark, store)
+    assert model.mark.position == store.last_position()
+    assert reader.history() == histories(reader.records())
+    model.close()
+
+
+def test_a_model_that_cannot_be_read_is_done_without(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is disposable, and says so."""
+    url = f"sqlite:///{tmp_path / 'a.db'}"
+    store = open_store(url)
+    store.append(LOG)
+    (tmp_path / "a.read.db").write_bytes(b"no database at all" * 100)
+    assert len(Reader(store, CODEC, place_of(url)).history()) == 18
+    assert "the whole log is read" in caplog.text
+    store.close()
+
+
+def test_it_is_kept_beside_an_engine(tmp_path: Path) -> None:
+    """After a clean stop nothing of the log is left to be read."""
+    with opened(tmp_path):
+        pass
+    url = f"sqlite:///{tmp_path / 't.db'}"
+    store = open_store(url, read_only=True)
+    tables = open_tables(place_of(url), read_only=True)
+    assert tables is not None
+    model = ReadModel(tables)
+    assert model.mark.position == store.last_position() > 0
+    model.close()
+    store.close()
+
+
+def test_a_follower_goes_on_where_another_was(
+    store: Store, store_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever follows as well, each row is taken once."""
+    monkeypatch.setattr(read_model, "BATCH", 7)
+    tables = open_tables(place_of(store_url))
+    assert tables is not None
+    model = ReadModel(tables)
+    folds = (Fold(), Fold())
+    for fold in itertools.islice(itertools.cycle(folds), 4):
+        model.follow(store, CODEC, fold)
+    assert model.mark.position > 0
+    model.close()
+    follower = Follower(place_of(store_url), store, CODEC)
+    follower.start()
+    follower.close(20)
+    reader = Reader(store, CODEC, place_of(store_url))
+    assert reader.history() == histories(reader.records())
+
+
+def test_the_verb_makes_it_anew(tmp_path: Path) -> None:
+    """And says what it read."""
+    url = f"sqlite:///{tmp_path / 'a.db'}"
+    store = open_store(url)
+    store.append(LOG)
+    store.close()
+    done = CliRunner().invoke(setpoint, ["rebuild", str(tmp_path / "a.db")])
+    assert done.exit_code == 0
+    assert f"a.read.db: {len(LOG)} rows" in done.stdout
+    assert CliRunner().invoke(setpoint, ["rebuild", str(tmp_path / "none.db")]).exit_code == 1
