@@ -3,9 +3,12 @@
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from actors.audit import moment
 from actors.control import Handler
+from actors.handles import CommandHandle
 from engine.asset.view import view_json
 from engine.errors import CommandRefused, SetpointError, UsageError
+from engine.history import CommandRecord
 
 if TYPE_CHECKING:
     from actors.system import ActorSystem
@@ -33,30 +36,79 @@ def operations(system: "ActorSystem") -> dict[str, Handler]:
         "pause": each(pause),
         "resume": each(resume, skip=True),
         "stop_all": each(pause),
+        "override": lambda args: _override(system, args),
+        "clear_override": lambda args: _clear_override(system, args),
+        "call": lambda args: _call(system, args),
         "state": lambda _: [view_json(view) for view in system.state().values()],
         "ping": lambda _: {"site": system.site.id},
     }
 
 
 def _send(system: "ActorSystem", args: Mapping[str, Any]) -> dict[str, object]:
-    kw = args.get("kw")
-    if kw is not None and not isinstance(kw, int | float):
-        raise UsageError("kw is a number")
     handle = system.send(
         _text(args, "asset"),
         _text(args, "type"),
-        kw=kw,
+        kw=_number(args, "kw"),
         by=_text(args, "by"),
         reason=_text(args, "reason"),
         operative=args.get("operative", True) is not False,
     )
-    wait_s = args.get("wait_s")
-    if isinstance(wait_s, int | float):
-        try:
-            handle.wait(wait_s)
-        except TimeoutError:
-            return {"id": handle.id, "status": str(handle.status)}
+    _wait(handle, _number(args, "wait_s"))
     return {"id": handle.id, "status": str(handle.status)}
+
+
+def _override(system: "ActorSystem", args: Mapping[str, Any]) -> dict[str, object]:
+    kw, until = _number(args, "kw"), _text(args, "until")
+    if kw is None:
+        raise UsageError("kw is missing")
+    handle = system.override(
+        _text(args, "asset"),
+        kw,
+        until="unplugged" if until == "unplugged" else moment(until),
+        by=_text(args, "by"),
+        reason=_text(args, "reason"),
+    )
+    return {"id": handle.id, "status": str(handle.status)}
+
+
+def _clear_override(system: "ActorSystem", args: Mapping[str, Any]) -> str:
+    by, reason = _text(args, "by"), _text(args, "reason")
+    system.clear_override(_text(args, "asset"), by=by, reason=reason)
+    return "cleared"
+
+
+def _call(system: "ActorSystem", args: Mapping[str, Any]) -> dict[str, object]:
+    payload = args.get("payload")
+    if not isinstance(payload, dict):
+        raise UsageError("payload is an object")
+    handle = system.call(
+        _text(args, "asset"),
+        _text(args, "action"),
+        payload,
+        by=_text(args, "by"),
+        reason=_text(args, "reason"),
+    )
+    found = _wait(handle, _number(args, "wait_s"))
+    attempts = () if found is None else found.attempts
+    answers = [one.answer.raw for one in attempts if one.answer is not None]
+    return {"id": handle.id, "status": str(handle.status), "answers": answers}
+
+
+def _wait(handle: CommandHandle, wait_s: float | None) -> CommandRecord | None:
+    """Wait for a command's end, if somebody wants to; return what became of it, null if open."""
+    if wait_s is None:
+        return None
+    try:
+        return handle.wait(wait_s)
+    except TimeoutError:
+        return None
+
+
+def _number(args: Mapping[str, Any], name: str) -> float | None:
+    value = args.get(name)
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
+        raise UsageError(f"{name} is a number")
+    return value
 
 
 def _text(args: Mapping[str, Any], name: str) -> str:

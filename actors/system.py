@@ -217,10 +217,13 @@ class ActorSystem(Audit):
 
         Raises:
             UnknownAsset: no such asset.
-            CommandRefused: above the asset's limit, an end that is past, or above 0 while paused.
+            CommandRefused: above the asset's limit, an end that is past, or above 0 while paused;
+                above 0 without another end than `resume`.
         """
         rules = self._rules(asset)
         target = signed_target(rules, kw)
+        if until == "resume" and kw:
+            raise CommandRefused("an override that ends by resume is a pause, of 0 kW")
         wanted = (
             CommandType.SET_DISCHARGE_RATE if target.discharge_w else CommandType.SET_CHARGE_RATE
         )

@@ -6,7 +6,7 @@ import platform
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
-from actors.bench import convert, engine
+from actors.bench import convert, engine, record
 from engine.errors import UsageError
 
 Row = dict[str, object]
@@ -69,6 +69,29 @@ def _dispatch(runs: int) -> Row:
     )
 
 
+def _rebuild(runs: int) -> Row:
+    with record.prepared(record.ASSETS, record.CHANGES, record.PLANNED) as made:
+        done = [(record.read_s(made), record.rebuild_s(made)) for _ in range(runs)]
+    limit = engine.median([read_s for read_s, _ in done])
+    ratio = engine.median([read_s / rebuild_s for read_s, rebuild_s in done])
+    name = "reading and decoding the same events per stream"
+    return _row("rebuild", [one[1] for one in done], "s", (limit, name), (ratio, 0.5))
+
+
+def _recover(runs: int) -> Row:
+    with record.prepared(record.ASSETS, record.CHANGES, record.PLANNED) as made:
+        record.keep_snapshots(made)
+        values = [record.recover_s(made) for _ in range(runs)]
+    return _row("recover", values, "s", (2.0, "2 s"), (2.0 / engine.median(values), 1.0))
+
+
+def _history(runs: int) -> Row:
+    with record.prepared(record.ASSETS, record.CHANGES, record.PLANNED) as made:
+        record.keep_model(made)
+        values = [1_000 * record.history_s(made, 7_919 * run) for run in range(runs)]
+    return _row("history", values, "ms", (50.0, "50 ms"), (50.0 / engine.median(values), 1.0))
+
+
 def _convert(runs: int) -> Row:
     return convert.measure(runs)
 
@@ -78,6 +101,9 @@ BENCHES: Final[dict[str, Callable[[int], Row]]] = {
     "submit": _submit,
     "convert": _convert,
     "dispatch": _dispatch,
+    "rebuild": _rebuild,
+    "recover": _recover,
+    "history": _history,
 }
 
 

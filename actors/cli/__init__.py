@@ -19,6 +19,8 @@ VERBS: Final = {
     "release": ("actors.cli.operate", "Hand devices back until the next planned change."),
     "pause": ("actors.cli.operate", "Hold an asset, or all, at 0 kW until resumed."),
     "resume": ("actors.cli.operate", "End a pause."),
+    "override": ("actors.cli.operate", "Outrank the plan until a time; `override clear` ends it."),
+    "call": ("actors.cli.operate", "Send any action of the asset's protocol."),
     "stop-all": ("actors.cli.operate", "Pause every asset."),
     "history": ("actors.cli.read", "List commands with their lifecycle."),
     "show": ("actors.cli.read", "Show one command with every attempt and answer."),

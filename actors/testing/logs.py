@@ -1,9 +1,13 @@
 """Logs as a journal would write them, made without one: for tests of what reads a log."""
 
+import base64
+import itertools
 from collections.abc import Iterator, Sequence
-from typing import Final
+from pathlib import Path
+from typing import Any, Final
 
 import attrs
+import msgspec
 from msgspec.structs import replace
 
 from actors.reading import VOCABULARY
@@ -32,16 +36,18 @@ class SealedLog:
 
     rows: list[Row] = attrs.field(factory=list)
     epoch: int = 1
+    _written: int = 0
     _versions: dict[str, int] = attrs.field(factory=dict)
     _previous: bytes = FIRST
 
     def commit(self, *entries: Entry) -> list[Row]:
         """Write events as one transaction; return its rows, the seal last."""
         batch = [self._row(*entry) for entry in entries]
+        written = self._written + len(self.rows)
         seal = LogSealed(
             self._versions.get(STREAM, 0) + 1,
             len(batch),
-            len(self.rows) + 1,
+            written + 1,
             digest_of(batch),
             self._previous,
             self.epoch,
@@ -51,9 +57,14 @@ class SealedLog:
         own = self._row(STREAM, seal, entries[-1][2])
         self._previous = digest_of((own,))
         batch.append(own)
-        first = len(self.rows) + 1
-        self.rows += [replace(row, position=first + n) for n, row in enumerate(batch)]
-        return self.rows[first - 1 :]
+        placed = [replace(row, position=written + n) for n, row in enumerate(batch, start=1)]
+        self.rows += placed
+        return placed
+
+    def forget(self) -> None:
+        """Let go of the rows so far; the log goes on behind them."""
+        self._written += len(self.rows)
+        self.rows.clear()
 
     def _row(self, stream: str, event: object, at: Instant) -> Row:
         version = self._versions[stream] = self._versions.get(stream, 0) + 1
@@ -66,10 +77,42 @@ def depot_log(assets: int, changes: int, batch: int) -> SealedLog:
     Each asset has 5 events and 2 a change, in transactions of ``batch`` events.
     """
     log = SealedLog()
-    entries = list(_depot(assets, changes))
+    entries = list(_depot(assets, changes, changes))
     for first in range(0, len(entries), batch):
         log.commit(*entries[first : first + batch])
     return log
+
+
+def depot_rows(assets: int, changes: int, batch: int, planned: int) -> Iterator[list[Row]]:
+    """Yield such a log's transactions; ``planned`` changes there are, the first were sent."""
+    log = SealedLog()
+    entries = _depot(assets, changes, planned)
+    while some := tuple(itertools.islice(entries, batch)):
+        yield log.commit(*some)
+        log.forget()
+
+
+def write_log(path: Path, rows: Sequence[Row]) -> None:
+    """Write rows to a file, one JSON object a line: as they are, and what they say."""
+    lines = [
+        {
+            "stream": row.stream,
+            "version": row.version,
+            "topic": row.topic,
+            "state": row.state,
+            "event": msgspec.to_builtins(_CODEC.decode(row).event),
+        }
+        for row in rows
+    ]
+    path.write_bytes(b"".join(msgspec.json.encode(line) + b"\n" for line in lines))
+
+
+def read_log(path: Path) -> Iterator[tuple[Row, dict[str, Any]]]:
+    """Yield the rows of a file, each with what it said when it was written."""
+    for n, line in enumerate(path.read_bytes().splitlines(), start=1):
+        told = msgspec.json.decode(line)
+        state = base64.b64decode(told["state"])
+        yield Row(told["stream"], told["version"], told["topic"], state, n), told["event"]
 
 
 def asset_name(number: int) -> AssetId:
@@ -77,10 +120,10 @@ def asset_name(number: int) -> AssetId:
     return AssetId(f"ast_bay_{number}")
 
 
-def _depot(assets: int, changes: int) -> Iterator[Entry]:
+def _depot(assets: int, changes: int, planned: int) -> Iterator[Entry]:
     names = [asset_name(number) for number in range(1, assets + 1)]
-    plans = {name: _plan(changes) for name in names}
-    horizon_us = START_US + changes * _MINUTE_US
+    plans = {name: _plan(planned) for name in names}
+    horizon_us = START_US + planned * _MINUTE_US
     at = Instant(START_US - _MINUTE_US, START_US - _MINUTE_US)
     yield "site", events.SiteConfigured("sit_depot", "UTC", tuple(names)), at
     for name in names:

@@ -72,6 +72,46 @@ def test_pause_and_resume_hold_and_free_every_asset(engine: TestSite) -> None:
 
 
 @pytest.mark.timeout(60)
+def test_an_override_outranks_the_plan_until_it_is_cleared(engine: TestSite) -> None:
+    """By the verbs: a battery's is signed; why says who asked for it; a past end is refused."""
+    file = str(engine.file)
+    later = ("--until", "2100-01-01T00:00:00+00:00")
+    done = engine.setpoint("override", file, "ast_battery", "-7.5", *later, *WHO)
+    state = {one["asset_id"]: one for one in engine.rows("state")}["ast_battery"]
+    why = engine.setpoint("why", file, "ast_battery")
+    past = engine.setpoint("override", file, "ast_a", "3", "--until", "2020-01-01T00:00:00Z", *WHO)
+    vague = engine.setpoint("override", file, "ast_a", "3", "--until", "tomorrow", *WHO)
+    unplugged = engine.setpoint("override", file, "ast_a", "3", "--until", "unplugged", *WHO)
+    cleared = engine.setpoint("override", "clear", file, "ast_battery", *WHO)
+    again = engine.setpoint("override", "clear", file, "ast_battery", *WHO)
+    assert done.returncode == 0, done.stderr
+    assert (state["setpoint_kw"], state["setpoint_source"]) == (-7.5, "override")
+    assert "anna" in why.stdout
+    assert past.returncode == 2
+    assert "ended already" in past.stderr
+    assert vague.returncode == 2
+    assert "no ISO 8601 time" in vague.stderr
+    assert unplugged.returncode == 0, unplugged.stderr
+    assert cleared.returncode == 0, cleared.stderr
+    assert again.returncode == 2
+    assert engine.setpoint("override", "--help").stdout.count("SITE ASSET") == 2
+
+
+@pytest.mark.timeout(60)
+def test_any_action_can_be_called_and_its_answer_is_shown(engine: TestSite) -> None:
+    """As it was received; what is no JSON object is refused before it goes anywhere."""
+    file = str(engine.file)
+    asked = ("GetConfiguration", '{"key": ["NumberOfConnectors"]}')
+    done = engine.setpoint("call", file, "ast_a", *asked, "--wait", "20", *WHO)
+    wrong = engine.setpoint("call", file, "ast_a", "GetConfiguration", "[1]", *WHO)
+    assert done.returncode == 0, done.stderr
+    assert "COMPLETED" in done.stdout
+    assert '"NumberOfConnectors"' in done.stdout
+    assert wrong.returncode == 2
+    assert "no JSON object" in wrong.stderr
+
+
+@pytest.mark.timeout(60)
 def test_what_an_asset_cannot_take_is_refused(engine: TestSite) -> None:
     """Above its limit, a charger's discharge, an unknown asset: each with its own message."""
     cases = [
