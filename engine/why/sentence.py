@@ -26,7 +26,18 @@ def sentence(story: Story, now: Instant, words: Words) -> str:
     if desired.target != RELEASED:
         what = f"{words.setpoint(desired.target)} should hold"
     why = "; ".join(_because(story, desired, words))
-    return f"{state.asset_id}: {what}, because {why}; {standing(story, now, words)}."
+    stands = standing(story, now, words)
+    return f"{state.asset_id}: {what}, because {why}; {stands}{_trouble(story, words)}."
+
+
+def _trouble(story: Story, words: Words) -> str:
+    record = story.trouble()
+    if record is None:
+        return ""
+    event: events.StateChanged = record.event
+    code = event.detail.get("error_code")
+    since = words.time(record.header.at_us)
+    return f"; since {since} it is {event.target}" + (f" ({code})" if code else "")
 
 
 def _nothing(story: Story, words: Words) -> str:

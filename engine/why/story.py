@@ -19,6 +19,7 @@ _PROMPTS: Final = (
     events.DeviceChanged,
 )
 _HINDRANCES: Final = {"offline": events.ConnectionChanged, "stale": events.ConnectionChanged}
+_OUT_OF_ORDER: Final = frozenset({"FAULTED", "UNAVAILABLE"})
 _OUTCOMES: Final = (
     events.AttemptStarted,
     events.AttemptEnded,
@@ -99,6 +100,14 @@ class Story:
                 return record
         return None
 
+    def trouble(self) -> Record | None:
+        """Return the event by which the device cannot do what it should hold, if it cannot."""
+        state = self.state
+        if state.work is not None and state.work.held is not None:
+            return None  # that is told of what waits for it
+        broken = state.device.state in _OUT_OF_ORDER
+        return self._latest.get(events.StateChanged) if broken else None
+
     def chain(self) -> tuple[Record, ...]:
         """Return the records that explain the state, oldest first."""
         chosen = {id(one): one for one in self._chosen() if one is not None}
@@ -112,6 +121,7 @@ class Story:
         yield self.decision
         yield from self.outcomes
         yield from self._waiting
+        yield self.trouble()
         work = self.state.work
         if work is not None and work.held is not None:
             hindrance = _HINDRANCES.get(work.held, events.StateChanged)

@@ -148,6 +148,14 @@ def faulted() -> Rig:
     return rig
 
 
+def faulted_while_it_holds() -> Rig:
+    """What should hold was accepted, and then the charger broke down."""
+    rig = settled()
+    rig.advance(30)
+    rig.observe(base.StateReported("FAULTED", "Faulted", detail={"error_code": "GroundFailure"}))
+    return rig
+
+
 def offline() -> Rig:
     """Nothing can be sent."""
     rig = settled()
@@ -518,6 +526,14 @@ SITUATIONS: dict[Callable[[], Rig], tuple[str, str]] = {
             "ev_kw); it has been waiting since 09:15:00+01:00: the charger reports a fault."
         ),
         "plan_replaced state_changed setpoint_decided command_held",
+    ),
+    faulted_while_it_holds: (
+        (
+            "11 kW should hold, because schedule sch_1 plans it from 09:00:00+01:00 on (column "
+            "ev_kw); the charger accepted it at 09:00:00+01:00 (ack); since 09:00:30+01:00 it is "
+            "FAULTED (GroundFailure)."
+        ),
+        "plan_replaced attempt_started attempt_ended state_changed",
     ),
     offline: (
         (
