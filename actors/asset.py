@@ -26,7 +26,7 @@ from engine.asset import (
 )
 from engine.asset import effects as effect
 from engine.asset import messages as message
-from engine.errors import StoreCorrupt
+from engine.errors import EngineClosed, StoreCorrupt
 from engine.types import AssetId, Instant
 
 if TYPE_CHECKING:
@@ -89,7 +89,8 @@ class AssetActor(PoolActor):
         self._stash: deque[message.Message] = deque()
         self._in_flight: Draft | None = None
         self._lost = False
-        self._over = False
+        self._over: str | None = None
+        self._about: message.Message | None = None
         self._armed = _UNARMED
         self._snapshot_at = services.snapshots.due_at(state.asset_id)
         services.board[state.asset_id] = state
@@ -104,7 +105,9 @@ class AssetActor(PoolActor):
             self._refused(told)
         elif self._in_flight is not None:
             self._keep(told)
-        elif not self._over:
+        elif self._over is not None:
+            self._decline(told, self._over)
+        else:
             self._handle(told)
 
     def _handle(self, told: message.Message) -> None:
@@ -113,7 +116,7 @@ class AssetActor(PoolActor):
         draft = decided(state, told, now)
         self._state = state
         if draft.events:
-            self._in_flight = draft
+            self._in_flight, self._about = draft, told
             self._services.journal.append(
                 Append(
                     state.asset_id,
@@ -143,10 +146,18 @@ class AssetActor(PoolActor):
 
     def _refused(self, refused: Refused) -> None:
         """The store belongs to somebody else now, or is closed: nothing more is decided."""
-        self._over = True
+        self._over = refused.reason
         self._in_flight = None
+        for told in (self._about, *self._stash):
+            self._decline(told, refused.reason)
         self._stash.clear()
         logger.debug("%s decides nothing more: %s", self._state.asset_id, refused.reason)
+
+    def _decline(self, told: object, reason: str) -> None:
+        """Tell who waits for an answer that there will be none."""
+        reply = getattr(told, "reply", None)
+        if reply is not None:
+            reply(EngineClosed(reason))
 
     def _keep(self, told: message.Message) -> None:
         if len(self._stash) >= STASH_LIMIT and isinstance(told, message.Woke | message.Observed):

@@ -130,7 +130,6 @@ class Journal:
         self._waiting.put(None)
         if self._thread.is_alive():
             self._thread.join(timeout_s)
-        self._closing.set()
         ended = not self._thread.is_alive()
         self._end("the engine is closed")
         return ended
@@ -336,6 +335,7 @@ class Journal:
     def _end(self, reason: str) -> None:
         """Refuse everything that waits, and all that is still to come."""
         self._over = self._over or reason
+        self._closing.set()
         self._refuse_waiting()
 
     def _refuse_waiting(self) -> None:

@@ -18,6 +18,7 @@ from actors.sim.battery import SimBattery
 from actors.sim.charger import ChargerSetup, SimCharger
 from actors.sim.connector import Arrival
 from actors.sim.depot import Depot
+from actors.sim.setup import Pace
 from actors.sim.wirelog import WireEntry, WireLog
 
 KEY_VARIABLE = "SETPOINT_TEST_KEY"
@@ -30,6 +31,7 @@ CONTROL_ACTIONS = frozenset(
         "ChangeAvailability",
     }
 )
+_PACE = Pace(reconnect_most_s=0.4)
 _WRITES = frozenset({6, 16})
 
 _CHARGER = """
@@ -173,6 +175,7 @@ def simulated_site(
                 wall_now,
                 password=os.environ[KEY_VARIABLE],
                 arrivals=arrivals,
+                pace=_PACE,
             )
             depot.add_charger(setup, WireLog())
         yield site
