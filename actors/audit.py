@@ -3,12 +3,15 @@
 import abc
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, tzinfo
+from os import PathLike
+from pathlib import Path
 from typing import TypeAlias, TypedDict, Unpack
 from zoneinfo import ZoneInfo
 
 from msgspec.structs import replace
 
 from actors.clock import wall_now
+from actors.exporting import Export
 from actors.reading import Reader
 from engine.adapters.base import AssetView
 from engine.asset import AssetState
@@ -153,6 +156,21 @@ class Audit(abc.ABC):
         site = reader.site()
         now = _now(records, _plan_now_us(site) if until_us is None else until_us, site)
         return explain(records, AssetId(asset), now, _zone(site))
+
+    def export(
+        self, path: str | PathLike[str], start: Time | None = None, end: Time | None = None
+    ) -> Export:
+        """Write the log from ``start`` until before ``end``, with its seals, to a file.
+
+        Its name ends with .jsonl (evidence that `setpoint verify` can check), .csv or .parquet.
+
+        Raises:
+            UsageError: there is a file already, its name ends otherwise, nothing is in the range,
+                or a time is none.
+            StoreCorrupt: a row cannot be read.
+        """
+        span = (None if start is None else _us(start), None if end is None else _us(end))
+        return self._reader.export(Path(path), span, lambda *_: None)
 
     def verify(self) -> Verification:
         """Check that the store is what the engine wrote: seals, streams, folds, snapshots, model.

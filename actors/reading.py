@@ -2,8 +2,10 @@
 
 import logging
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Final
 
+from actors.exporting import Export, Span, export
 from actors.read_model import ReadModel
 from actors.store import Progress, Store
 from actors.store.tables import open_tables
@@ -136,6 +138,10 @@ class Reader:
     ) -> Verification:
         """Return what is wrong with the store; see `actors.verifying.verify_store`."""
         return verify_store(self._store, self._codec, known, progress, self._model_url)
+
+    def export(self, path: Path, span: Span, progress: Progress) -> Export:
+        """Write a part of the log to a file; see `actors.exporting.export`."""
+        return export(self._store, self._codec, path, span, progress)
 
     def command(self, command_id: str) -> CommandRecord:
         """Return one command.

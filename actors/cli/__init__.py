@@ -29,6 +29,7 @@ VERBS: Final = {
     "why": ("actors.cli.read", "Say why an asset's setpoint is what it is."),
     "tail": ("actors.cli.read", "Print events as they are committed."),
     "verify": ("actors.cli.verify", "Check a store against its seals; name what is wrong."),
+    "export": ("actors.cli.export", "Write a part of the log with its seals to a file."),
     "rebuild": ("actors.cli.rebuild", "Make the read model anew from the log."),
     "backup": ("actors.cli.backup", "Copy a live store, consistently."),
     "sim": ("actors.cli.sim", "Simulate a charger or a battery over a real socket."),

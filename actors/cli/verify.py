@@ -1,9 +1,14 @@
 """The verb that checks a store against its seals."""
 
+from pathlib import Path
+
 import click
 
 from actors.cli.output import emit, formats, json_line, progress_bar
 from actors.cli.places import reader_of
+from actors.exporting import verify_export
+from actors.reading import VOCABULARY
+from engine.codec import Codec
 from engine.errors import UsageError
 from engine.seals import SealMark, parse_mark
 from engine.verification import Verification
@@ -11,7 +16,7 @@ from engine.verification.result import to_json
 
 
 @click.command()
-@click.argument("place", metavar="SITE|STORE", type=click.Path())
+@click.argument("place", metavar="SITE|STORE|EXPORT", type=click.Path())
 @click.option(
     "--seal",
     "seals",
@@ -27,8 +32,11 @@ def verify(place: str, seals: tuple[str, ...], form: str | None) -> None:
     against a later seal: note down the one that is printed, and give it to the next --seal.
     """
     known = tuple(map(_mark, seals))
-    with reader_of(place) as reader, progress_bar("verify") as progress:
-        found = reader.verify(known, progress)
+    if Path(place).suffix == ".jsonl":
+        found = verify_export(Path(place), Codec(VOCABULARY), known)
+    else:
+        with reader_of(place) as reader, progress_bar("verify") as progress:
+            found = reader.verify(known, progress)
     _print(found, form)
     if not found.ok:
         raise click.exceptions.Exit(1)
