@@ -1,7 +1,6 @@
 """Whole engines on chargers that answer at once, in the same process; the store is a real file."""
 
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -49,13 +48,3 @@ def plan(*rows: float, count: int = 2, shift: int = 0) -> pd.DataFrame:
     start = pd.Timestamp(wall_now()).floor("h") + pd.Timedelta(hours=shift)
     index = pd.date_range(start, periods=len(rows), freq="h")
     return pd.DataFrame({f"ev_{n}_kw": list(rows) for n in range(count)}, index=index)
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    """Wait for something that other threads bring about."""
-    tick = threading.Event()
-    for _ in range(500):
-        if condition():
-            return
-        tick.wait(0.02)
-    raise TimeoutError("it did not come about")

@@ -13,7 +13,8 @@ from actors.audit import StoreAudit
 from actors.cli import setpoint
 from actors.cli.places import reader_of
 from actors.clock import wall_now
-from actors.testing.instant import opened, plan, wait_until
+from actors.testing.instant import opened, plan
+from actors.testing.waiting import wait_until
 from engine.errors import StoreCorrupt, UnknownAsset, UsageError
 
 

@@ -8,7 +8,8 @@ import pytest
 from actors.bench.device import InstantAdapter
 from actors.standing import PlanStart
 from actors.system import ActorSystem
-from actors.testing.instant import opened, plan, site, wait_until
+from actors.testing.instant import opened, plan, site
+from actors.testing.waiting import wait_until
 from engine.adapters.registry import AdapterRegistry
 from engine.errors import CommandRefused, EngineClosed, ScheduleRefused, UnknownAsset
 

@@ -12,8 +12,8 @@ from actors.fence import Fence, claim
 from actors.reading import VOCABULARY
 from actors.store import Store, VersionConflict, open_store
 from actors.testing.faulty_store import FaultyStore
-from actors.testing.instant import wait_until
 from actors.testing.logs import depot_log
+from actors.testing.waiting import wait_until
 from engine.codec import Codec, Row
 from engine.seals import STREAM
 from engine.verification import verify

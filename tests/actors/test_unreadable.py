@@ -7,7 +7,8 @@ import pytest
 from click.testing import CliRunner
 
 from actors.cli import setpoint
-from actors.testing.instant import opened, plan, wait_until
+from actors.testing.instant import opened, plan
+from actors.testing.waiting import wait_until
 from engine import events
 from engine.asset import AssetState, evolve
 from engine.errors import CommandRefused

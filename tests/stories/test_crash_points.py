@@ -2,8 +2,7 @@
 
 import contextlib
 import itertools
-import threading
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -11,12 +10,12 @@ import attrs
 import pytest
 
 from actors.cli.places import reader_of
-from actors.clock import steady_s
 from actors.sim.connector import Arrival
 from actors.system import ActorSystem
 from actors.testing.crashes import POINTS, Crash, Point, crashing
 from actors.testing.promises import judge
 from actors.testing.site import TestSite, simulated_site
+from actors.testing.waiting import wait_until
 from engine.commands import FINAL
 from engine.errors import SetpointError
 from engine.types import AssetId
@@ -55,15 +54,6 @@ def site(tmp_path: Path, asset: str) -> Iterator[TestSite]:
     defaults = "[defaults]\ncommand_timeout_seconds = 3\n"
     with simulated_site(tmp_path, keys, extra=defaults) as made:
         yield made
-
-
-def wait_until(condition: Callable[[], bool], limit_s: float = 20.0) -> None:
-    """Return once something is so."""
-    tick, end_s = threading.Event(), steady_s() + limit_s
-    while not condition():
-        if steady_s() > end_s:
-            raise TimeoutError
-        tick.wait(0.01)
 
 
 @attrs.define

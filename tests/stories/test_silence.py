@@ -2,9 +2,7 @@
 
 import signal
 import socket
-import threading
 import tomllib
-from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -12,6 +10,7 @@ from typing import Any
 import pytest
 
 from actors.testing.site import simulated_site
+from actors.testing.waiting import wait_until
 
 
 @pytest.mark.timeout(120)
@@ -79,13 +78,3 @@ def hang_up(port: int, times: int) -> None:
         listener.settimeout(20)
         for _ in range(times):
             listener.accept()[0].close()
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    """Return once something is so."""
-    tick = threading.Event()
-    for _ in range(400):
-        if condition():
-            return
-        tick.wait(0.05)
-    raise TimeoutError

@@ -17,13 +17,14 @@ import pandas as pd
 import pytest
 
 import actors.running
-from actors.clock import steady_s, wall_now
+from actors.clock import wall_now
 from actors.store import Store, open_store
 from actors.system import ActorSystem
 from actors.testing.faulty_store import FaultyStore
 from actors.testing.postgres import PostgresServer, postgres_server
 from actors.testing.promises import Judgement, judge
 from actors.testing.site import TestSite, simulated_site
+from actors.testing.waiting import wait_until
 from engine import events
 from engine.bus import Event
 from engine.codec import Record
@@ -35,6 +36,7 @@ POSTGRES: Final = os.environ.get("SETPOINT_TEST_POSTGRES")
 SMALL_DISK: Final = os.environ.get("SETPOINT_TEST_SMALL_DISK")
 """A folder on a small file system (a tmpfs of some megabytes) that may be filled."""
 BACK_S: Final = 5.0
+LOST: Final = "nothing is sent until it can be"
 HEARTBEAT: Final = frozenset({30})
 SLOT_S: Final = 1
 _UNDER_WAY_S: Final = 1.2  # what was committed may be sent for a second yet
@@ -118,16 +120,6 @@ def plan(slots: int) -> pd.DataFrame:
     )
 
 
-def wait_until(condition: Callable[[], bool], limit_s: float) -> None:
-    """Return once something is so."""
-    tick = threading.Event()
-    end_s = steady_s() + limit_s
-    while not condition():
-        if steady_s() > end_s:
-            raise TimeoutError
-        tick.wait(0.02)
-
-
 @contextmanager
 def locked(engine: Engine, folder: Path) -> Iterator[None]:
     """Somebody else holds the file's write lock."""
@@ -175,20 +167,27 @@ def test_without_a_store_nothing_new_is_sent_and_it_goes_on_by_itself(
     fault: Any,  # noqa: ANN401 - one of the functions above
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     """Locked, full, slow and failing."""
     with running(tmp_path, f"sqlite:///{tmp_path / 'a.db'}", monkeypatch) as engine:
-        live_through(engine, fault(engine, tmp_path))
+        noticed = (lambda: True) if fault is slow else (lambda: LOST in caplog.text)
+        live_through(engine, fault(engine, tmp_path), noticed)
         assert_told_of(engine, lost=fault is not slow)
 
 
-def live_through(engine: Engine, fault: Any) -> None:  # noqa: ANN401 - a context manager
-    """Let a fault come and go while the schedule runs."""
+def live_through(
+    engine: Engine,
+    fault: Any,  # noqa: ANN401 - a context manager
+    noticed: Callable[[], bool],
+) -> None:
+    """Let a fault come and go while the schedule runs; ``noticed`` is whether it has come."""
     system = engine.system
     system.submit(plan(round(AWAY_S) + 12))
     wait_until(lambda: len(engine.control_frames_since(0)) > 6, 20)
     tick = threading.Event()
     with fault:
+        wait_until(noticed)  # a full disk may have room for a little yet
         tick.wait(_UNDER_WAY_S)
         began_us = to_us(wall_now())
         answered = engine.answered()
@@ -270,11 +269,15 @@ def stopped(server: PostgresServer) -> Iterator[None]:
 @pytest.mark.timeout(90 + 2 * AWAY_S)
 @pytest.mark.parametrize("store", ["postgres"] if POSTGRES else [])
 def test_a_server_that_is_stopped_and_started_is_waited_for(
-    store: str, server: PostgresServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    store: str,
+    server: PostgresServer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     """PostgreSQL ends as in a crash, and comes back."""
     with running(tmp_path, f"{server.url}?schema={store}", monkeypatch) as engine:
-        live_through(engine, stopped(server))
+        live_through(engine, stopped(server), lambda: LOST in caplog.text)
         assert_told_of(engine, lost=True)
 
 
@@ -292,11 +295,14 @@ def filled(folder: Path) -> Iterator[None]:
 @pytest.mark.timeout(60 + 2 * AWAY_S)
 @pytest.mark.parametrize("disk", [SMALL_DISK] if SMALL_DISK else [])
 def test_a_file_system_without_room_is_waited_out(
-    disk: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    disk: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     """Only where ``SETPOINT_TEST_SMALL_DISK`` names one."""
     folder = Path(mkdtemp(dir=disk))
     with running(tmp_path, f"sqlite:///{folder / 'a.db'}", monkeypatch) as engine:
-        live_through(engine, filled(Path(disk)))
+        live_through(engine, filled(Path(disk)), lambda: LOST in caplog.text)
         assert_told_of(engine, lost=True)
     rmtree(folder)

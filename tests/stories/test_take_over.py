@@ -3,10 +3,9 @@
 import os
 import random
 import signal
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import attrs
 import pytest
@@ -15,11 +14,9 @@ from actors.cli.places import reader_of
 from actors.testing.promises import CONTROL_ACTIONS, WRITES, judge
 from actors.testing.relay import Relay, modbus_requests
 from actors.testing.site import TestSite, free_port, simulated_site
+from actors.testing.waiting import wait_until
 from engine import events
 from engine.types import AssetId
-
-if TYPE_CHECKING:
-    from subprocess import Popen
 
 POSTGRES: Final = os.environ.get("SETPOINT_TEST_POSTGRES")
 ROUNDS: Final = 20 if POSTGRES else 0
@@ -80,18 +77,6 @@ def write_schedule(path: Path) -> None:
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def wait_until(condition: Callable[[], bool], engines: tuple["Popen[str]", ...] = ()) -> None:
-    """Return once something is so; an engine that ended meanwhile is an error."""
-    tick = threading.Event()
-    for _ in range(1_500):
-        if condition():
-            return
-        for engine in engines:
-            assert engine.poll() is None, "an engine ended"
-        tick.wait(0.02)
-    raise TimeoutError
-
-
 def _controls(pair: Pair) -> int:
     return len(pair.site.control_frames()) + len(pair.site.writes())
 
@@ -106,18 +91,18 @@ def test_no_frame_of_the_old_engine_comes_behind_the_new_ones_first(pair: Pair, 
     how = ("--start-at", START, "--speed", "900")
     first = site.started("run", str(site.file), *plan, *how)
     enough = chance.randint(3, 12)
-    wait_until(lambda: bool(site.control_frames()) and _controls(pair) >= enough, (first,))
+    wait_until(lambda: bool(site.control_frames()) and _controls(pair) >= enough, 30, (first,))
     first.send_signal(signal.SIGSTOP)
     before = _controls(pair)
     second = site.started("run", str(pair.second), "--take-over")
     site.depot.do(pair.charger.point(pair.second_ocpp))
     enough = before + chance.randint(1, 4)
-    wait_until(lambda: _controls(pair) >= enough, (second,))
+    wait_until(lambda: _controls(pair) >= enough, 30, (second,))
     first.send_signal(signal.SIGCONT)
     assert first.wait(30) == 1
     both = len(site.control_frames())
-    wait_until(lambda: _controls(pair) >= before + 8, (second,))
-    wait_until(lambda: len(site.control_frames()) > both, (second,))
+    wait_until(lambda: _controls(pair) >= before + 8, 30, (second,))
+    wait_until(lambda: len(site.control_frames()) > both, 30, (second,))
     second.send_signal(signal.SIGINT)
     assert second.wait(30) == 0
     assert "took the store over; this one has stopped" in (site.folder / "err.txt").read_text()
