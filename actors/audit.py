@@ -19,7 +19,7 @@ from engine.asset.view import view_of
 from engine.codec import Record
 from engine.errors import UsageError
 from engine.events import ClockSet, ClockStarted
-from engine.history import Change, Filters, History, asset_state, changes_of
+from engine.history import Changes, Filters, History, asset_state, changes_of
 from engine.site import SiteState
 from engine.types import AssetId, Instant, to_us
 from engine.verification import Verification
@@ -126,7 +126,7 @@ class Audit(abc.ABC):
                 views[str(asset)] = replace(view, stale=not (view.connected and view.state_known))
         return views
 
-    def diff(self, start: Time, end: Time) -> tuple[Change, ...]:
+    def diff(self, start: Time, end: Time) -> Changes:
         """Return what was another at ``end`` than at ``start``, and which events made it so.
 
         Raises:
@@ -136,7 +136,7 @@ class Audit(abc.ABC):
         reader, start_us, end_us = self._reader, _us(start), _us(end)
         if end_us < start_us:
             raise UsageError(f"{end} comes before {start}")
-        return tuple(
+        return Changes(
             change
             for asset in reader.assets()
             for change in changes_of(reader.until(asset, end_us), asset, start_us, end_us)

@@ -1,6 +1,6 @@
 """Folds for people over recorded events: what became of each command, what was known when."""
 
-from engine.history.changes import Change, changes_of
+from engine.history.changes import Change, Changes, changes_of
 from engine.history.filters import Filters
 from engine.history.fold import CommandHistory, histories
 from engine.history.records import (
@@ -20,6 +20,7 @@ __all__ = [
     "AttemptRecord",
     "CauseRecord",
     "Change",
+    "Changes",
     "CommandHistory",
     "CommandRecord",
     "Filters",

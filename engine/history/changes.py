@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 import attrs
 
@@ -9,6 +10,9 @@ from engine.asset import AssetState, evolve
 from engine.asset.view import view_json, view_of
 from engine.codec import Record
 from engine.types import AssetId, Instant, from_us
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _FACTS = (
     "state",
@@ -40,6 +44,18 @@ class Change:
     at: datetime
     topic: str
     event_id: str
+
+
+class Changes(tuple[Change, ...]):
+    """Changes, asset by asset."""
+
+    __slots__ = ()
+
+    def to_frame(self) -> "pd.DataFrame":
+        """Return them as a table: a row a change, columns as the fields of `Change`."""
+        from engine import frames  # noqa: PLC0415 - it takes a while, with pandas
+
+        return frames.to_frame(map(attrs.asdict, self), [one.name for one in attrs.fields(Change)])
 
 
 def changes_of(

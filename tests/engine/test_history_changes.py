@@ -1,9 +1,11 @@
 """What became different between two moments, and by which event."""
 
+import attrs
+
 from actors.testing.records import EV, at_us, by_hand, charger, recorded
 from actors.testing.rig import Rig
 from engine.adapters import base
-from engine.history import Change, changes_of
+from engine.history import Change, Changes, changes_of
 
 
 def changes(rig: Rig, start_s: float, end_s: float) -> dict[str, Change]:
@@ -54,3 +56,13 @@ def test_an_asset_that_is_new_has_changed_from_nothing() -> None:
     found = changes(overridden(), -1, 5)
     assert (found["setpoint_kw"].before, found["setpoint_kw"].after) == (None, 11.0)
     assert (found["state"].before, found["state"].after) == ("AVAILABLE", "CHARGING")
+
+
+def test_changes_are_a_table_too() -> None:
+    """A row a change, in the same order."""
+    rig = overridden()
+    found = Changes(changes_of(recorded(rig), EV, at_us(50), at_us(60)))
+    table = found.to_frame()
+    assert list(table["field"]) == [one.field for one in found]
+    assert set(table.columns) == set(attrs.asdict(found[0]))
+    assert list(Changes().to_frame().columns) == list(table.columns)
