@@ -78,26 +78,33 @@ class Follower:
             self._thread.join(timeout_s)
 
     def _run(self) -> None:
-        try:
-            tables = open_tables(self._url)
-            if tables is not None:
-                self._follow(ReadModel(tables))
-        except StoreError as error:
-            logger.warning("the read model is not kept: %s", error)
-        except Exception:
-            logger.exception("the read model is not kept")
-
-    def _follow(self, model: ReadModel) -> None:
-        try:
-            while not self._closing.is_set():
-                self._news.wait()
-                self._news.clear()
-                if self._wait_for_quiet():
-                    break
+        """Follow whenever there is something new; a failure is told once, and tried again."""
+        model: ReadModel | None = None
+        failed = closing = False
+        while not closing:
+            self._news.wait()
+            self._news.clear()
+            closing = self._wait_for_quiet()
+            try:
+                model = model or self._opened()
+                if model is None:
+                    return
                 self._catch_up(model)
-            self._catch_up(model)
-        finally:
-            model.close()
+                failed = False
+            except StoreError as error:
+                if not failed:
+                    logger.warning("the read model is behind: %s", error)
+                failed = True
+                _close(model)
+                model = None
+            except Exception:
+                logger.exception("the read model is not kept any more")
+                break
+        _close(model)
+
+    def _opened(self) -> ReadModel | None:
+        tables = open_tables(self._url)
+        return None if tables is None else ReadModel(tables)
 
     def _wait_for_quiet(self) -> bool:
         """Wait until the engine has time; return whether it is closing."""
@@ -116,3 +123,9 @@ class Follower:
         while model.follow(self._store, self._codec, fold):
             if self._closing.is_set() and steady_s() > self._deadline_s:
                 return
+
+
+def _close(model: ReadModel | None) -> None:
+    """Let go of a model, if there is one."""
+    if model is not None:
+        model.close()

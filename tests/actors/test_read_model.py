@@ -1,6 +1,7 @@
 """The read model: it says what the log says, at once, and can be made anew."""
 
 import itertools
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,8 +21,10 @@ from actors.store.tables import SqliteTables, open_tables, place_of
 from actors.testing.instant import opened
 from actors.testing.logs import depot_log
 from actors.testing.mixed import SOME_FILTERS, mixed_log
+from actors.testing.waiting import wait_until
 from engine.codec import Codec, Row
 from engine.commands import CommandStatus
+from engine.errors import StoreUnavailable
 from engine.history import Filters, histories
 
 CODEC = Codec(VOCABULARY)
@@ -163,6 +166,38 @@ def test_a_follower_goes_on_where_another_was(
     follower.close(20)
     reader = Reader(store, CODEC, place_of(store_url))
     assert reader.history() == histories(reader.records())
+
+
+def test_a_follower_outlives_a_store_that_was_away(
+    store: Store,
+    store_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """It says so once, and goes on with the next commit."""
+    away = threading.Event()
+    away.set()
+    read_all = store.read_all
+
+    def read(after: int = 0) -> Iterator[Row]:
+        if away.is_set():
+            raise StoreUnavailable("away")
+        return read_all(after)
+
+    monkeypatch.setattr(store, "read_all", read)
+    follower = Follower(place_of(store_url), store, CODEC)
+    follower.start()
+    for _ in range(2):
+        follower.committed(())
+        wait_until(lambda: "the read model is behind: away" in caplog.text)
+    away.clear()
+    follower.committed(())
+    follower.close(20)
+    assert caplog.text.count("behind") == 1
+    tables = open_tables(place_of(store_url), read_only=True)
+    assert tables is not None
+    assert ReadModel(tables).mark.position == store.last_position()
+    tables.close()
 
 
 def test_the_verb_makes_it_anew(tmp_path: Path) -> None:
