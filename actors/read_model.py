@@ -171,8 +171,9 @@ class ReadModel:
             mark = self.mark
             if not self.fits(mark, store):
                 logger.warning("the read model is of another log, and is made anew")
-                self._clear()
                 mark = Mark()
+            if not mark.position:
+                self._clear()  # what another version kept, too
             if fold.position != mark.position or fold.history is None:
                 fold.history = self.fold()
             rows = list(itertools.islice(store.read_all(mark.position), BATCH))

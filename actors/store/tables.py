@@ -1,13 +1,16 @@
 """Tables beside the log, for what can be made anew at any time: a file, or a schema, of its own."""
 
 import contextlib
+import logging
 import sqlite3
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final, Protocol, TypeAlias
 from urllib.parse import parse_qs, urlsplit, urlunsplit
 
-from engine.errors import StoreUnavailable
+from engine.errors import StoreCorrupt, StoreError, StoreUnavailable
+
+logger = logging.getLogger("setpoint")
 
 Values: TypeAlias = Sequence[object]
 _BUSY_S: Final = 5.0
@@ -86,14 +89,25 @@ def open_tables(url: str, *, read_only: bool = False) -> Tables | None:
     """
     if url.startswith("sqlite:///"):
         path = Path(url.removeprefix("sqlite:///"))
-        if read_only and not path.is_file():
-            return None
-        return SqliteTables(str(path), read_only=read_only)
+        if read_only:
+            return SqliteTables(str(path), read_only=True) if path.is_file() else None
+        return _writable(path)
     if url.startswith("memory:"):
         return None
     from actors.store.postgres import PostgresTables  # noqa: PLC0415 - an extra
 
     return PostgresTables.of(url, read_only=read_only)
+
+
+def _writable(path: Path) -> Tables:
+    """Open a file's tables; one that is damaged is made anew: nothing is lost with it."""
+    try:
+        return SqliteTables(str(path))
+    except StoreCorrupt as error:
+        logger.warning("%s; it is made anew", error)
+    for end in ("", "-wal", "-shm"):
+        path.with_name(path.name + end).unlink(missing_ok=True)
+    return SqliteTables(str(path))
 
 
 def temporary_tables() -> Tables:
@@ -115,12 +129,20 @@ class SqliteTables:
             self._session = sqlite3.connect(
                 name, timeout=_BUSY_S, isolation_level=None, check_same_thread=False
             )
-            if read_only:
-                self._session.execute("PRAGMA query_only=ON")
-                return
-            self._session.execute("PRAGMA journal_mode=WAL")
-            self._session.execute("PRAGMA synchronous=NORMAL")
-            self._session.executescript(_SCHEMA.format_map(_SQLITE))
+        try:
+            with _translated():
+                self._prepare(read_only=read_only)
+        except StoreError:
+            self._session.close()
+            raise
+
+    def _prepare(self, *, read_only: bool) -> None:
+        if read_only:
+            self._session.execute("PRAGMA query_only=ON")
+            return
+        self._session.execute("PRAGMA journal_mode=WAL")
+        self._session.execute("PRAGMA synchronous=NORMAL")
+        self._session.executescript(_SCHEMA.format_map(_SQLITE))
 
     def rows(self, statement: str, values: Values = ()) -> list[tuple[Any, ...]]:
         """See `Tables`."""
@@ -156,4 +178,6 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
+        if getattr(error, "sqlite_errorname", "") in {"SQLITE_NOTADB", "SQLITE_CORRUPT"}:
+            raise StoreCorrupt(f"the read model is damaged: {error}") from error
         raise StoreUnavailable(f"the read model cannot be used: {error}") from error

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 from click.testing import CliRunner
 from hypothesis import given, settings
@@ -131,6 +132,28 @@ def test_a_model_that_cannot_be_read_is_done_without(
     (tmp_path / "a.read.db").write_bytes(b"no database at all" * 100)
     assert len(Reader(store, CODEC, place_of(url)).history()) == 18
     assert "the whole log is read" in caplog.text
+    assert rebuild(place_of(url), store, CODEC, no_progress) == len(LOG)
+    assert "is damaged" in caplog.text
+    caplog.clear()
+    assert len(Reader(store, CODEC, place_of(url)).history()) == 18
+    assert not caplog.text
+    store.close()
+
+
+def test_what_another_version_kept_is_made_anew(tmp_path: Path) -> None:
+    """Nothing of it is taken for what this version keeps."""
+    store = open_store("memory:")
+    store.append(LOG)
+    tables = SqliteTables(str(tmp_path / "a.read.db"))
+    model = ReadModel(tables)
+    model.follow(store, CODEC, Fold())
+    mark = msgspec.msgpack.encode(replace(model.mark, version=0))
+    tables.run("UPDATE meta SET value = ?", [(mark,)])
+    tables.run("UPDATE heads SET state = ?", [(b"older",)])
+    assert model.mark.position == 0
+    model.follow(store, CODEC, Fold())
+    assert tuple(model.commands(Filters(), ())) == tuple(histories(map(CODEC.decode, LOG)))
+    model.close()
     store.close()
 
 
