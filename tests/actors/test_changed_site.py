@@ -37,7 +37,7 @@ def test_an_asset_that_went_is_retired_and_one_that_is_back_goes_on(tmp_path: Pa
         wait_until(lambda: all(v.held_charge_kw == 5.0 for v in system.state().values()))
         last = max(record.position or 0 for record in system.events())
     with opened(one) as system:
-        assert configured(system, last) == [("ast_1", events.AssetRetired)]
+        wait_until(lambda: configured(system, last) == [("ast_1", events.AssetRetired)])
         assert list(system.state()) == ["ast_0"]
         assert {record.asset_id for record in system.history()} == {"ast_0", "ast_1"}
         assert "not in the site file any more" in system.why("ast_1").sentence
@@ -50,7 +50,7 @@ def test_an_asset_that_went_is_retired_and_one_that_is_back_goes_on(tmp_path: Pa
     rules = attrs.evolve(two.assets[1].rules, max_charge_w=4_000)
     back = attrs.evolve(two, assets=(two.assets[0], attrs.evolve(two.assets[1], rules=rules)))
     with opened(back) as system:
-        assert configured(system, last) == [("ast_1", events.AssetConfigured)]
+        wait_until(lambda: configured(system, last) == [("ast_1", events.AssetConfigured)])
         with pytest.raises(ScheduleRefused, match=r"ev_1_kw"):
             system.submit(plan(3.0, 5.0, shift=1))
         system.submit(plan(3.0, 4.0, shift=1))
