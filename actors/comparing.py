@@ -5,7 +5,8 @@ from collections.abc import Iterable, Iterator
 import msgspec
 from msgspec.structs import replace
 
-from actors.read_model import Fold, Mark, ReadModel
+from actors.kept import Fold, Mark
+from actors.read_model import ReadModel
 from actors.store import Store
 from actors.store.tables import open_tables, temporary_tables
 from engine.asset import AssetState

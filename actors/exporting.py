@@ -61,7 +61,8 @@ def export(store: Store, codec: Codec, path: Path, span: Span, progress: Progres
     It appears when it is whole.
 
     Raises:
-        UsageError: there is a file already, its name ends otherwise, or nothing is in the range.
+        UsageError: there is a file already, its name ends otherwise, it cannot be written, or
+            nothing is in the range.
         StoreCorrupt: a row cannot be read.
         StoreUnavailable: the store cannot be used.
     """
@@ -78,6 +79,8 @@ def export(store: Store, codec: Codec, path: Path, span: Span, progress: Progres
         with aside.open("wb") as file:
             write(file, part, _told(_rows_of(store, part), codec, part.rows, progress))
         aside.replace(path)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error.strerror}") from error
     finally:
         aside.unlink(missing_ok=True)
     return Export(part.rows, part.seals, part.after, part.last)
@@ -87,12 +90,15 @@ def verify_export(path: Path, codec: Codec, known: Iterable[SealMark] = ()) -> V
     """Return what is wrong with an exported file of evidence.
 
     Raises:
-        UsageError: it is none.
+        UsageError: it is none, or cannot be read.
     """
-    with path.open("rb") as file:
-        verifier = Verifier(codec, after=_header(file.readline(), path), known=tuple(known))
-        for number, line in enumerate(file, start=2):
-            verifier.feed(_row(line, number, path))
+    try:
+        with path.open("rb") as file:
+            verifier = Verifier(codec, after=_header(file.readline(), path), known=tuple(known))
+            for number, line in enumerate(file, start=2):
+                verifier.feed(_row(line, number, path))
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}") from error
     return verifier.finish()
 
 

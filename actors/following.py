@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from actors.clock import steady_s
-from actors.read_model import Fold, ReadModel
+from actors.kept import Fold
+from actors.read_model import ReadModel
 from actors.store import Progress, Store
 from actors.store.tables import open_tables
 from engine.codec import Codec, Record

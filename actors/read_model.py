@@ -8,11 +8,11 @@ import contextlib
 import itertools
 import logging
 from collections.abc import Iterable, Iterator, Sequence
-from hashlib import sha256
 from typing import Final
 
 import msgspec
 
+from actors.kept import MARK, Fold, Kept, Mark, Where, digest_of, marks_of
 from actors.store import Store
 from actors.store.tables import Tables
 from engine import events
@@ -24,7 +24,7 @@ from engine.history.asset import AssetHistory
 from engine.history.kept import Changed
 from engine.history.lives import Life
 from engine.history.planned import PlanRow
-from engine.history.rows import VERSION, encode, head_of, life_of, plan_of
+from engine.history.rows import VERSION, encode, head_of
 from engine.plans import parse_command_id
 from engine.types import AssetId, CommandId, ScheduleId
 
@@ -58,68 +58,6 @@ _PUT_ATTEMPT: Final = (
 )
 
 
-class Mark(msgspec.Struct, frozen=True):
-    """How far a model is: the log's position, that row's digest, the speed of the plan clock.
-
-    ``left_out`` says which rows could not be read.
-    """
-
-    position: int = 0
-    digest: bytes = b""
-    speed: float = 1.0
-    left_out: tuple[str, ...] = ()
-    version: int = VERSION
-
-
-_MARK: Final = msgspec.msgpack.Decoder(Mark)
-
-
-def digest_of(row: Row) -> bytes:
-    """Return what tells a row of the log from every other."""
-    return sha256(f"{row.stream}\0{row.version}\0{row.topic}\0".encode() + row.state).digest()
-
-
-class Fold(msgspec.Struct):
-    """What who follows the log has in hand, up to a position."""
-
-    history: CommandHistory | None = None
-    position: int = 0
-
-
-class Kept:
-    """What the model keeps of one asset, by id; ``lives`` were read ahead."""
-
-    def __init__(self, tables: Tables, asset: str, lives: "dict[str, bytes] | None" = None) -> None:
-        """Look into these tables."""
-        self._tables = tables
-        self._asset = asset
-        self._lives = lives or {}
-
-    def plan(self, schedule_id: ScheduleId) -> PlanRow | None:
-        """See `Recall`."""
-        found = self._tables.rows(
-            "SELECT state FROM plans WHERE asset = ? AND schedule = ?", (self._asset, schedule_id)
-        )
-        return plan_of(found[0][0]) if found else None
-
-    def life(self, command_id: CommandId) -> Life | None:
-        """See `Recall`."""
-        data = self._lives.get(command_id)
-        if data is None:
-            found = self._tables.rows(
-                "SELECT state FROM commands WHERE asset = ? AND id = ?", (self._asset, command_id)
-            )
-            data = found[0][0] if found else None
-        return None if data is None else life_of(data)
-
-    def attempt(self, attempt_id: str) -> tuple[CommandId, ...]:
-        """See `Recall`."""
-        found = self._tables.rows(
-            "SELECT commands FROM attempts WHERE asset = ? AND id = ?", (self._asset, attempt_id)
-        )
-        return tuple(map(CommandId, found[0][0].split("\n"))) if found else ()
-
-
 class ReadModel:
     """A read model in its tables. One thread at a time."""
 
@@ -133,7 +71,7 @@ class ReadModel:
         """How far it is; at the beginning, if it is empty or of another version."""
         found = self._tables.rows("SELECT value FROM meta WHERE key = 'mark'")
         try:
-            mark = _MARK.decode(found[0][0]) if found else Mark()
+            mark = MARK.decode(found[0][0]) if found else Mark()
         except msgspec.MsgspecError:
             return Mark()
         return mark if mark.version == VERSION else Mark()
@@ -251,7 +189,7 @@ class ReadModel:
             return []
         found = self._tables.rows(
             "SELECT sequence, horizon_us FROM schedules WHERE sequence > ? "  # noqa: S608 - only marks are put in
-            f"AND names IN ({_marks(marks)}) ORDER BY sequence DESC LIMIT 2",
+            f"AND names IN ({marks_of(marks)}) ORDER BY sequence DESC LIMIT 2",
             (seen, *marks),
         )
         return [(sequence, horizon_us) for sequence, horizon_us in reversed(found)]
@@ -342,13 +280,13 @@ class ReadModel:
         Of the assets that the tail speaks of also those whose status may be another by now; where
         plans are expanded all of them, as what has no events is what is not among them.
         """
-        wanted = _Where(filters)
+        wanted = Where(filters)
         wanted.equal("id", filters.id)
         wanted.equal("type", None if filters.type is None else filters.type.value)
         wanted.equal("cause", None if filters.cause is None else filters.cause.value)
         wanted.due("due_us", "due_us")
         if not expands and filters.status is not None and len(touched) <= _MANY:
-            other = f" OR asset IN ({_marks(touched)})" if touched else ""
+            other = f" OR asset IN ({marks_of(touched)})" if touched else ""
             wanted.add(f"(status = ?{other})", filters.status.value, *sorted(touched))
         found: dict[str, dict[str, bytes]] = {}
         for asset_id, command_id, state in self._tables.rows(
@@ -361,7 +299,7 @@ class ReadModel:
     def _plans(self, filters: Filters) -> dict[str, list[ScheduleId]]:
         if filters.cause not in {None, CauseKind.SCHEDULE}:
             return {}
-        wanted = _Where(filters)
+        wanted = Where(filters)
         wanted.due("last_us", "first_us")
         if filters.id is not None:
             parsed = parse_command_id(filters.id)
@@ -376,43 +314,6 @@ class ReadModel:
         ):
             found.setdefault(asset_id, []).append(ScheduleId(schedule_id))
         return found
-
-
-class _Where:
-    """The condition of a selection."""
-
-    def __init__(self, filters: Filters) -> None:
-        self._filters = filters
-        self._conditions: list[str] = []
-        self.values: list[object] = []
-        self.equal("asset", filters.asset)
-        self.equal("schedule", filters.schedule)
-
-    @property
-    def text(self) -> str:
-        """The clause."""
-        return f"WHERE {' AND '.join(self._conditions)}" if self._conditions else ""
-
-    def add(self, condition: str, *values: object) -> None:
-        """Ask for something more."""
-        self._conditions.append(condition)
-        self.values += values
-
-    def equal(self, column: str, value: object) -> None:
-        """Ask for a value, if one is wanted."""
-        if value is not None:
-            self.add(f"{column} = ?", value)
-
-    def due(self, last: str, first: str) -> None:
-        """Ask for what is due in the time that is wanted."""
-        if self._filters.since_us is not None:
-            self.add(f"{last} >= ?", self._filters.since_us)
-        if self._filters.until_us is not None:
-            self.add(f"{first} < ?", self._filters.until_us)
-
-
-def _marks(values: Sequence[object] | frozenset[str]) -> str:
-    return ", ".join("?" * len(values))
 
 
 def _rows(changed: Changed) -> Iterator[PlanRow]:

@@ -284,14 +284,17 @@ class Running:
         self.runtime.wakeups.cancel("sweep")
         if self.fence.reason is None:
             self._hand_over(timeout / 2)
-        left_s = max(0.5, deadline_s - steady_s())
-        self.assembly.links.close(left_s / 2)
-        self.fence.stop(left_s / 2)
-        if self.journal.close(left_s / 2) and self.fence.reason is None:
+
+        def left_s() -> float:
+            return max(0.5, deadline_s - steady_s()) / 2
+
+        self.assembly.links.close(left_s())
+        self.fence.stop(left_s())
+        if self.journal.close(left_s()) and self.fence.reason is None:
             self.snapshots.offer_changed(self.assembly.board.values())
             self.snapshots.write(everything=True)
-        self.follower.close(left_s / 2)
-        self.runtime.stop(left_s / 2)
+        self.follower.close(left_s())
+        self.runtime.stop(left_s())
         self._stored.store.close()
 
     def _hand_over(self, timeout_s: float) -> None:

@@ -70,7 +70,7 @@ class _Override(click.Group):
         for name in ("set", "clear"):
             command = self.get_command(ctx, name)
             if command is not None:
-                with formatter.section(command.get_short_help_str(80)):
+                with formatter.section(command.get_short_help_str(80).rstrip(".")):
                     rows = [one.get_help_record(ctx) for one in command.get_params(ctx)]
                     formatter.write_dl([row for row in rows if row is not None])
 

@@ -34,7 +34,8 @@ def open_store(url: str, *, read_only: bool = False, take_over: bool = False) ->
 
 def _postgres(url: str, *, read_only: bool, take_over: bool) -> Store:
     try:
-        from actors.store.postgres import Place, PostgresStore  # noqa: PLC0415 - an extra
+        from actors.store.postgres import PostgresStore  # noqa: PLC0415 - an extra
+        from actors.store.postgres_place import Place  # noqa: PLC0415 - likewise
     except ImportError as error:
         raise StoreError(
             f"PostgreSQL needs what pip install 'setpoint[postgres]' brings: {error}"

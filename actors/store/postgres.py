@@ -5,15 +5,12 @@ the schema, which ends with the session, however that ends.
 """
 
 import contextlib
-import hashlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import parse_qs, unquote, urlsplit
 
-import attrs
 import psycopg
-from eventsourcing.persistence import IntegrityError, Notification, PersistenceError, StoredEvent
+from eventsourcing.persistence import Notification, StoredEvent
 from eventsourcing.postgres import (
     PostgresAggregateRecorder,
     PostgresApplicationRecorder,
@@ -21,15 +18,14 @@ from eventsourcing.postgres import (
 )
 from psycopg.sql import SQL, Identifier
 
-from actors.store.base import Progress, VersionConflict
+from actors.store.base import Progress
+from actors.store.postgres_place import CONNECT_S, Place, translated
 from actors.store.sqlite import SqliteStore
-from actors.store.tables import Values, schema_for_postgres
 from engine.codec import Row
 from engine.errors import StoreError, StoreInUse, StoreUnavailable
 
 PAGE: Final = 5_000
 _SNAPSHOTS: Final = "snapshots"
-_CONNECT_S: Final = 5
 _IDLE_S: Final = 5  # what an engine that was stopped had begun does not lock others out
 _POOL: Final = 4  # the journal, the bus and readers beside them
 _DURABLE: Final = frozenset({"on", "local", "remote_write", "remote_apply"})
@@ -44,60 +40,6 @@ WITH RECURSIVE streams(id) AS (
 SELECT id, (SELECT max(originator_version) FROM {table} WHERE originator_id = id) AS version
 FROM streams WHERE id IS NOT NULL
 """)
-
-
-@attrs.frozen
-class Place:
-    """Where a store is: a database, as whom, and the site's schema in it."""
-
-    host: str
-    port: int
-    database: str
-    user: str
-    password: str = attrs.field(repr=False)
-    schema: str
-
-    @classmethod
-    def of(cls, url: str) -> "Place":
-        """Read ``postgresql://user:password@host:port/database?schema=name``.
-
-        Raises:
-            StoreError: it names no database, or something that is not known.
-        """
-        parts = urlsplit(url)
-        query = parse_qs(parts.query)
-        unknown = sorted(set(query) - {"schema"})
-        if unknown:
-            raise StoreError(f"a store's URL takes schema=, not {unknown[0]}=")
-        database = unquote(parts.path.removeprefix("/"))
-        if not database:
-            raise StoreError("the store's URL names no database: postgresql://user@host/database")
-        return cls(
-            parts.hostname or "localhost",
-            parts.port or 5432,
-            database,
-            unquote(parts.username or "postgres"),
-            unquote(parts.password or ""),
-            query.get("schema", ["public"])[0],
-        )
-
-    def connect(self) -> "psycopg.Connection[Any]":
-        """Return a connection of its own, beside the pool's."""
-        return psycopg.connect(
-            host=self.host,
-            port=self.port,
-            dbname=self.database,
-            user=self.user,
-            password=self.password,
-            connect_timeout=_CONNECT_S,
-            autocommit=True,
-        )
-
-    @property
-    def lock_key(self) -> int:
-        """The number of the schema's advisory lock in its database."""
-        digest = hashlib.sha256(f"setpoint:{self.schema}".encode()).digest()
-        return int.from_bytes(digest[:8], "big", signed=True)
 
 
 class Lock:
@@ -180,7 +122,7 @@ class PostgresStore:
         self._connect()
         self._lock: Lock | None = None
         try:
-            with _translated():
+            with translated():
                 if not read_only:
                     self._lock = Lock(place, take_over=take_over)
                     _create_schema(place)
@@ -206,7 +148,7 @@ class PostgresStore:
             place.port,
             place.user,
             place.password,
-            connect_timeout=_CONNECT_S,
+            connect_timeout=CONNECT_S,
             idle_in_transaction_session_timeout=_IDLE_S,
             pool_size=1,
             max_overflow=_POOL - 1,
@@ -223,7 +165,7 @@ class PostgresStore:
         A pool that failed to connect tries again by itself, but ever more rarely. The journal's
         thread alone asks for this.
         """
-        with _translated():
+        with translated():
             if self._lost:
                 if self._lock is not None:
                     self._lock.renew()
@@ -290,7 +232,7 @@ class PostgresStore:
     def save_snapshots(self, rows: Sequence[Row]) -> None:
         """See `Store`."""
         streams = [row.stream for row in rows]
-        with _translated(), self._datastore.transaction(commit=True) as cursor:
+        with translated(), self._datastore.transaction(commit=True) as cursor:
             cursor.execute(
                 SQL("DELETE FROM {} WHERE originator_id = ANY(%s)").format(self._snapshot_table),
                 (streams,),
@@ -313,7 +255,7 @@ class PostgresStore:
     def read_all(self, after: int = 0) -> Iterator[Row]:
         """See `Store`."""
         while True:
-            with _translated():
+            with translated():
                 page = self._recorder.select_notifications(after, PAGE, inclusive_of_start=False)
             yield from map(_notified, page)
             if len(page) < PAGE:
@@ -323,7 +265,7 @@ class PostgresStore:
     def read_stream(self, stream: str, after_version: int = 0) -> Iterator[Row]:
         """See `Store`."""
         while True:
-            with _translated():
+            with translated():
                 page = self._recorder.select_events(stream, gt=after_version, limit=PAGE)
             yield from map(_row, page)
             if len(page) < PAGE:
@@ -332,7 +274,7 @@ class PostgresStore:
 
     def last_row(self, stream: str) -> Row | None:
         """See `Store`."""
-        with _translated():
+        with translated():
             found = self._recorder.select_events(stream, desc=True, limit=1)
         return _row(found[0]) if found else None
 
@@ -344,30 +286,30 @@ class PostgresStore:
 
     def row_at(self, position: int) -> Row | None:
         """See `Store`."""
-        with _translated():
+        with translated():
             found = self._recorder.select_notifications(position, 1, stop=position)
         return _notified(found[0]) if found else None
 
     def last_versions(self) -> dict[str, int]:
         """See `Store`."""
-        with _translated(), self._datastore.transaction(commit=False) as cursor:
+        with translated(), self._datastore.transaction(commit=False) as cursor:
             cursor.execute(_LAST_VERSIONS.format(table=self._table))
             return {row["id"]: row["version"] for row in cursor.fetchall()}
 
     def last_position(self) -> int:
         """See `Store`."""
-        with _translated():
+        with translated():
             return self._recorder.max_notification_id() or 0
 
     def snapshots(self) -> Iterator[Row]:
         """See `Store`."""
-        with _translated(), self._datastore.transaction(commit=False) as cursor:
+        with translated(), self._datastore.transaction(commit=False) as cursor:
             cursor.execute(SQL("SELECT * FROM {}").format(self._snapshot_table))
             yield from [_snapshot(row) for row in cursor.fetchall()]
 
     def snapshot(self, stream: str) -> Row | None:
         """See `Store`."""
-        with _translated():
+        with translated():
             found = self._snapshots.select_events(stream, limit=1)
         return _row(found[0]) if found else None
 
@@ -420,78 +362,3 @@ def _notified(one: Notification) -> Row:
 
 def _snapshot(row: "dict[str, Any]") -> Row:
     return Row(row["originator_id"], row["originator_version"], row["topic"], bytes(row["state"]))
-
-
-@contextlib.contextmanager
-def _translated() -> Iterator[None]:
-    """Turn the library's and psycopg's errors into ours."""
-    try:
-        yield
-    except (IntegrityError, psycopg.IntegrityError) as error:
-        raise VersionConflict(str(error)) from error
-    except (PersistenceError, psycopg.Error) as error:
-        raise StoreUnavailable(f"the store cannot be used: {error}") from error
-    except OSError as error:
-        raise StoreUnavailable(f"the store cannot be reached: {error}") from error
-
-
-class PostgresTables:
-    """The tables of a read model in a schema of their own. See `actors.store.tables.Tables`."""
-
-    def __init__(self, session: "psycopg.Connection[Any]") -> None:
-        """Use a session whose schema is set."""
-        self._session = session
-
-    @classmethod
-    def of(cls, url: str, *, read_only: bool) -> "PostgresTables | None":
-        """Open them; only to be read, null where there are none.
-
-        Raises:
-            StoreUnavailable: the server cannot be reached.
-        """
-        place = Place.of(url)
-        with _translated():
-            session = place.connect()
-            schema = Identifier(place.schema)
-            there = session.execute(
-                "SELECT 1 FROM information_schema.tables "
-                "WHERE table_schema = %s AND table_name = 'meta'",
-                (place.schema,),
-            ).fetchone()
-            if there is None and read_only:
-                session.close()
-                return None
-            if there is None:
-                session.execute(SQL("CREATE SCHEMA IF NOT EXISTS {}").format(schema))
-            session.execute(SQL("SET search_path TO {}").format(schema))
-            if there is None:
-                session.execute(schema_for_postgres().encode())
-        return cls(session)
-
-    def rows(self, statement: str, values: Values = ()) -> list[tuple[Any, ...]]:
-        """See `Tables`."""
-        with _translated():
-            return self._session.execute(_percent(statement), values).fetchall()
-
-    def run(self, statement: str, values: Sequence[Values]) -> None:
-        """See `Tables`."""
-        with _translated(), self._session.cursor() as cursor:
-            cursor.executemany(_percent(statement), values)
-
-    @contextlib.contextmanager
-    def transaction(self, *, write: bool) -> Iterator[None]:
-        """See `Tables`."""
-        with _translated(), self._session.transaction():
-            if write:
-                self._session.execute("LOCK TABLE meta IN EXCLUSIVE MODE")
-            else:
-                self._session.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-            yield
-
-    def close(self) -> None:
-        """See `Tables`."""
-        self._session.close()
-
-
-def _percent(statement: str) -> bytes:
-    return statement.replace("?", "%s").encode()

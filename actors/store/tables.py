@@ -94,7 +94,7 @@ def open_tables(url: str, *, read_only: bool = False) -> Tables | None:
         return _writable(path)
     if url.startswith("memory:"):
         return None
-    from actors.store.postgres import PostgresTables  # noqa: PLC0415 - an extra
+    from actors.store.postgres_tables import PostgresTables  # noqa: PLC0415 - an extra
 
     return PostgresTables.of(url, read_only=read_only)
 

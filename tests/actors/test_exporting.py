@@ -122,6 +122,10 @@ def test_what_cannot_be_exported_is_refused_and_leaves_nothing(
         audit.export(tmp_path / "there.jsonl")
     with pytest.raises(UsageError, match="no event was recorded in that time"):
         audit.export(tmp_path / "none.jsonl", "2001-01-01T00:00:00Z", "2001-01-02T00:00:00Z")
+    with pytest.raises(UsageError, match="cannot be written: No such file or directory"):
+        audit.export(tmp_path / "nowhere" / "all.jsonl")
+    with pytest.raises(UsageError, match="cannot be read: No such file or directory"):
+        verify_export(tmp_path / "nothing.jsonl", CODEC)
     with pytest.raises(UsageError, match="is no export"):
         verify_export(tmp_path / "there.jsonl", CODEC)
     audit.export(tmp_path / "all.jsonl")

@@ -15,7 +15,8 @@ from msgspec.structs import replace
 from actors import read_model
 from actors.cli import setpoint
 from actors.following import Follower, rebuild
-from actors.read_model import Fold, ReadModel
+from actors.kept import Fold
+from actors.read_model import ReadModel
 from actors.reading import VOCABULARY, Reader
 from actors.store import Store, open_store
 from actors.store.tables import SqliteTables, open_tables, place_of
