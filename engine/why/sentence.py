@@ -72,10 +72,20 @@ def _rule(story: Story, desired: Decision, words: Words) -> Iterator[str]:
             yield _override(story, words)
         case "hold":
             yield f"{_ended(story, words)}, and its last value is held for a while"
+        case "release" if _handed_back(story):
+            yield "the engine handed it back when it stopped"
         case "release":
             yield f"{_unplanned(story, words)}, and no fallback is set for it"
         case _:
             yield f"{_unplanned(story, words)}, and this is its fallback"
+
+
+def _handed_back(story: Story) -> bool:
+    """Return whether a fallback would rule, had the engine not let go of the device."""
+    rules = story.state.rules
+    if rules is None or rules.fallback_w is None:
+        return False
+    return rules.on_schedule_end != "release" or not story.state.programme.exhausted
 
 
 def _schedule(story: Story, desired: Decision, words: Words) -> Iterator[str]:

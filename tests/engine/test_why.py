@@ -156,6 +156,15 @@ def faulted_while_it_holds() -> Rig:
     return rig
 
 
+def handed_back() -> Rig:
+    """The engine stops in the middle of the plan; a fallback is set, and does not rule."""
+    rig = settled()
+    rig.advance(30)
+    rig.tell(message.Stopping())
+    rig.answer()
+    return rig
+
+
 def offline() -> Rig:
     """Nothing can be sent."""
     rig = settled()
@@ -593,6 +602,13 @@ SITUATIONS: dict[Callable[[], Rig], tuple[str, str]] = {
             "no fallback is set for it; the charger accepted it at 09:45:00+01:00 (ack)."
         ),
         "schedule_exhausted attempt_started attempt_ended",
+    ),
+    handed_back: (
+        (
+            "it is left to its own control, because the engine handed it back when it stopped; "
+            "the charger accepted it at 09:00:30+01:00 (ack)."
+        ),
+        "attempt_started attempt_ended",
     ),
     held_at_the_end: (
         (
