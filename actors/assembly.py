@@ -4,6 +4,7 @@ import logging
 import threading
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import Future
 
 import attrs
 from msgspec.structs import replace
@@ -56,7 +57,8 @@ class Assembly:
         self.tell: dict[AssetId, Tell] = {}
         self._dispatcher: Tell | None = None
         self._stopped: set[AssetId] = set()
-        self._quiet = threading.Condition()
+        self._stopping = threading.Lock()
+        self._handed_back: Future[None] = Future()
 
     def start(self, recovery: Recovery) -> None:
         """Start every actor with what the store says of it, and attach the links."""
@@ -143,17 +145,19 @@ class Assembly:
     # --- stopping
 
     def _asset_stopped(self, asset_id: AssetId) -> None:
-        with self._quiet:
+        """Take note that a device was handed back. A pool thread."""
+        with self._stopping:
             self._stopped.add(asset_id)
-            self._quiet.notify_all()
+            if self._stopped >= self.tell.keys() and not self._handed_back.done():
+                self._handed_back.set_result(None)
 
-    def hand_back(self, timeout_s: float) -> bool:
-        """Hand every device back as its ``on_stop`` says; return whether all were in time."""
+    def hand_back(self) -> "Future[None]":
+        """Begin to hand every device back as its ``on_stop`` says; return what is done then."""
+        if not self.tell:
+            self._handed_back.set_result(None)
         for tell in self.tell.values():
             tell(message.Stopping())
-        wanted = set(self.tell)
-        with self._quiet:
-            return self._quiet.wait_for(lambda: wanted <= self._stopped, timeout_s)
+        return self._handed_back
 
 
 def rules_of(plugin: AdapterPlugin, config: AssetConfig) -> AssetRules:

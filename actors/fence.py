@@ -77,11 +77,26 @@ class Fence:
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="fence", daemon=True)
 
-    def start(self, *, took_over: bool) -> None:
-        """Begin to read; after a take-over nothing may be sent for a while."""
-        if took_over:
-            self._not_before_s = steady_s() + AFTER_TAKE_OVER_S
+    def start(self) -> None:
+        """Begin to read."""
         self._thread.start()
+
+    def step(self) -> bool:
+        """Answer what was asked in the caller's thread, in place of `start`; False if nothing was.
+
+        For runs without threads.
+        """
+        if self._asked.empty():
+            return False
+        self._answer()
+        return True
+
+    def due_us(self) -> None:
+        """Return when there is something to do by itself: never."""
+
+    def hold_back(self) -> None:
+        """Send nothing for a while: the engine before may still be sending."""
+        self._not_before_s = steady_s() + AFTER_TAKE_OVER_S
 
     def stop(self, timeout_s: float) -> None:
         """Read no more."""
@@ -120,15 +135,19 @@ class Fence:
         self.reason = reason
 
     def _run(self) -> None:
-        """Read the head as often as it is asked for; several questions have one answer."""
+        """Read the head as often as it is asked for."""
         while not self._closing.is_set():
-            asked = [self._asked.get()]
-            while not self._asked.empty():
-                asked.append(self._asked.get())
-            self._look()
-            for one in asked:
-                if one is not None and not one.cancelled():
-                    one.set_result(self.may_send())
+            self._answer()
+
+    def _answer(self) -> None:
+        """Wait for a question and read the head; several questions have one answer."""
+        asked = [self._asked.get()]
+        while not self._asked.empty():
+            asked.append(self._asked.get())
+        self._look()
+        for one in asked:
+            if one is not None and not one.cancelled():
+                one.set_result(self.may_send())
 
     def _look(self) -> None:
         """Read the head; while it is not known whose the store is, until it can be read."""

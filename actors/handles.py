@@ -3,6 +3,8 @@
 import asyncio
 import threading
 from collections.abc import Callable, Generator
+from concurrent.futures import Future
+from typing import Protocol
 
 from actors.bus import BusThread
 from engine.bus import Event, Subscription
@@ -19,35 +21,52 @@ _STATUS_OF = {
 }
 
 
+class Wait(Protocol):
+    """How to wait for a future; see `actors.runtime.Runtime.result`."""
+
+    def __call__(self, future: "Future[None]", timeout_s: float | None) -> None:
+        """Wait; raises TimeoutError when it takes too long."""
+
+
 class Watch:
     """Remembers the last status of each command of one asset, from before it is created on."""
 
-    def __init__(self, bus: BusThread, asset_id: str) -> None:
+    def __init__(self, bus: BusThread, asset_id: str, wait: Wait) -> None:
         """Begin to listen."""
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
         self._statuses: dict[str, CommandStatus] = {}
+        self._ends: dict[str, Future[None]] = {}
         self._asset_id = asset_id
+        self._wait = wait
         self._subscription: Subscription = bus.subscribe(self._heard, *_STATUS_OF)
 
     def _heard(self, event: Event) -> None:
         """Note a command's status. The bus thread."""
         if event.asset_id != self._asset_id:
             return
-        with self._changed:
-            self._statuses[str(event.data["command_id"])] = _STATUS_OF[event.type]
-            self._changed.notify_all()
+        command_id = str(event.data["command_id"])
+        with self._lock:
+            status = self._statuses[command_id] = _STATUS_OF[event.type]
+            end = self._ends.get(command_id)
+        if end is not None and status in FINAL and not end.done():
+            end.set_result(None)
 
     def status(self, command_id: str) -> CommandStatus:
         """Return how far a command is."""
-        with self._changed:
+        with self._lock:
             return self._statuses.get(command_id, CommandStatus.PENDING)
 
-    def wait(self, command_id: str, timeout_s: float | None) -> bool:
-        """Return whether a command came to its end in time."""
-        with self._changed:
-            return self._changed.wait_for(
-                lambda: self._statuses.get(command_id) in FINAL, timeout_s
-            )
+    def wait(self, command_id: str, timeout_s: float | None) -> None:
+        """Wait until a command has come to its end.
+
+        Raises:
+            TimeoutError: it had not in time.
+        """
+        with self._lock:
+            if self._statuses.get(command_id) in FINAL:
+                return
+            end = self._ends.setdefault(command_id, Future())
+        self._wait(end, timeout_s)
 
     def close(self) -> None:
         """Listen no more."""
@@ -76,9 +95,10 @@ class CommandHandle:
         Raises:
             TimeoutError: it was not over within ``timeout`` seconds.
         """
-        if not self._watch.wait(self.id, timeout):
-            message = f"{self.id} is still {self.status} after {timeout} s"
-            raise TimeoutError(message)
+        try:
+            self._watch.wait(self.id, timeout)
+        except TimeoutError:
+            raise TimeoutError(f"{self.id} is still {self.status} after {timeout} s") from None
         self._watch.close()
         return self._record(self.id)
 

@@ -3,9 +3,11 @@
 import logging
 import queue
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future
 from typing import Final, TypeAlias
 
+import attrs
 from msgspec import Struct
 
 from actors.clock import Clocks
@@ -13,12 +15,15 @@ from actors.store import Store, VersionConflict
 from engine.codec import Codec, Header, Record, Row
 from engine.errors import StoreUnavailable
 from engine.seals import FIRST, STREAM, LogSealed, checksums_of, digest_of
-from engine.types import Instant
+from engine.types import US_PER_S, Instant
 
 logger = logging.getLogger("setpoint")
 
 BATCH: Final = 5_000
 """Events of one transaction, at the most (one append is never split)."""
+
+_AGAIN_S: Final = (0.1, 1.0)
+"""The first and the longest pause before a store that failed is tried again."""
 
 
 class Committed(Struct, frozen=True, gc=False):
@@ -60,6 +65,21 @@ class Batch(Struct, frozen=True, gc=False):
     appends: list[Append]
 
 
+@attrs.define
+class _Round:
+    """What one transaction is to store, and who waits for what came before.
+
+    ``batch`` has the appends that continue their streams. ``wait_s`` is the pause before the next
+    try, 0 before the first; ``again_us`` is its end (device clock).
+    """
+
+    appends: Sequence[Append]
+    reached: Sequence["Future[None]"]
+    batch: Batch | None = None
+    wait_s: float = 0.0
+    again_us: int = 0
+
+
 class Hooks:
     """Whom the journal tells: of committed records, of a store that is lost, back, or taken.
 
@@ -78,13 +98,25 @@ class Hooks:
 class Journal:
     """Commits what waits at the same time in one transaction, on a thread of its own."""
 
-    def __init__(self, store: Store, codec: Codec, *, instance: str, clocks: Clocks) -> None:
-        """Continue a store's log as a new epoch; nothing is written before `start`."""
+    def __init__(
+        self,
+        store: Store,
+        codec: Codec,
+        *,
+        instance: str,
+        clocks: Clocks,
+        most: Callable[[], int] = lambda: BATCH,
+    ) -> None:
+        """Continue a store's log as a new epoch; nothing is written before `start`.
+
+        ``most`` is asked for each transaction how many events it takes.
+        """
         self.hooks = Hooks()
         self._store = store
         self._codec = codec
         self._instance = instance
         self._clocks = clocks
+        self._most = most
         self._versions = store.last_versions()
         newest = store.last_row(STREAM)
         seal = None if newest is None else codec.decode(newest).event
@@ -93,7 +125,9 @@ class Journal:
         self._rows = 0 if seal is None else seal.first + seal.count
         self._previous = FIRST if newest is None else digest_of((newest,))
         # A SimpleQueue takes and gives without the interpreter's lock being fought for.
-        self._waiting: queue.SimpleQueue[Append | threading.Event | None] = queue.SimpleQueue()
+        self._waiting: queue.SimpleQueue[Append | Future[None] | None] = queue.SimpleQueue()
+        self._stuck: _Round | None = None
+        self._ending = False
         self._closing = threading.Event()
         self._over: str | None = None
         self._fencing = threading.Lock()
@@ -103,6 +137,22 @@ class Journal:
     def start(self) -> None:
         """Begin to commit."""
         self._thread.start()
+
+    def step(self) -> bool:
+        """Commit what waits now in the caller's thread, in place of `start`.
+
+        Returns whether there was anything to do. For runs without threads.
+        """
+        due_us = self.due_us()
+        idle = self._waiting.empty() if due_us is None else self._clocks.device_us() < due_us
+        if idle or self._over is not None:
+            return False
+        self._round()
+        return True
+
+    def due_us(self) -> int | None:
+        """Return when a store that failed is tried again (device clock), null while none has."""
+        return None if self._stuck is None else self._stuck.again_us
 
     def append(self, append: Append) -> None:
         """Have events stored; never blocks. Any thread."""
@@ -117,20 +167,23 @@ class Journal:
         """Return how many appends wait. Any thread."""
         return self._waiting.qsize()
 
-    def flush(self, timeout_s: float) -> bool:
-        """Wait until all that waits now is stored; return whether that was in time. Any thread."""
-        reached = threading.Event()
+    def flush(self) -> "Future[None]":
+        """Return what is done once all that waits now is stored, or never will be. Any thread."""
+        reached: Future[None] = Future()
         self._waiting.put(reached)
         if self._over is not None:
             self._refuse_waiting()
-        return reached.wait(timeout_s)
+        return reached
 
     def close(self, timeout_s: float) -> bool:
         """Commit what waits as long as there is time, then refuse the rest. Twice is once."""
         self._waiting.put(None)
         if self._thread.is_alive():
             self._thread.join(timeout_s)
-        ended = not self._thread.is_alive()
+        else:
+            while self.step():
+                pass
+        ended = not self._thread.is_alive() and self._stuck is None
         self._end("the engine is closed")
         return ended
 
@@ -148,22 +201,42 @@ class Journal:
     # --- the journal's thread
 
     def _run(self) -> None:
-        going_on = True
-        while going_on and self._over is None:
-            appends, reached, going_on = self._take()
-            try:
-                self._commit(appends)
-            except Exception as error:
-                logger.exception("the journal failed")
-                self._end(f"the journal failed: {type(error).__name__}")
-                for append in appends:
-                    self._answer(append, Refused("the journal failed"))
-            for event in reached:
-                event.set()
+        while self._over is None and not (self._ending and self._stuck is None):
+            if self._stuck is not None:
+                self._closing.wait(self._stuck.wait_s)
+            self._round()
+        self._give_up()
+
+    def _round(self) -> None:
+        """Commit all that waits, or try again to store what could not be."""
+        going = self._stuck or self._next()
+        self._stuck = None
+        try:
+            if self._over is None:
+                self._commit(going)
+        except Exception as error:
+            logger.exception("the journal failed")
+            self._end(f"the journal failed: {type(error).__name__}")
+        if self._over is not None:
+            self._refuse(going)
+        elif self._stuck is None:
             self._tell_idle()
 
+    def _refuse(self, going: _Round) -> None:
+        """Answer for what could not be stored, and never will be."""
+        appends = going.appends if going.batch is None else going.batch.appends
+        for append in appends:
+            self._answer(append, Refused(self._over or "the engine is closed"))
+        _reach(going.reached)
+
+    def _give_up(self) -> None:
+        """Refuse what waits for another try."""
+        stuck, self._stuck = self._stuck, None
+        if stuck is not None:
+            self._refuse(stuck)
+
     def _tell_idle(self) -> None:
-        if self._over is not None or not self._waiting.empty():
+        if not self._waiting.empty():
             return
         for listener in self.hooks.idle:
             try:
@@ -171,33 +244,50 @@ class Journal:
             except Exception:
                 logger.exception("a listener of the journal failed")
 
-    def _take(self) -> tuple[list[Append], list[threading.Event], bool]:
-        """Wait for something; return all that waits, up to a batch, and whether to go on."""
+    def _next(self) -> _Round:
+        """Wait for something; return all that waits, up to a batch."""
         taken: list[Append] = []
-        reached: list[threading.Event] = []
-        count = 0
-        one = self._waiting.get()
-        while one is not None:
+        reached: list[Future[None]] = []
+        count, most = 0, self._most()
+        while (one := self._waiting.get()) is not None:
             if isinstance(one, Append):
                 taken.append(one)
                 count += len(one.events)
             else:
                 reached.append(one)
-            if count >= BATCH or self._waiting.empty():
-                return taken, reached, True
-            one = self._waiting.get()
-        return taken, reached, False
+            if count >= most or self._waiting.empty():
+                break
+        self._ending = one is None
+        return _Round(taken, reached)
 
-    def _commit(self, appends: Sequence[Append]) -> None:
-        batch = self._encode(appends)
-        if not batch.appends:
-            return
-        positions = self._store_rows(batch)
-        if positions is None:
-            for append in batch.appends:
-                self._answer(append, Refused(self._over or "the engine is closed"))
-            return
-        self._tell(batch, positions)
+    def _commit(self, going: _Round) -> None:
+        """Store a batch and tell of it, or have it tried again."""
+        if going.batch is None:
+            going.batch = self._encode(going.appends)
+        batch = going.batch
+        if batch.appends:
+            try:
+                positions = self._attempt(batch, again=going.wait_s > 0)
+            except StoreUnavailable as error:
+                self._put_off(going, error)
+                return
+            if positions is None:  # another engine has the store
+                return
+            if going.wait_s:
+                logger.warning("the store can be used again")
+                self.hooks.back()
+            self._tell(batch, positions)
+        _reach(going.reached)
+
+    def _put_off(self, going: _Round, error: StoreUnavailable) -> None:
+        """Keep a batch as it is until the store can be tried again."""
+        first_s, longest_s = _AGAIN_S
+        if not going.wait_s:
+            logger.warning("%s; nothing is sent until it can be", error)
+            self.hooks.lost(str(error))
+        going.wait_s = min(2 * going.wait_s, longest_s) or first_s
+        going.again_us = self._clocks.device_us() + round(going.wait_s * US_PER_S)
+        self._stuck = going
 
     def _encode(self, appends: Sequence[Append]) -> Batch:
         """Turn appends into rows; one that does not continue its stream is refused by itself."""
@@ -255,27 +345,6 @@ class Journal:
         batch.rows.append(row)
         batch.entries.append((header, row.topic, seal))
 
-    def _store_rows(self, batch: Batch) -> Sequence[int] | None:
-        """Store a batch, however long it takes; None when it never will be."""
-        wait_s = 0.1
-        lost = False
-        while True:
-            try:
-                positions = self._attempt(batch, again=lost)
-            except StoreUnavailable as error:
-                if not lost:
-                    lost = True
-                    logger.warning("%s; nothing is sent until it can be", error)
-                    self.hooks.lost(str(error))
-                if self._wait(wait_s):
-                    return None
-                wait_s = min(2 * wait_s, 1.0)
-                continue
-            if lost and positions is not None:
-                logger.warning("the store can be used again")
-                self.hooks.back()
-            return positions
-
     def _attempt(self, batch: Batch, *, again: bool) -> Sequence[int] | None:
         """Store a batch unchanged; what a lost answer hid counts as stored."""
         if again:
@@ -306,10 +375,6 @@ class Journal:
         who = "another engine" if seal is None else f"engine {seal.instance}, epoch {seal.epoch}"
         self.taken_over(who)
 
-    def _wait(self, wait_s: float) -> bool:
-        """Wait before the next try; return whether there will be none."""
-        return self._closing.wait(wait_s)
-
     def _tell(self, batch: Batch, positions: Sequence[int]) -> None:
         records = [
             Record(header, topic, event, position)
@@ -337,6 +402,8 @@ class Journal:
         self._over = self._over or reason
         self._closing.set()
         self._refuse_waiting()
+        if not self._thread.is_alive():
+            self._give_up()
 
     def _refuse_waiting(self) -> None:
         while not self._waiting.empty():
@@ -347,4 +414,11 @@ class Journal:
             if isinstance(one, Append):
                 self._answer(one, Refused(self._over or "the engine is closed"))
             elif one is not None:
-                one.set()
+                one.set_result(None)
+
+
+def _reach(waiting: Iterable["Future[None]"]) -> None:
+    """Tell those who waited for what came before them; twice is once."""
+    for one in waiting:
+        if not one.done():
+            one.set_result(None)

@@ -37,6 +37,12 @@ class _Pulse(selectors.DefaultSelector):
         return ready
 
 
+def _pulsing(beat: Callable[[], object]) -> asyncio.AbstractEventLoop:
+    selector = _Pulse()
+    selector.beat = beat
+    return asyncio.SelectorEventLoop(selector)
+
+
 class LoopThread:
     """Runs coroutines and calls on one asyncio loop, and knows when it stood still.
 
@@ -52,11 +58,10 @@ class LoopThread:
         on_stall: Callable[[float], object] = _no_stall,
         stall_s: float = STALL_S,
         now_s: Callable[[], float] = steady_s,
+        loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
-        """Make a loop that does not run yet; ``now_s`` is read for stalls only."""
-        selector = _Pulse()
-        selector.beat = self.check
-        self._loop = asyncio.SelectorEventLoop(selector)
+        """Make a loop that does not run yet, or take one; ``now_s`` is read for stalls only."""
+        self._loop = loop or _pulsing(self.check)
         self.on_stall = on_stall
         """Told of each standstill. Set before `start`."""
         self._stall_s = stall_s

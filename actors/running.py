@@ -1,5 +1,6 @@
 """An engine from open to close: the store and its journal, the runtime, the actors, the clock."""
 
+import contextlib
 import itertools
 import logging
 import threading
@@ -46,7 +47,8 @@ VERSION = "0.1.0"
 _OPEN_S = 60.0
 _STANDING_US = 10 * US_PER_S
 
-Injected = tuple[Clocks | None, Runtime | None, Ids, AdapterRegistry | None]
+Injected = tuple[Clocks | None, Callable[[Clocks], Runtime], Ids, AdapterRegistry | None]
+"""The clocks in place of the machine's, what the engine runs on, its ids, and its adapters."""
 
 
 @attrs.frozen
@@ -67,10 +69,9 @@ class Running:
         self.site = site
         self.closed = False
         self.reader = stored.reader
-        self.clocks = clocks or clocks_for(
-            stored.recovery.site.clock, start, empty=stored.recovery.position == 0
-        )
-        self.runtime = runtime or Runtime.threads(self.clocks)
+        empty = stored.recovery.position == 0
+        self.clocks = clocks_for(stored.recovery.site.clock, start, empty=empty, given=clocks)
+        self.runtime = runtime(self.clocks)
         codec = Codec(VOCABULARY)
         self.journal = Journal(stored.store, codec, instance=ids.instance, clocks=self.clocks)
         own = (self.journal.epoch, ids.instance)
@@ -143,11 +144,13 @@ class Running:
     def begin(self) -> None:
         """Record the start, start every actor, connect to every device."""
         self.runtime.start()
-        self.journal.start()
-        self.follower.start()
+        self.runtime.begin(self.journal)
+        self.runtime.begin(self.follower)
         started = events.EngineStarted(self.journal.epoch, self._instance, VERSION)
         self.record(started, *self._standing())
-        self.fence.start(took_over=self._stored.store.took_over)
+        if self._stored.store.took_over:
+            self.fence.hold_back()
+        self.runtime.begin(self.fence)
         configured = events.SiteConfigured(
             self.site.id,
             self.site.timezone,
@@ -156,8 +159,9 @@ class Running:
         if configured != self._stored.recovery.site.configured:
             self.record(configured)
         self.assembly.start(self._stored.recovery)
-        self.journal.flush(_OPEN_S)
-        self.assembly.links.open(_OPEN_S)
+        with contextlib.suppress(TimeoutError):  # it opens also while the store is away
+            self.runtime.result(self.journal.flush(), _OPEN_S)
+        self.runtime.result(self.assembly.links.open(), _OPEN_S)
         self._sweep()
         if self._stored.recovery.accepted.sequence:
             self.schedule_accepted()
@@ -170,7 +174,7 @@ class Running:
         """
         done: Future[object] = Future()
         self._site.tell(Noted(happened, done.set_result))
-        answer = done.result(_OPEN_S)
+        answer = self.runtime.result(done, _OPEN_S)
         if isinstance(answer, SetpointError):
             raise answer
 
@@ -288,7 +292,10 @@ class Running:
         def left_s() -> float:
             return max(0.5, deadline_s - steady_s()) / 2
 
-        self.assembly.links.close(left_s())
+        try:
+            self.runtime.result(self.assembly.links.close(), left_s())
+        except TimeoutError:
+            logger.warning("not every link closed in time")
         self.fence.stop(left_s())
         if self.journal.close(left_s()) and self.fence.reason is None:
             self.snapshots.offer_changed(self.assembly.board.values())
@@ -300,7 +307,9 @@ class Running:
     def _hand_over(self, timeout_s: float) -> None:
         """Hand the devices back and record the end; what another engine has is its own."""
         try:
-            if not self.assembly.hand_back(timeout_s):
+            try:
+                self.runtime.result(self.assembly.hand_back(), timeout_s)
+            except TimeoutError:
                 logger.warning("not every device was handed back in time")
             self.assembly.dispatcher(Closing())
             self.record(events.EngineStopped(self.journal.epoch, "closed"))

@@ -1,5 +1,7 @@
 """What a system runs on: a pool for its actors, a timer, a loop for its links, a bus thread."""
 
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
 import attrs
 
 from actors.actor import ActorPool
@@ -10,6 +12,18 @@ from actors.pool import Pool
 from actors.supervisor import Watchdog
 from actors.wakeups import Wakeups
 from engine.bus import EventBus
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+T = TypeVar("T")
+
+
+class Part(Protocol):
+    """What works on a thread of its own: the journal, the fence, the follower."""
+
+    def start(self) -> None:
+        """Begin to work."""
 
 
 @attrs.frozen
@@ -37,6 +51,18 @@ class Runtime:
         self.bus.start()
         if self.watchdog is not None:
             self.watchdog.start()
+
+    def begin(self, part: Part) -> None:
+        """Let a part of the engine begin to work, on a thread of its own."""
+        part.start()
+
+    def result(self, future: "Future[T]", timeout_s: float | None) -> T:
+        """Return what a future is given, or raise what it is given. Any thread but these.
+
+        Raises:
+            TimeoutError: that took too long.
+        """
+        return future.result(timeout_s)
 
     def stop(self, timeout_s: float) -> None:
         """End all threads, as far as the time goes."""

@@ -4,7 +4,7 @@ from typing import TypeAlias
 
 import attrs
 
-from actors.clock import ClockMapping, Clocks, DeviceClock, PlanClock
+from actors.clock import ClockMapping, Clocks, PlanClock
 from engine import events
 from engine.errors import UsageError
 
@@ -20,23 +20,28 @@ class PlanStart:
 Recorded: TypeAlias = events.ClockSet | events.ClockStarted
 
 
-def clocks_for(recorded: Recorded | None, wanted: PlanStart, *, empty: bool) -> Clocks:
+def clocks_for(
+    recorded: Recorded | None, wanted: PlanStart, *, empty: bool, given: Clocks | None = None
+) -> Clocks:
     """Return the clocks of a system: what is on record goes on, else what is wanted starts.
+
+    ``given`` ones are read in place of the machine's.
 
     Raises:
         UsageError: the store has events, and other values than its own are wanted.
     """
+    given = given or Clocks()
+    source = given.source
     if recorded is not None:
         _check(recorded, wanted)
         if isinstance(recorded, events.ClockSet):
-            return Clocks(DeviceClock(), PlanClock.standing(recorded.plan_us, recorded.speed))
+            return Clocks(source, PlanClock.standing(recorded.plan_us, recorded.speed))
         mapping = ClockMapping(recorded.wall_us, recorded.plan_us, recorded.speed)
-        return Clocks(DeviceClock(), PlanClock(mapping))
+        return Clocks(source, PlanClock(mapping))
     if wanted.start_at_us is None and wanted.speed == 1.0:
-        return Clocks()
+        return given
     if not empty:
         raise UsageError("the store has events of a clock that runs as wall time does")
-    source = DeviceClock()
     start_at_us = source.now_us() if wanted.start_at_us is None else wanted.start_at_us
     return Clocks(source, PlanClock.standing(start_at_us, wanted.speed))
 

@@ -55,7 +55,7 @@ class ActorSystem(Audit):
         site: str | PathLike[str] | Site,
         *,
         clocks: Clocks | None = None,
-        runtime: Runtime | None = None,
+        runtime: Callable[[Clocks], Runtime] | None = None,
         ids: Ids | None = None,
         adapters: AdapterRegistry | None = None,
         take_over: bool = False,
@@ -66,6 +66,8 @@ class ActorSystem(Audit):
 
         ``take_over`` passes over another engine's lock where the store allows it; a SQLite file
         never does. ``start`` says where and how fast the plan clock starts on an empty store.
+        ``clocks`` are read in place of the machine's, and ``runtime`` makes what the engine runs on
+        from them: threads, unless a test takes their place.
         ``on_event`` is subscribed to all events before the first device is connected, so that it
         hears of them from the start.
 
@@ -74,7 +76,7 @@ class ActorSystem(Audit):
             StoreInUse: another engine has the store.
             StoreCorrupt: a row cannot be read.
         """
-        injected = (clocks, runtime, ids or Ids(), adapters)
+        injected = (clocks, runtime or Runtime.threads, ids or Ids(), adapters)
         return cls(
             Running.open(site, injected, start or PlanStart(), on_event, take_over=take_over)
         )
@@ -110,7 +112,7 @@ class ActorSystem(Audit):
         intake = self._read(schedule, intent, schedule_id)
         reply: Future[object] = Future()
         self._running.assembly.dispatcher(Submitted(intake, schedule_id, reply.set_result))
-        answer = _result(reply)
+        answer = self._result(reply)
         if not isinstance(answer, Receipt):
             raise TypeError(type(answer).__name__)
         self._running.schedule_accepted()
@@ -363,24 +365,25 @@ class ActorSystem(Audit):
         self._rules(asset)
         reply: Future[object] = Future()
         self._running.assembly.tell[AssetId(asset)](make(reply.set_result))
-        return _result(reply)
+        return self._result(reply)
+
+    def _result(self, reply: "Future[object]") -> object:
+        """Return what is answered, or raise it."""
+        answer: object = None
+        with contextlib.suppress(TimeoutError):
+            answer = self._running.runtime.result(reply, _ANSWER_S)
+        if answer is None:
+            raise EngineClosed("the engine gave no answer: the store may be unavailable")
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
 
     def _request(self, asset: str, make: Callable[[message.Reply], object]) -> CommandHandle:
-        watch = Watch(self._running.runtime.bus, asset)
+        runtime = self._running.runtime
+        watch = Watch(runtime.bus, asset, runtime.result)
         try:
             command_id = self._ask(asset, make)
         except SetpointError:
             watch.close()
             raise
         return CommandHandle(str(command_id), watch, self._running.reader.command)
-
-
-def _result(reply: "Future[object]") -> object:
-    answer: object = None
-    with contextlib.suppress(TimeoutError):
-        answer = reply.result(_ANSWER_S)
-    if answer is None:
-        raise EngineClosed("the engine gave no answer: the store may be unavailable")
-    if isinstance(answer, Exception):
-        raise answer
-    return answer

@@ -6,7 +6,7 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
@@ -16,6 +16,9 @@ from engine.adapters.base import Answer, Link, Observation, Payload
 from engine.asset import effects, messages
 from engine.errors import EngineClosed, NotSent, OutcomeUnknown
 from engine.types import AssetId
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 logger = logging.getLogger("setpoint")
 
@@ -90,24 +93,20 @@ class LinkHost:
 
         return report
 
-    def open(self, timeout_s: float) -> None:
+    def open(self) -> "Future[None]":
         """Open all links; they connect by themselves, so this does not wait for devices.
 
-        Raises:
-            Exception: whatever a link's `open` raised, such as an address that is taken.
+        The future gets whatever a link's `open` raised, such as an address that is taken.
         """
-        self._loop.submit(self._open_all()).result(timeout_s)
+        return self._loop.submit(self._open_all())
 
     async def _open_all(self) -> None:
         for one in self._attached.values():
             await one.link.open()
 
-    def close(self, timeout_s: float) -> None:
-        """Let go of all devices, as far as the time goes."""
-        try:
-            self._loop.submit(self._close_all()).result(timeout_s)
-        except TimeoutError:
-            logger.warning("not every link closed in time")
+    def close(self) -> "Future[None]":
+        """Begin to let go of all devices; return what is done when all links are closed."""
+        return self._loop.submit(self._close_all())
 
     def let_go(self) -> None:
         """Begin to leave all devices, and wait for nothing. Any thread."""

@@ -50,7 +50,7 @@ def told(store: FaultyStore) -> Iterator[Told]:
 
     made = Fence(store, CODEC, (1, "engine"), taken)
     fenced.append(made)
-    made.start(took_over=False)
+    made.start()
     yield Told(made, reasons)
     made.stop(5)
 
@@ -117,7 +117,8 @@ def test_who_took_over_from_a_live_engine_waits(
     now = [100.0]
     monkeypatch.setattr(fences, "steady_s", lambda: now[0])
     fence = Fence(store, CODEC, (1, "engine"), print)
-    fence.start(took_over=True)
+    fence.hold_back()
+    fence.start()
     assert not fence.may_send()
     now[0] += 1.9
     assert not fence.may_send()

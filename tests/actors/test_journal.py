@@ -185,7 +185,7 @@ def test_a_closed_journal_refuses(started: Callable[[], Journal]) -> None:
     assert journal.close(5)
     journal.append(Append("a", 1, (Happened(1),), NOW, answers))
     assert [Committed, Refused] == [type(one) for one in answers.wait(2)]
-    assert journal.flush(1)
+    journal.flush().result(1)
 
 
 def test_a_reply_or_listener_that_raises_stops_nobody(started: Callable[[], Journal]) -> None:
