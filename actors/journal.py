@@ -5,17 +5,19 @@ import queue
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
-from typing import Final, TypeAlias
+from typing import Final
 
 import attrs
-from msgspec import Struct
 
 from actors.clock import Clocks
 from actors.store import Store, VersionConflict
-from engine.codec import Codec, Header, Record, Row
+from actors.writing import Append, Batch, Committed, Refused, Writer
+from engine.codec import Codec, Record
 from engine.errors import StoreUnavailable
-from engine.seals import FIRST, STREAM, LogSealed, checksums_of, digest_of
-from engine.types import US_PER_S, Instant
+from engine.seals import STREAM
+from engine.types import US_PER_S
+
+__all__ = ["BATCH", "Append", "Committed", "Hooks", "Journal", "Refused"]
 
 logger = logging.getLogger("setpoint")
 
@@ -24,45 +26,6 @@ BATCH: Final = 5_000
 
 _AGAIN_S: Final = (0.1, 1.0)
 """The first and the longest pause before a store that failed is tried again."""
-
-
-class Committed(Struct, frozen=True, gc=False):
-    """An append is durable; its events are at these positions."""
-
-    positions: Sequence[int]
-
-
-class Refused(Struct, frozen=True, gc=False):
-    """An append was not stored and never will be."""
-
-    reason: str
-
-
-Reply: TypeAlias = Callable[[object], None]
-
-
-class Append(Struct, frozen=True):
-    """One actor's events, in order, to be stored together behind version ``expected``.
-
-    ``reply`` gets Committed once they are durable, or Refused; it is called on the journal's
-    thread and has to be quick.
-    """
-
-    stream: str
-    expected: int
-    events: Sequence[object]
-    now: Instant
-    reply: Reply
-    cause: str | None = None
-    correlation: str | None = None
-
-
-class Batch(Struct, frozen=True, gc=False):
-    """What one transaction stores: rows with their seal, what is in them, whom they serve."""
-
-    rows: list[Row]
-    entries: list[tuple[Header, str, object]]
-    appends: list[Append]
 
 
 @attrs.define
@@ -114,16 +77,9 @@ class Journal:
         self.hooks = Hooks()
         self._store = store
         self._codec = codec
-        self._instance = instance
         self._clocks = clocks
         self._most = most
-        self._versions = store.last_versions()
-        newest = store.last_row(STREAM)
-        seal = None if newest is None else codec.decode(newest).event
-        self.epoch = 1 if seal is None else seal.epoch + 1
-        self._seals = 0 if seal is None else seal.n
-        self._rows = 0 if seal is None else seal.first + seal.count
-        self._previous = FIRST if newest is None else digest_of((newest,))
+        self._writer = Writer(store, codec, instance, clocks)
         # A SimpleQueue takes and gives without the interpreter's lock being fought for.
         self._waiting: queue.SimpleQueue[Append | Future[None] | None] = queue.SimpleQueue()
         self._stuck: _Round | None = None
@@ -133,6 +89,11 @@ class Journal:
         self._fencing = threading.Lock()
         self._fenced = False
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
+
+    @property
+    def epoch(self) -> int:
+        """How many engines have written to the store, this one included."""
+        return self._writer.epoch
 
     def start(self) -> None:
         """Begin to commit."""
@@ -263,7 +224,7 @@ class Journal:
     def _commit(self, going: _Round) -> None:
         """Store a batch and tell of it, or have it tried again."""
         if going.batch is None:
-            going.batch = self._encode(going.appends)
+            going.batch = self._batch(going.appends)
         batch = going.batch
         if batch.appends:
             try:
@@ -289,61 +250,18 @@ class Journal:
         going.again_us = self._clocks.device_us() + round(going.wait_s * US_PER_S)
         self._stuck = going
 
-    def _encode(self, appends: Sequence[Append]) -> Batch:
+    def _batch(self, appends: Sequence[Append]) -> Batch:
         """Turn appends into rows; one that does not continue its stream is refused by itself."""
         batch = Batch([], [], [])
         for append in appends:
-            last = self._versions.get(append.stream, 0)
-            if append.expected != last:
-                reason = f"{append.stream} is at version {last}, not {append.expected}"
+            reason = self._writer.misfit(append)
+            if reason is None:
+                self._writer.write(append, batch)
+            else:
                 self._answer(append, Refused(reason))
-                continue
-            self._encode_one(append, batch)
         if batch.appends:
-            self._seal(batch)
+            self._writer.seal(batch)
         return batch
-
-    def _encode_one(self, append: Append, batch: Batch) -> None:
-        version = append.expected
-        now = append.now
-        for event in append.events:
-            version += 1
-            header = Header(
-                self.epoch,
-                append.stream,
-                version,
-                now.plan_us,
-                now.device_us,
-                append.cause,
-                append.correlation,
-            )
-            row = self._codec.encode(header, event)
-            batch.rows.append(row)
-            batch.entries.append((header, row.topic, event))
-        self._versions[append.stream] = version
-        batch.appends.append(append)
-
-    def _seal(self, batch: Batch) -> None:
-        self._seals += 1
-        seal = LogSealed(
-            self._seals,
-            len(batch.rows),
-            self._rows + 1,
-            digest_of(batch.rows),
-            self._previous,
-            self.epoch,
-            self._instance,
-            checksums_of(batch.rows),
-        )
-        self._rows += len(batch.rows) + 1
-        version = self._versions.get(STREAM, 0) + 1
-        self._versions[STREAM] = version
-        now = self._clocks.now()
-        header = Header(self.epoch, STREAM, version, now.plan_us, now.device_us)
-        row = self._codec.encode(header, seal)
-        self._previous = digest_of((row,))
-        batch.rows.append(row)
-        batch.entries.append((header, row.topic, seal))
 
     def _attempt(self, batch: Batch, *, again: bool) -> Sequence[int] | None:
         """Store a batch unchanged; what a lost answer hid counts as stored."""

@@ -1,0 +1,119 @@
+"""What is appended, and how it becomes rows of the log: encoded, in order, and sealed."""
+
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
+
+from msgspec import Struct
+
+from actors.clock import Clocks
+from actors.store import Store
+from engine.codec import Codec, Header, Row
+from engine.seals import FIRST, STREAM, LogSealed, checksums_of, digest_of
+from engine.types import Instant
+
+
+class Committed(Struct, frozen=True, gc=False):
+    """An append is durable; its events are at these positions."""
+
+    positions: Sequence[int]
+
+
+class Refused(Struct, frozen=True, gc=False):
+    """An append was not stored and never will be."""
+
+    reason: str
+
+
+Reply: TypeAlias = Callable[[object], None]
+
+
+class Append(Struct, frozen=True):
+    """One actor's events, in order, to be stored together behind version ``expected``.
+
+    ``reply`` gets Committed once they are durable, or Refused; it is called on the journal's
+    thread and has to be quick.
+    """
+
+    stream: str
+    expected: int
+    events: Sequence[object]
+    now: Instant
+    reply: Reply
+    cause: str | None = None
+    correlation: str | None = None
+
+
+class Batch(Struct, frozen=True, gc=False):
+    """What one transaction stores: rows with their seal, what is in them, whom they serve."""
+
+    rows: list[Row]
+    entries: list[tuple[Header, str, object]]
+    appends: list[Append]
+
+
+class Writer:
+    """Continues a store's log as a new epoch. The journal's thread."""
+
+    def __init__(self, store: Store, codec: Codec, instance: str, clocks: Clocks) -> None:
+        """Begin behind the log's end."""
+        self._codec = codec
+        self._instance = instance
+        self._clocks = clocks
+        self._versions = store.last_versions()
+        newest = store.last_row(STREAM)
+        seal = None if newest is None else codec.decode(newest).event
+        self.epoch = 1 if seal is None else seal.epoch + 1
+        self._seals = 0 if seal is None else seal.n
+        self._rows = 0 if seal is None else seal.first + seal.count
+        self._previous = FIRST if newest is None else digest_of((newest,))
+
+    def misfit(self, append: Append) -> str | None:
+        """Return why an append does not continue its stream, null where it does."""
+        last = self._versions.get(append.stream, 0)
+        if append.expected == last:
+            return None
+        return f"{append.stream} is at version {last}, not {append.expected}"
+
+    def write(self, append: Append, batch: Batch) -> None:
+        """Put an append's rows into a batch."""
+        version = append.expected
+        now = append.now
+        for event in append.events:
+            version += 1
+            header = Header(
+                self.epoch,
+                append.stream,
+                version,
+                now.plan_us,
+                now.device_us,
+                append.cause,
+                append.correlation,
+            )
+            row = self._codec.encode(header, event)
+            batch.rows.append(row)
+            batch.entries.append((header, row.topic, event))
+        self._versions[append.stream] = version
+        batch.appends.append(append)
+
+    def seal(self, batch: Batch) -> None:
+        """Put a seal behind a batch's rows, and the batch behind those before."""
+        self._seals += 1
+        seal = LogSealed(
+            self._seals,
+            len(batch.rows),
+            self._rows + 1,
+            digest_of(batch.rows),
+            self._previous,
+            self.epoch,
+            self._instance,
+            checksums_of(batch.rows),
+        )
+        self._rows += len(batch.rows) + 1
+        version = self._versions.get(STREAM, 0) + 1
+        self._versions[STREAM] = version
+        now = self._clocks.now()
+        header = Header(self.epoch, STREAM, version, now.plan_us, now.device_us)
+        row = self._codec.encode(header, seal)
+        self._previous = digest_of((row,))
+        batch.rows.append(row)
+        batch.entries.append((header, row.topic, seal))
