@@ -132,7 +132,7 @@ class Assembly:
         tell = actor.actor_ref.tell
         self.tell[asset_id] = tell
         link = plugin.link(config.options, self.links.reporter(actor.hurry))
-        self.links.attach(asset_id, link, actor.hurry, slot)
+        self.links.attach(asset_id, parts.runtime.seams.link(link), actor.hurry, slot)
         if state.rules is not None:
             tell(message.Recovered(parts.journal.epoch))
         tell(message.Configured(rules_of(plugin, config)))

@@ -239,19 +239,26 @@ class SeededPool(ActorPool):
         Raises:
             RuntimeError: ``limit`` messages were handled and there were more.
         """
-        if self._running:
-            return 0
         count = 0
+        while self.step():
+            count += 1
+            if count == limit and self._ready:
+                raise RuntimeError(f"actors are still busy after {limit} messages")
+        return count
+
+    def step(self) -> bool:
+        """Let one actor handle a message; return False if none has any.
+
+        Called by a handler it does nothing: the turn that called the handler goes on.
+        """
+        if self._running or not self._ready:
+            return False
         self._running = True
         try:
-            while self._ready:
-                if count == limit:
-                    raise RuntimeError(f"actors are still busy after {limit} messages")
-                count += 1
-                self._worker.turn(self._take())
+            self._worker.turn(self._take())
         finally:
             self._running = False
-        return count
+        return True
 
     def stop(self, timeout_s: float = 10.0) -> bool:  # noqa: ARG002 -- as in ActorPool
         """Handle what waits, then end all actors."""

@@ -72,13 +72,16 @@ class Running:
         empty = stored.recovery.position == 0
         self.clocks = clocks_for(stored.recovery.site.clock, start, empty=empty, given=clocks)
         self.runtime = runtime(self.clocks)
-        codec = Codec(VOCABULARY)
-        self.journal = Journal(stored.store, codec, instance=ids.instance, clocks=self.clocks)
+        seams = self.runtime.seams
+        store, codec = seams.store(stored.store), Codec(VOCABULARY)
+        self.journal = Journal(
+            store, codec, instance=ids.instance, clocks=self.clocks, most=seams.most
+        )
         own = (self.journal.epoch, ids.instance)
-        self.fence = Fence(stored.store, codec, own, self.journal.taken_over)
+        self.fence = Fence(store, codec, own, self.journal.taken_over)
         self.runtime.loop.on_stall = self.fence.stood_still
         self.adapters = adapters or default_adapters(site, self.clocks, self.fence, self._noticed)
-        self.snapshots = Snapshots(stored.store, stored.recovery.snapshots)
+        self.snapshots = Snapshots(store, stored.recovery.snapshots, every=seams.snapshot_every)
         publisher = Publisher(self.runtime.bus)
         self.journal.hooks.committed.append(publisher.committed)
         self.follower = Follower(place_of(site.store_url), stored.store, codec)

@@ -1,5 +1,6 @@
 """What a system runs on: a pool for its actors, a timer, a loop for its links, a bus thread."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import attrs
@@ -7,10 +8,14 @@ import attrs
 from actors.actor import ActorPool
 from actors.bus import BusThread
 from actors.clock import Clocks
+from actors.journal import BATCH
 from actors.loop import LoopThread
 from actors.pool import Pool
+from actors.snapshots import EVERY
+from actors.store import Store
 from actors.supervisor import Watchdog
 from actors.wakeups import Wakeups
+from engine.adapters.base import Link
 from engine.bus import EventBus
 
 if TYPE_CHECKING:
@@ -26,6 +31,28 @@ class Part(Protocol):
         """Begin to work."""
 
 
+def _same(one: T) -> T:
+    return one
+
+
+def _as_much_as_waits() -> int:
+    return BATCH
+
+
+@attrs.frozen
+class Seams:
+    """What a test puts between an engine and its store and devices; as it is, nothing.
+
+    ``most`` is asked for each transaction how many events it takes at the most; an asset has a
+    snapshot for each ``snapshot_every`` events.
+    """
+
+    store: Callable[[Store], Store] = _same
+    link: Callable[[Link], Link] = _same
+    most: Callable[[], int] = _as_much_as_waits
+    snapshot_every: int = EVERY
+
+
 @attrs.frozen
 class Runtime:
     """The threads of one system; nothing here is shared between systems."""
@@ -35,6 +62,7 @@ class Runtime:
     loop: LoopThread
     bus: BusThread
     watchdog: Watchdog | None = None
+    seams: Seams = Seams()
 
     @classmethod
     def threads(cls, clocks: Clocks, *, pool_threads: int = 1) -> "Runtime":

@@ -25,21 +25,24 @@ class Snapshots:
     They are an optimisation: one that cannot be stored is not missed.
     """
 
-    def __init__(self, store: Store, versions: Mapping[AssetId, int]) -> None:
+    def __init__(
+        self, store: Store, versions: Mapping[AssetId, int], *, every: int = EVERY
+    ) -> None:
         """Begin; ``versions`` are those of the assets' snapshots in the store."""
         self._store = store
+        self._every = every
         self._versions = dict(versions)
         self._waiting: dict[str, AssetState | Row] = {}
 
     def due_at(self, asset_id: AssetId) -> int:
         """Return the version at which an asset's next snapshot is due. Any thread."""
-        return self._versions.get(asset_id, 0) + EVERY
+        return self._versions.get(asset_id, 0) + self._every
 
     def offer(self, state: AssetState) -> int:
         """Have a committed state stored; return when the next one is due. Any thread."""
         self._versions[state.asset_id] = state.version
         self._waiting[state.asset_id] = state
-        return state.version + EVERY
+        return state.version + self._every
 
     def offer_row(self, row: Row) -> None:
         """Have a row stored that is a snapshot already. Any thread."""

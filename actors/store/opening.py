@@ -15,6 +15,7 @@ _NETWORK: Final = ("nfs", "cifs", "smb", "fuse.sshfs", "9p", "afs", "ceph", "glu
 def open_store(url: str, *, read_only: bool = False, take_over: bool = False) -> Store:
     """Open the store of a URL: ``sqlite:///file``, ``postgresql://…`` or ``memory:``.
 
+    ``memory:NAME`` is the same store for all of this process, for as long as one of them is open.
     A store that is opened for writing is locked against other engines until it is closed. On
     PostgreSQL ``take_over`` passes over the lock of another engine.
 
@@ -24,7 +25,8 @@ def open_store(url: str, *, read_only: bool = False, take_over: bool = False) ->
         StoreUnavailable: it cannot be used now.
     """
     if url.startswith("memory:"):
-        return SqliteStore(f"file:{id(url)}{os.urandom(8).hex()}?mode=memory&cache=shared")
+        name = url.removeprefix("memory:") or os.urandom(16).hex()
+        return SqliteStore(f"file:{name}?mode=memory&cache=shared")
     if url.startswith(("postgresql://", "postgres://")):
         return _postgres(url, read_only=read_only, take_over=take_over)
     if not url.startswith("sqlite:///"):

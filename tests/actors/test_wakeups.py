@@ -30,7 +30,7 @@ def heard() -> list[object]:
 def wakeups(clocks: ManualClocks) -> Wakeups:
     """Wake-ups that the clocks drive."""
     wakeups = Wakeups(clocks)
-    clocks.drive(wakeups, lambda: None)
+    clocks.turns.add(wakeups, wakeups.fire_due, wakeups.next_due)
     return wakeups
 
 
@@ -105,7 +105,7 @@ def test_the_earlier_of_the_two_times_counts(heard: list[object]) -> None:
     clocks = ManualClocks.starting(plan=PlanClock.standing(0, speed=60))
     clocks.start_plan()
     wakeups = Wakeups(clocks)
-    clocks.drive(wakeups, lambda: None)
+    clocks.turns.add(wakeups, wakeups.fire_due, wakeups.next_due)
     for name, device_s, plan_s in (("plan", 5, 120), ("device", 1, 120)):
         wakeups.at(
             name,
@@ -122,7 +122,7 @@ def test_plan_times_wait_for_the_plan_clock_to_start(heard: list[object]) -> Non
     """While it stands they are not armed; recompute arms them."""
     clocks = ManualClocks.starting(plan=PlanClock.standing(0))
     wakeups = Wakeups(clocks)
-    clocks.drive(wakeups, lambda: None)
+    clocks.turns.add(wakeups, wakeups.fire_due, wakeups.next_due)
     wakeups.at("a", note(heard, clocks, "a"), plan_us=3 * S_US)
     wakeups.at("b", note(heard, clocks, "b"), plan_us=S_US, device_us=START_US + 7 * S_US)
     clocks.advance(5)
@@ -200,7 +200,7 @@ def test_what_was_put_off_comes_in_order_when_time_makes_a_jump(
     wakeups.at("put off", note(heard, clocks, "put off"), device_us=START_US + S_US)
     wakeups.at("put off", note(heard, clocks, "put off"), device_us=START_US + 3 * S_US)
     wakeups.at("early", note(heard, clocks, "early"), device_us=START_US + 2 * S_US)
-    clocks.release(wakeups)
+    clocks.turns.remove(wakeups)
     clocks.advance(5)
     wakeups.fire_due()
 
@@ -279,21 +279,34 @@ class TestManualClocks:
             clocks.advance_to(START - timedelta(seconds=1))
 
     def test_actors_rest_before_time_goes_on(self, clocks: ManualClocks) -> None:
-        """Settled before the first wake-up and after each."""
-        steps: list[str] = []
+        """Whoever is woken does what there is to do at that very time."""
+        steps: list[tuple[str, int]] = []
+        work = [0]
+
+        def step() -> bool:
+            if work[0]:
+                work[0] -= 1
+                steps.append(("work", clocks.device_us() - START_US))
+            return work[0] > 0
+
+        def woken() -> None:
+            steps.append(("wake", clocks.device_us() - START_US))
+            work[0] += 2
+
         wakeups = Wakeups(clocks)
-        clocks.drive(wakeups, lambda: steps.append("settle"))
-        wakeups.at("a", lambda: steps.append("wake"), device_us=START_US + S_US)
+        clocks.turns.add(wakeups, wakeups.fire_due, wakeups.next_due)
+        clocks.turns.add(work, step)
+        wakeups.at("a", woken, device_us=START_US + S_US)
         clocks.advance(2)
 
-        assert steps == ["settle", "wake", "settle"]
+        assert steps == [("wake", S_US), ("work", S_US), ("work", S_US)]
 
     def test_released_wake_ups_are_left_alone(
         self, clocks: ManualClocks, wakeups: Wakeups, heard: list[object]
     ) -> None:
         """A crashed system's timers are gone."""
         wakeups.at("a", note(heard, clocks, "a"), device_us=START_US)
-        clocks.release(wakeups)
+        clocks.turns.remove(wakeups)
         clocks.advance(1)
 
         assert heard == []

@@ -1,0 +1,337 @@
+"""A site, its simulated devices and one engine after another, in one thread and under a seed.
+
+Everything is the engine's own: its actors, its journal and store, its links with the protocol
+libraries; and the devices speak the real protocols. Only threads, sockets and clocks are not real.
+"""
+
+import contextlib
+import os
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Self, TypeAlias
+
+import attrs
+
+from actors.adapters import option_types, register_profile
+from actors.clock import Clocks
+from actors.environment import read_site
+from actors.ids import Ids
+from actors.reading import VOCABULARY, Reader
+from actors.runtime import Seams
+from actors.sim.battery import SimBattery
+from actors.sim.charger import ChargerSetup, SimCharger
+from actors.sim.setup import Pace
+from actors.sim.timetable import Arrival
+from actors.sim.wirelog import WireLog
+from actors.standing import PlanStart
+from actors.store import Store, open_store
+from actors.system import ActorSystem
+from actors.testing.crashes import Crash, Crashed, CrashingLink, CrashingStore, Point
+from actors.testing.promises import CONTROL_ACTIONS, WRITES, Judgement, judge
+from actors.testing.seeded import SeededRuntime, World
+from engine.adapters.base import Link
+from engine.adapters.modbus import ModbusOptions
+from engine.adapters.ocpp16 import OcppOptions
+from engine.codec import Codec, Record, Row
+from engine.config import Site
+from engine.errors import UsageError
+from engine.types import US_PER_S, AssetId, from_us, to_us
+from engine.verification import Verification
+
+Device: TypeAlias = SimCharger | SimBattery
+
+_STANDING_S = 20.0  # the engine waits 10 s at most for devices to report
+_LOOK_S = 0.5
+_PACE = Pace(tick_s=0.5, reconnect_s=0.2, reconnect_most_s=2.0)
+
+
+class Simulation:
+    """A run under a seed. Of one thread.
+
+    ``devices`` has the simulated device of each asset; connectors of one charge point share theirs.
+    The store is in memory and outlives each engine.
+    """
+
+    def __init__(
+        self,
+        site: Site,
+        seed: int = 0,
+        *,
+        start: PlanStart | None = None,
+        arrivals: Mapping[str, tuple[Arrival, ...]] | None = None,
+        snapshot_every: int = 4,
+    ) -> None:
+        """Let the devices run; ``arrivals`` are the vehicles that come, by charge point."""
+        self.world = World(seed)
+        self.site = attrs.evolve(site, store_url=f"memory:{os.urandom(8).hex()}")
+        if site.ocpp is not None:
+            port = site.ocpp.port or self.world.network.free_port()
+            self.site = attrs.evolve(self.site, ocpp=attrs.evolve(site.ocpp, port=port))
+        self.devices: dict[AssetId, Device] = {}
+        self.crash = Crash(self._die, self._control_frames)
+        self._start = start or PlanStart()
+        self._snapshot_every = snapshot_every
+        self._kept = open_store(self.site.store_url)
+        self._engines = 0
+        self._system: ActorSystem | None = None
+        self._runtime: SeededRuntime | None = None
+        self._store: Store | None = None
+        self._clocks = Clocks(self.world.time)
+        self._loop = self.world.loop()
+        self._begin(arrivals or {})
+
+    @classmethod
+    def of(cls, file: str | os.PathLike[str], seed: int = 0, **how: Any) -> Self:  # noqa: ANN401 - as above
+        """Return the run of a site file."""
+        return cls(read_site(Path(file), option_types()), seed, **how)
+
+    # --- engines
+
+    @property
+    def system(self) -> ActorSystem:
+        """The engine that runs.
+
+        Raises:
+            UsageError: none does.
+        """
+        if self._system is None or self.crash.happened:
+            raise UsageError("no engine runs")
+        return self._system
+
+    def open(self) -> ActorSystem:
+        """Start an engine; one that runs is closed first, one that crashed is buried.
+
+        Raises:
+            Crashed: it came to a point at which it was to crash.
+        """
+        self.stop()
+        self._engines += 1
+        self._system = ActorSystem.open(
+            self.site,
+            clocks=Clocks(self.world.time),
+            runtime=self._runtime_of,
+            ids=Ids(f"engine-{self._engines}"),
+            start=self._start,
+        )
+        return self._system
+
+    def close(self) -> None:
+        """Close the engine, and end the devices."""
+        self.stop()
+        self._loop.stop()
+        self._kept.close()
+
+    def __enter__(self) -> Self:
+        """Return the run, an engine open."""
+        self.open()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close everything."""
+        self.close()
+
+    def crash_at(self, point: Point, nth: int = 1) -> None:
+        """Let the engine crash at the nth time that it comes to a point from now on."""
+        self.crash.arm(point, nth)
+
+    def _runtime_of(self, clocks: Clocks) -> SeededRuntime:
+        seams = Seams(self._in_front, self._wrapped, snapshot_every=self._snapshot_every)
+        self._clocks = clocks
+        self._runtime = SeededRuntime.of(self.world, clocks, seams)
+        return self._runtime
+
+    def _in_front(self, store: Store) -> Store:
+        self._store = store
+        return CrashingStore(store, crash=self.crash)
+
+    def _wrapped(self, link: Link) -> Link:
+        return CrashingLink(link, self.crash)
+
+    def _die(self) -> None:
+        """Have the engine end as a killed process does. Within one of its own turns."""
+        if self._runtime is not None:
+            self._runtime.die()
+
+    def stop(self) -> bool:
+        """Close the engine, or bury one that has crashed; the devices go on.
+
+        Returns False if it crashed, before or while it was closing.
+        """
+        system, self._system = self._system, None
+        if system is not None and not self.crash.happened:
+            with contextlib.suppress(Crashed):
+                system.close()
+        crashed = self.crash.happened
+        if crashed:
+            self._bury()
+        self.crash.disarm()
+        return not crashed
+
+    def _bury(self) -> None:
+        runtime, self._runtime = self._runtime, None
+        store, self._store = self._store, None
+        if runtime is not None:
+            runtime.bury()
+        if store is not None:
+            store.close()
+        self.crash.happened = False
+
+    # --- time
+
+    def advance(self, seconds: float) -> bool:
+        """Let device time go on; return False if the engine crashed on the way."""
+        return self._run_until(self.world.time.device_us + round(seconds * US_PER_S))
+
+    def run_until(self, at: datetime | str) -> bool:
+        """Let plan time go on to an aware time; return False if the engine crashed on the way.
+
+        A plan clock that stands is given time to begin.
+
+        Raises:
+            UsageError: it stands still.
+        """
+        plan_us = to_us(datetime.fromisoformat(at) if isinstance(at, str) else at)
+        if not self.wait_for(lambda: self._clocks.plan.mapping is not None, _STANDING_S):
+            if self.crash.happened:
+                return False
+            raise UsageError("the plan clock stands: it begins to run with a schedule")
+        return self._run_until(self._clocks.device_of_plan(plan_us) or 0)
+
+    def wait_for(self, done: Callable[[], bool], timeout_s: float = 60.0) -> bool:
+        """Let time go on until something is so, which is looked at twice a second.
+
+        Returns False if it is not in time, or the engine has crashed.
+        """
+        for _ in range(round(timeout_s / _LOOK_S) + 1):
+            if self.crash.happened:
+                return False
+            if done():
+                return True
+            self.advance(_LOOK_S)
+        return False
+
+    def _run_until(self, device_us: int) -> bool:
+        try:
+            self.world.turns.run_until(device_us)
+        except Crashed:
+            return False
+        return True
+
+    # --- devices
+
+    def charger(self, asset_id: str) -> SimCharger:
+        """Return the charge point of an asset."""
+        device = self.devices[AssetId(asset_id)]
+        if not isinstance(device, SimCharger):
+            raise UsageError(f"{asset_id} is no charger")
+        return device
+
+    def battery(self, asset_id: str) -> SimBattery:
+        """Return the battery of an asset."""
+        device = self.devices[AssetId(asset_id)]
+        if not isinstance(device, SimBattery):
+            raise UsageError(f"{asset_id} is no battery")
+        return device
+
+    def _begin(self, arrivals: Mapping[str, tuple[Arrival, ...]]) -> None:
+        points: dict[str, SimCharger] = {}
+        connectors = _connectors(self.site)
+        for asset in self.site.assets:
+            asset_id, own = asset.rules.asset_id, asset.options
+            if isinstance(own, OcppOptions):
+                if own.charge_point not in points:
+                    setup = self._setup(own, connectors[own.charge_point])
+                    setup = attrs.evolve(setup, arrivals=arrivals.get(own.charge_point, ()))
+                    points[own.charge_point] = self._charger(setup)
+                self.devices[asset_id] = points[own.charge_point]
+            elif isinstance(own, ModbusOptions):
+                self.devices[asset_id] = self._battery(own)
+        self.world.turns.settle()
+
+    def _setup(self, own: OcppOptions, connectors: int) -> ChargerSetup:
+        port = 0 if self.site.ocpp is None else self.site.ocpp.port
+        return ChargerSetup(
+            own.charge_point,
+            f"ws://127.0.0.1:{port}",
+            lambda: from_us(self.world.time.wall_us()),
+            connectors=connectors,
+            password=own.password or os.environ.get(own.password_env or ""),
+            seed=self.world.seed,
+            plan_now=lambda: from_us(self._clocks.now().plan_us),
+            pace=_PACE,
+        )
+
+    def _charger(self, setup: ChargerSetup) -> SimCharger:
+        made: list[SimCharger] = []
+
+        async def life() -> None:
+            made.append(SimCharger(setup, WireLog(wall_us=self.world.time.wall_us)))
+            await made[0].run()
+
+        self._loop.submit(life())
+        self.world.turns.settle(lambda: bool(made))
+        return made[0]
+
+    def _battery(self, own: ModbusOptions) -> SimBattery:
+        log = WireLog(wall_us=self.world.time.wall_us)
+        battery = SimBattery(register_profile(own.profile), own.unit, wire_log=log)
+        battery.now_s = lambda: self.world.time.device_us / US_PER_S
+        self._loop.submit(battery.start(own.host, own.port))
+        return battery
+
+    # --- what is promised
+
+    def _control_frames(self) -> int:
+        """Return how many control frames the devices have received."""
+        return sum(
+            entry.direction == "in" and entry.action in (CONTROL_ACTIONS | WRITES)
+            for log in self._logs()
+            for entry in log.entries
+        )
+
+    def _logs(self) -> Iterable[WireLog]:
+        seen = {id(one): one for one in self.devices.values()}
+        for device in seen.values():
+            yield device.log if isinstance(device, SimCharger) else device.wire_log
+
+    def judged(self) -> Judgement:
+        """Hold the log against what the devices saw."""
+        chargers = {}
+        batteries = {}
+        for asset_id, device in self.devices.items():
+            if isinstance(device, SimCharger):
+                chargers[device.setup.identity] = device.log.entries
+            else:
+                batteries[asset_id] = (device.wire_log.entries, _heartbeats(device))
+        return judge(self.records(), chargers, batteries)
+
+    def rows(self) -> list[Row]:
+        """Return the whole log as it is stored."""
+        return list(self._kept.read_all())
+
+    def records(self) -> list[Record]:
+        """Return the whole log."""
+        return list(Reader(self._kept, Codec(VOCABULARY)).records())
+
+    def verified(self) -> Verification:
+        """Return what is wrong with the store."""
+        return Reader(self._kept, Codec(VOCABULARY)).verify()
+
+
+def _connectors(site: Site) -> Mapping[str, int]:
+    """Return the highest connector of each charge point that the site names."""
+    most: dict[str, int] = {}
+    for asset in site.assets:
+        own = asset.options
+        if isinstance(own, OcppOptions):
+            most[own.charge_point] = max(own.connector, most.get(own.charge_point, 0))
+    return most
+
+
+def _heartbeats(battery: SimBattery) -> frozenset[int]:
+    """Return the addresses of a battery's heartbeat registers: no control frames go there."""
+    keepalive = battery.profile.keepalive
+    if keepalive is None or keepalive.role == "setpoint":
+        return frozenset()
+    return frozenset({battery.profile.register(keepalive.role).address})
