@@ -3,14 +3,17 @@
 import asyncio
 import math
 from collections.abc import Callable
-from typing import Any
+from contextvars import Context
+from typing import Any, TypeVarTuple
 
 from actors.loop import LoopThread
 from actors.testing.network import MemoryServer, MemoryTransport, Network
 from actors.testing.turns import ManualTime
 from engine.types import US_PER_S
 
-_RESOLUTION_S = 0.000_001
+Ts = TypeVarTuple("Ts")
+
+_RESOLUTION_S = 0.000_000_1
 
 
 class _NoSelector:
@@ -52,11 +55,27 @@ class SteppedEventLoop(asyncio.BaseEventLoop):
         self.run_forever()
         return True
 
+    def call_at(
+        self,
+        when: float,
+        callback: Callable[[*Ts], object],
+        *args: *Ts,
+        context: Context | None = None,
+    ) -> asyncio.TimerHandle:
+        """Call something at the first microsecond that is not before a time.
+
+        Who then looks at the clock never finds that it is too early by a rounding error.
+        """
+        ticks = math.ceil(when * US_PER_S)
+        while ticks / US_PER_S < when:
+            ticks += 1
+        return super().call_at(ticks / US_PER_S, callback, *args, context=context)
+
     def due_us(self) -> int | None:
         """Return when the next timer is due, in device time."""
         if not self._scheduled:
             return None
-        return self._start_us + math.ceil(round(self._scheduled[0].when() * US_PER_S, 3))
+        return self._start_us + round(self._scheduled[0].when() * US_PER_S)
 
     def _process_events(self, event_list: list[object]) -> None:
         """There are none."""
