@@ -90,7 +90,10 @@ def decode_accepted(body: bytes) -> Accepted:
 
 
 def offers_of(event: events.ScheduleReceived) -> dict[AssetId, message.PlanOffered]:
-    """Return what an accepted schedule offers each asset that it names."""
+    """Return what an accepted schedule offers each asset that it names.
+
+    Ids of planned commands have the asset's place among all: by name, as the store keeps them.
+    """
     return {
         asset_id: message.PlanOffered(
             PlanRef(event.schedule_id, event.sequence, ordinal),
@@ -98,5 +101,5 @@ def offers_of(event: events.ScheduleReceived) -> dict[AssetId, message.PlanOffer
             event.start_us,
             event.horizon_us,
         )
-        for ordinal, (asset_id, plan) in enumerate(event.plans.items())
+        for ordinal, (asset_id, plan) in enumerate(sorted(event.plans.items()))
     }

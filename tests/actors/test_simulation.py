@@ -25,6 +25,16 @@ id = "sit_test"
 listen = "127.0.0.1:0"
 security_profile = 0
 [[asset]]
+id = "ast_battery"
+kind = "battery"
+schedule_key = "battery"
+adapter = "modbus"
+host = "127.0.0.1"
+port = 502
+max_charge_kw = 50
+max_discharge_kw = 50
+fallback_kw = 0
+[[asset]]
 id = "ast_a"
 kind = "ev_charger"
 schedule_key = "a"
@@ -41,16 +51,6 @@ charge_point = "CP-1"
 connector = 2
 max_kw = 22
 fallback_kw = 4.2
-[[asset]]
-id = "ast_battery"
-kind = "battery"
-schedule_key = "battery"
-adapter = "modbus"
-host = "127.0.0.1"
-port = 502
-max_charge_kw = 50
-max_discharge_kw = 50
-fallback_kw = 0
 """
 
 
