@@ -44,7 +44,7 @@ class SimCharger:
             UsageError: there is no quirk of a name.
         """
         self.setup = setup
-        self.log = log or WireLog()
+        self.wire_log = log or WireLog()
         self.quirks = Quirks(setup.quirks)
         self.connected = asyncio.Event()
         self.booted = asyncio.Event()
@@ -53,7 +53,7 @@ class SimCharger:
         self.station = Station(cabinet, setup.connectors, self._reset, self._accepted)
         self._parts = Parts(
             setup=setup,
-            log=self.log,
+            log=self.wire_log,
             quirks=self.quirks,
             outbox=outbox,
             station=self.station,

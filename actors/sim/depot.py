@@ -62,7 +62,7 @@ class Depot:
 
     def logs(self) -> Mapping[str, WireLog]:
         """Return every device's wire log."""
-        logs = {name: charger.log for name, charger in self.chargers.items()}
+        logs = {name: charger.wire_log for name, charger in self.chargers.items()}
         return logs | {name: battery.wire_log for name, battery in self.batteries.items()}
 
     def stop(self) -> None:

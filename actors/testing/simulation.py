@@ -18,6 +18,7 @@ from actors.clock import Clocks
 from actors.environment import read_site
 from actors.ids import Ids
 from actors.reading import VOCABULARY, Reader
+from actors.running import Running
 from actors.runtime import Seams
 from actors.sim.battery import SimBattery
 from actors.sim.charger import ChargerSetup, SimCharger
@@ -35,22 +36,24 @@ from engine.adapters.modbus import ModbusOptions
 from engine.adapters.ocpp16 import OcppOptions
 from engine.codec import Codec, Record, Row
 from engine.config import Site
-from engine.errors import UsageError
+from engine.errors import EngineClosed, UsageError
 from engine.types import US_PER_S, AssetId, from_us, to_us
 from engine.verification import Verification
 
 Device: TypeAlias = SimCharger | SimBattery
 
+_CLOSE_S = 10.0
 _STANDING_S = 20.0  # the engine waits 10 s at most for devices to report
 _LOOK_S = 0.5
 _PACE = Pace(tick_s=0.5, reconnect_s=0.2, reconnect_most_s=2.0)
 
 
-class Simulation:
-    """A run under a seed. Of one thread.
+class Simulation(ActorSystem):
+    """A running engine in a simulated site, under a seed. Of one thread.
 
-    ``devices`` has the simulated device of each asset; connectors of one charge point share theirs.
-    The store is in memory and outlives each engine.
+    It is an `ActorSystem` that can crash and be restarted. ``devices`` has the simulated device of
+    each asset; connectors of one charge point share theirs. The store is in memory and outlives
+    each engine.
     """
 
     def __init__(
@@ -62,24 +65,29 @@ class Simulation:
         arrivals: Mapping[str, tuple[Arrival, ...]] | None = None,
         snapshot_every: int = 4,
     ) -> None:
-        """Let the devices run; ``arrivals`` are the vehicles that come, by charge point."""
+        """Let the devices run, and open an engine.
+
+        ``start`` is where the plan clock starts, and how fast; without one it shows device time.
+        ``arrivals`` are the vehicles that come, by charge point.
+        """
         self.world = World(seed)
-        self.site = attrs.evolve(site, store_url=f"memory:{os.urandom(8).hex()}")
+        simulated = attrs.evolve(site, store_url=f"memory:{os.urandom(8).hex()}")
         if site.ocpp is not None:
             port = site.ocpp.port or self.world.network.free_port()
-            self.site = attrs.evolve(self.site, ocpp=attrs.evolve(site.ocpp, port=port))
-        self.devices: dict[AssetId, Device] = {}
+            simulated = attrs.evolve(simulated, ocpp=attrs.evolve(site.ocpp, port=port))
         self.crash = Crash(self._die, self._control_frames)
+        self._simulated = simulated
         self._start = start or PlanStart()
         self._snapshot_every = snapshot_every
-        self._kept = open_store(self.site.store_url)
+        self._kept = open_store(simulated.store_url)
         self._engines = 0
-        self._system: ActorSystem | None = None
         self._runtime: SeededRuntime | None = None
         self._store: Store | None = None
         self._clocks = Clocks(self.world.time)
-        self._loop = self.world.loop()
+        self._device_loop = self.world.loop()
+        self.devices: dict[str, Device] = {}
         self._begin(arrivals or {})
+        super().__init__(self._opened())
 
     @classmethod
     def of(cls, file: str | os.PathLike[str], seed: int = 0, **how: Any) -> Self:  # noqa: ANN401 - as above
@@ -88,52 +96,52 @@ class Simulation:
 
     # --- engines
 
-    @property
-    def system(self) -> ActorSystem:
-        """The engine that runs.
+    def restart(self) -> None:
+        """Open another engine; the one that runs is closed first, one that crashed is buried.
 
         Raises:
-            UsageError: none does.
-        """
-        if self._system is None or self.crash.happened:
-            raise UsageError("no engine runs")
-        return self._system
-
-    def open(self) -> ActorSystem:
-        """Start an engine; one that runs is closed first, one that crashed is buried.
-
-        Raises:
-            Crashed: it came to a point at which it was to crash.
+            Crashed: it came to a point at which it was to crash; it can be restarted again.
         """
         self.stop()
-        self._engines += 1
-        self._system = ActorSystem.open(
-            self.site,
-            clocks=Clocks(self.world.time),
-            runtime=self._runtime_of,
-            ids=Ids(f"engine-{self._engines}"),
-            start=self._start,
-        )
-        return self._system
+        self._engine = self._opened()
 
-    def close(self) -> None:
-        """Close the engine, and end the devices."""
-        self.stop()
-        self._loop.stop()
-        self._kept.close()
+    def stop(self) -> bool:
+        """Close the engine, or bury one that has crashed; the devices go on.
 
-    def __enter__(self) -> Self:
-        """Return the run, an engine open."""
-        self.open()
-        return self
+        Returns False if it crashed, before or while it was closing.
+        """
+        if not self.crash.happened:
+            with contextlib.suppress(Crashed):
+                self._engine.close(_CLOSE_S)
+        crashed = self.crash.happened
+        if crashed:
+            self._bury()
+        self.crash.disarm()
+        return not crashed
 
-    def __exit__(self, *_: object) -> None:
-        """Close everything."""
-        self.close()
+    def close(self, timeout: float = _CLOSE_S) -> None:
+        """Close the engine, and end the devices. Twice is once."""
+        del timeout
+        if not self._device_loop.loop.is_closed():
+            self.stop()
+            self._device_loop.stop()
+            self._kept.close()
 
     def crash_at(self, point: Point, nth: int = 1) -> None:
         """Let the engine crash at the nth time that it comes to a point from now on."""
         self.crash.arm(point, nth)
+
+    @property
+    def _running(self) -> Running:
+        if self.crash.happened:
+            raise EngineClosed("the engine has crashed; restart() opens another")
+        return super()._running
+
+    def _opened(self) -> Running:
+        self._engines += 1
+        ids = Ids(f"engine-{self._engines}")
+        injected = (Clocks(self.world.time), self._runtime_of, ids, None)
+        return Running.open(self._simulated, injected, self._start)
 
     def _runtime_of(self, clocks: Clocks) -> SeededRuntime:
         seams = Seams(self._in_front, self._wrapped, snapshot_every=self._snapshot_every)
@@ -153,28 +161,12 @@ class Simulation:
         if self._runtime is not None:
             self._runtime.die()
 
-    def stop(self) -> bool:
-        """Close the engine, or bury one that has crashed; the devices go on.
-
-        Returns False if it crashed, before or while it was closing.
-        """
-        system, self._system = self._system, None
-        if system is not None and not self.crash.happened:
-            with contextlib.suppress(Crashed):
-                system.close()
-        crashed = self.crash.happened
-        if crashed:
-            self._bury()
-        self.crash.disarm()
-        return not crashed
-
     def _bury(self) -> None:
-        runtime, self._runtime = self._runtime, None
-        store, self._store = self._store, None
-        if runtime is not None:
-            runtime.bury()
-        if store is not None:
-            store.close()
+        """Let go of what a crashed engine has left in this process."""
+        if self._runtime is not None:
+            self._runtime.bury()
+        if self._store is not None:
+            self._store.close()
         self.crash.happened = False
 
     # --- time
@@ -222,22 +214,22 @@ class Simulation:
 
     def charger(self, asset_id: str) -> SimCharger:
         """Return the charge point of an asset."""
-        device = self.devices[AssetId(asset_id)]
+        device = self.devices[asset_id]
         if not isinstance(device, SimCharger):
             raise UsageError(f"{asset_id} is no charger")
         return device
 
     def battery(self, asset_id: str) -> SimBattery:
         """Return the battery of an asset."""
-        device = self.devices[AssetId(asset_id)]
+        device = self.devices[asset_id]
         if not isinstance(device, SimBattery):
             raise UsageError(f"{asset_id} is no battery")
         return device
 
     def _begin(self, arrivals: Mapping[str, tuple[Arrival, ...]]) -> None:
         points: dict[str, SimCharger] = {}
-        connectors = _connectors(self.site)
-        for asset in self.site.assets:
+        connectors = _connectors(self._simulated)
+        for asset in self._simulated.assets:
             asset_id, own = asset.rules.asset_id, asset.options
             if isinstance(own, OcppOptions):
                 if own.charge_point not in points:
@@ -250,7 +242,7 @@ class Simulation:
         self.world.turns.settle()
 
     def _setup(self, own: OcppOptions, connectors: int) -> ChargerSetup:
-        port = 0 if self.site.ocpp is None else self.site.ocpp.port
+        port = 0 if self._simulated.ocpp is None else self._simulated.ocpp.port
         return ChargerSetup(
             own.charge_point,
             f"ws://127.0.0.1:{port}",
@@ -269,7 +261,7 @@ class Simulation:
             made.append(SimCharger(setup, WireLog(wall_us=self.world.time.wall_us)))
             await made[0].run()
 
-        self._loop.submit(life())
+        self._device_loop.submit(life())
         self.world.turns.settle(lambda: bool(made))
         return made[0]
 
@@ -277,7 +269,7 @@ class Simulation:
         log = WireLog(wall_us=self.world.time.wall_us)
         battery = SimBattery(register_profile(own.profile), own.unit, wire_log=log)
         battery.now_s = lambda: self.world.time.device_us / US_PER_S
-        self._loop.submit(battery.start(own.host, own.port))
+        self._device_loop.submit(battery.start(own.host, own.port))
         return battery
 
     # --- what is promised
@@ -293,7 +285,7 @@ class Simulation:
     def _logs(self) -> Iterable[WireLog]:
         seen = {id(one): one for one in self.devices.values()}
         for device in seen.values():
-            yield device.log if isinstance(device, SimCharger) else device.wire_log
+            yield device.wire_log
 
     def judged(self) -> Judgement:
         """Hold the log against what the devices saw."""
@@ -301,9 +293,9 @@ class Simulation:
         batteries = {}
         for asset_id, device in self.devices.items():
             if isinstance(device, SimCharger):
-                chargers[device.setup.identity] = device.log.entries
+                chargers[device.setup.identity] = device.wire_log.entries
             else:
-                batteries[asset_id] = (device.wire_log.entries, _heartbeats(device))
+                batteries[AssetId(asset_id)] = (device.wire_log.entries, _heartbeats(device))
         return judge(self.records(), chargers, batteries)
 
     def rows(self) -> list[Row]:

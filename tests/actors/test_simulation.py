@@ -13,9 +13,9 @@ from actors.sim.timetable import Arrival
 from actors.standing import PlanStart
 from actors.testing.crashes import Crashed
 from actors.testing.simulation import Simulation
-from engine.errors import UsageError
+from engine.errors import EngineClosed, UsageError
 from engine.history import histories
-from engine.types import AssetId, to_us
+from engine.types import to_us
 
 START = datetime(2026, 3, 2, 6, tzinfo=UTC)
 SITE = """
@@ -80,10 +80,10 @@ def made(folder: Path, seed: int = 0) -> Simulation:
 def log_of(folder: Path, seed: int) -> str:
     """Return a digest of the log of a run with a crash in its middle."""
     with made(folder, seed) as run:
-        run.system.submit(plan())
+        run.submit(plan())
         run.crash_at("after_send", 12)
         assert not run.run_until("2026-03-02T09:30:00+00:00")
-        run.open()
+        run.restart()
         run.run_until("2026-03-02T09:30:00+00:00")
         run.stop()
         digest = hashlib.sha256()
@@ -95,7 +95,7 @@ def log_of(folder: Path, seed: int) -> str:
 def test_a_day_leaves_every_command_completed(tmp_path: Path) -> None:
     """On the real protocols, in a second."""
     with made(tmp_path) as run:
-        receipt = run.system.submit(plan())
+        receipt = run.submit(plan())
         assert run.run_until("2026-03-02T09:30:00+00:00")
         run.stop()
         commands = [one for one in histories(run.records()) if one.cause.kind == "schedule"]
@@ -132,17 +132,17 @@ def test_the_same_seed_gives_the_same_log(tmp_path: Path) -> None:
 def test_a_crash_ends_an_engine_where_it_was_to(tmp_path: Path) -> None:
     """Until another is opened there is none; its plan goes on from where the clock is."""
     with made(tmp_path) as run:
-        run.system.submit(plan())
+        run.submit(plan())
         run.crash_at("after_append", 3)
         assert not run.run_until("2026-03-02T07:00:00+00:00")
-        with pytest.raises(UsageError):
-            _ = run.system
+        with pytest.raises(EngineClosed, match="crashed"):
+            run.state()
         before = len(run.records())
         run.advance(2)
         assert len(run.records()) == before
-        run.open()
+        run.restart()
         assert run.run_until("2026-03-02T09:30:00+00:00")
-        assert run.system.state()["ast_b"].setpoint_kw == 4.2
+        assert run.state()["ast_b"].setpoint_kw == 4.2
 
 
 def test_a_crash_while_somebody_waits_comes_out_there(tmp_path: Path) -> None:
@@ -150,8 +150,9 @@ def test_a_crash_while_somebody_waits_comes_out_there(tmp_path: Path) -> None:
     with made(tmp_path) as run:
         run.crash_at("before_append")
         with pytest.raises(Crashed):
-            run.system.submit(plan())
-        assert run.open().submit(plan()).changed_assets == 3
+            run.submit(plan())
+        run.restart()
+        assert run.submit(plan()).changed_assets == 3
 
 
 def test_a_plan_clock_that_stands_is_told_of(tmp_path: Path) -> None:
@@ -164,7 +165,7 @@ def test_devices_are_asked_for_by_their_kind(tmp_path: Path) -> None:
     """A charger is no battery, and the connectors of one share it."""
     with made(tmp_path) as run:
         assert run.charger("ast_a") is run.charger("ast_b")
-        assert run.battery("ast_battery") is run.devices[AssetId("ast_battery")]
+        assert run.battery("ast_battery") is run.devices["ast_battery"]
         with pytest.raises(UsageError):
             run.charger("ast_battery")
         with pytest.raises(UsageError):

@@ -44,7 +44,7 @@ def slots_begun(site: TestSite) -> int:
     """Return how many rates a charger was sent: one a slot, and one or two as it connects."""
     return sum(
         (one.direction, one.action) == ("in", "SetChargingProfile")
-        for one in site.charger("a").log.entries
+        for one in site.charger("a").wire_log.entries
     )
 
 

@@ -81,7 +81,7 @@ def test_every_command_of_a_schedule_is_completed_at_a_second_a_slot(
         cast("Any", entry.payload)["csChargingProfiles"]["chargingSchedule"][
             "chargingSchedulePeriod"
         ][0]
-        for entry in depot.charger("b").log.entries
+        for entry in depot.charger("b").wire_log.entries
         if entry.direction == "in"
         and entry.action == "SetChargingProfile"
         and str(entry.message_id) in {a["id"] for one in planned(history) for a in one["attempts"]}

@@ -86,7 +86,7 @@ class Round:
             told = self._command(run)
             run.wait_for(lambda: self._is_over(run, started=told is not None))
             crashed = not run.stop()
-            run.open()
+            run.restart()
             assert run.wait_for(lambda: self._is_over(run, started=False))
             run.stop()
             assert run.judged().violations == ()
@@ -96,7 +96,7 @@ class Round:
 
     def _is_ready(self, run: Simulation) -> bool:
         """Return whether all devices are there, and charge where there is something to stop."""
-        states = run.system.state()
+        states = run.state()
         known = all(one.state_known and one.connected for one in states.values())
         stops = (self.asset, self.type) == (CHARGER, "STOP_CHARGING")
         return known and (not stops or states[CHARGER].transaction_id is not None)
@@ -107,15 +107,15 @@ class Round:
         try:
             if self.type == "CALL":
                 action, payload = CALLS[self.asset]
-                return run.system.call(self.asset, action, payload)
+                return run.call(self.asset, action, payload)
             kw = 5.0 if self.type.startswith("SET_") else None
-            return run.system.send(self.asset, self.type, kw=kw, operative=False, **who)
+            return run.send(self.asset, self.type, kw=kw, operative=False, **who)
         except Crashed:
             return None
 
     def _is_over(self, run: Simulation, *, started: bool) -> bool:
         """Return whether every command is over; an operator's among them, if it was ``started``."""
-        history = run.system.history()
+        history = run.history()
         over = all(one.status in FINAL for one in history)
         return over and (not started or any(one.cause.by == "anna" for one in history))
 

@@ -102,7 +102,7 @@ class Round:
 
     def judged(self, records: list[Record]) -> Judgement:
         """Hold the log against what the devices saw."""
-        chargers = {key: self.site.charger(key).log.entries for key in self.site.keys}
+        chargers = {key: self.site.charger(key).wire_log.entries for key in self.site.keys}
         battery = {AssetId("ast_battery"): (self.site.battery.wire_log.entries, HEARTBEAT)}
         return judge(records, chargers, battery)
 

@@ -64,7 +64,7 @@ class Engine:
         """Return how many answers and polls the devices have had."""
         charger = [
             one
-            for one in self.site.charger("a").log.entries
+            for one in self.site.charger("a").wire_log.entries
             if one.direction == "in" and one.action == "Heartbeat"
         ]
         polls = [one for one in self.site.battery.wire_log.entries if one.action == 3]
@@ -76,7 +76,7 @@ class Engine:
 
     def judged(self) -> Judgement:
         """Hold the log against the devices."""
-        chargers = {key: self.site.charger(key).log.entries for key in self.site.keys}
+        chargers = {key: self.site.charger(key).wire_log.entries for key in self.site.keys}
         battery = {AssetId("ast_battery"): (self.site.battery.wire_log.entries, HEARTBEAT)}
         return judge(self.records(), chargers, battery)
 

@@ -116,7 +116,7 @@ def assert_fenced(pair: Pair) -> None:
         records = list(reader.records())
         assert reader.verify().problems == ()
     battery = {AssetId("ast_battery"): (site.battery.wire_log.entries, HEARTBEAT)}
-    found = judge(records, {"a": site.charger("a").log.entries}, battery)
+    found = judge(records, {"a": site.charger("a").wire_log.entries}, battery)
     assert found.violations == ()
     old, new = (
         [at for at, function in modbus_requests(relay) if function in WRITES]
@@ -134,7 +134,7 @@ def assert_fenced(pair: Pair) -> None:
     }
     seen = [
         epochs[str(entry.message_id).split(".", maxsplit=1)[0]]
-        for entry in site.charger("a").log.entries
+        for entry in site.charger("a").wire_log.entries
         if entry.direction == "in" and entry.action in CONTROL_ACTIONS
     ]
     assert seen == sorted(seen)
