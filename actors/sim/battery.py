@@ -7,7 +7,7 @@ and to write down each frame with its transaction id.
 import asyncio
 import contextlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from pymodbus.exceptions import ModbusIOException
@@ -76,6 +76,8 @@ class SimBattery:
         self.name = profile.name
         self.wire_log = WireLog() if wire_log is None else wire_log
         self.now_s: Callable[[], float] = steady_s
+        self.struck: Callable[[int], Iterable[str]] = lambda _: ()
+        """Returns the quirks that it has for one request, by its function code."""
         self.slow_s = 2.0
         self.connections = 0
         self._speed = speed
@@ -207,7 +209,7 @@ class SimBattery:
     ) -> None:
         self._log("in", request, _told(request))
         await self._notify()
-        quirks = self._quirks
+        quirks = self._quirks | set(self.struck(request.function_code))
         if "drop_connection" in quirks:
             writer.transport.abort()
         elif request.dev_id == self.unit and "silent" not in quirks:

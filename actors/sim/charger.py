@@ -7,7 +7,7 @@ import asyncio
 import base64
 import contextlib
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -46,6 +46,8 @@ class SimCharger:
         self.setup = setup
         self.wire_log = log or WireLog()
         self.quirks = Quirks(setup.quirks)
+        self.struck: Callable[[str], Iterable[str]] = lambda _: ()
+        """Returns the quirks that it has for one message that it gets, by the message's action."""
         self.connected = asyncio.Event()
         self.booted = asyncio.Event()
         outbox = Outbox()
@@ -61,6 +63,7 @@ class SimCharger:
             booted=self.booted,
             accepted=self._accepted,
             look=self._look,
+            struck=self._struck,
         )
         self._conversation: Conversation | None = None
         self._reachable = asyncio.Event()
@@ -143,6 +146,9 @@ class SimCharger:
                 self._watchers.remove(watcher)
                 if not waiting.done():
                     waiting.set_result(None)
+
+    def _struck(self, action: str) -> Iterable[str]:
+        return self.struck(action)
 
     def _reset(self, reason: str) -> None:
         self.booted.clear()

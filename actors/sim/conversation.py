@@ -117,7 +117,11 @@ class Conversation:
     # --- answering
 
     async def _take(self, request: Request) -> None:
-        """Answer a CALL, in the manner of the quirks."""
+        """Answer a CALL, in the manner of the quirks and of those that it has for this message."""
+        with self._parts.quirks.for_now(self._parts.struck(request.action)):
+            await self._answer(request)
+
+    async def _answer(self, request: Request) -> None:
         quirks, pace = self._parts.quirks, self._parts.setup.pace
         control = request.action in CONTROL
         if control and Quirk.SILENT in quirks:

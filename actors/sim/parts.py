@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import attrs
@@ -20,6 +20,7 @@ PROTOCOL = "ocpp1.6"
 class Parts:
     """``booted`` is set from an accepted BootNotification to the next restart.
 
+    ``struck`` returns the quirks that it has for one message, by the message's action.
     ``accepted`` is called with the answer to a BootNotification, ``look`` whenever something may
     have changed.
     """
@@ -33,6 +34,7 @@ class Parts:
     booted: asyncio.Event
     accepted: Callable[[Mapping[str, Any]], None]
     look: Callable[[], None]
+    struck: Callable[[str], Iterable[str]]
 
     def write(
         self, direction: Direction, message_id: str | None, action: str | None, payload: object

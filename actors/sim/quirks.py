@@ -1,8 +1,9 @@
 """What a simulated charge point can do wrong, by name; each was seen in the field."""
 
+import contextlib
 import difflib
 import enum
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Final
 
@@ -91,6 +92,16 @@ class Quirks:
 
     def __contains__(self, quirk: Quirk) -> bool:
         return quirk in self._active
+
+    @contextlib.contextmanager
+    def for_now(self, names: Iterable[str]) -> Iterator[None]:
+        """Misbehave in further ways for a while."""
+        more = {quirk_named(name) for name in names} - self._active
+        self._active |= more
+        try:
+            yield
+        finally:
+            self._active -= more
 
     def add(self, name: str) -> Quirk:
         """Begin to misbehave."""

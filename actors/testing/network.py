@@ -11,11 +11,16 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Final, TypeAlias, cast
 
+from actors.testing.wire import Piece
+
 _HOST: Final = "127.0.0.1"
 _FIRST_PORT: Final = 50_000
 _DELAY_S: Final = (0.000_2, 0.002)
 
 Address: TypeAlias = tuple[str, int]
+Way: TypeAlias = Callable[[bytes], list[Piece]]
+Ways: TypeAlias = tuple[Way, Way]
+"""What becomes of bytes from who connected, and of those that come back."""
 Factory: TypeAlias = Callable[[], asyncio.BaseProtocol]
 
 
@@ -36,10 +41,12 @@ class MemoryTransport(asyncio.Transport):
         self._on_way: deque[bytes | None] = deque()
         self._arrived: deque[bytes | None] = deque()
         self._free_at_s = 0.0
+        self._tap: Way | None = None
 
-    def join(self, peer: "MemoryTransport") -> None:
-        """Be connected."""
+    def join(self, peer: "MemoryTransport", tap: Way | None) -> None:
+        """Be connected; what is sent goes through ``tap``."""
         self._peer = peer
+        self._tap = tap
 
     def begin(self, factory: Factory) -> asyncio.BaseProtocol:
         """Make a protocol and tell it that the connection is there. The own loop's turn."""
@@ -140,15 +147,31 @@ class MemoryTransport(asyncio.Transport):
 
     def _send(self, data: bytes | None) -> None:
         """Let bytes, or for None an end of them, arrive at the other end, in order."""
+        if data is None or self._tap is None:
+            self._carry(data, 0.0)
+            return
+        for piece in self._tap(data):
+            self._carry(piece.data, piece.delay_s)
+            if piece.cuts:
+                self._cut()
+
+    def _carry(self, data: bytes | None, delay_s: float) -> None:
         peer = self._peer
         if peer is None:
             raise RuntimeError("the connection is not made yet")
         if peer.loop.is_closed():
             return
-        at_s = max(peer.loop.time() + self._network.delay_s(), self._free_at_s)
+        at_s = max(peer.loop.time() + self._network.delay_s(), self._free_at_s) + delay_s
         self._free_at_s = at_s
         self._on_way.append(data)
         peer.loop.call_at(at_s, self._deliver, peer)
+
+    def _cut(self) -> None:
+        """Reset the connection from in between, behind what is on its way."""
+        peer = self._peer
+        if peer is not None and not peer.loop.is_closed():
+            peer.loop.call_at(self._free_at_s, peer.reset)
+        self._network.soon(self.loop, self.reset)
 
     def _deliver(self, peer: "MemoryTransport") -> None:
         peer._arrived.append(self._on_way.popleft())  # noqa: SLF001 - the other end
@@ -225,7 +248,12 @@ class Network:
         self._random = random.Random(f"network {seed}")
         self._listeners: dict[int, tuple[MemoryServer, Factory]] = {}
         self._transports: list[MemoryTransport] = []
+        self._taps: dict[int, Callable[[], Ways]] = {}
         self._ports = _FIRST_PORT
+
+    def tap(self, port: int, tap: Callable[[], Ways]) -> None:
+        """Let what is sent over each connection to a port go through a tap of its own."""
+        self._taps[port] = tap
 
     def delay_s(self) -> float:
         """Return how long bytes are on their way."""
@@ -280,10 +308,12 @@ class Network:
         if port not in self._listeners:
             raise ConnectionRefusedError(111, "connection refused")
         server, accept = self._listeners[port]
+        tap = self._taps.get(port)
+        ways = (None, None) if tap is None else tap()
         near = MemoryTransport(self, loop, (_HOST, self.free_port()))
         far = MemoryTransport(self, server.get_loop(), server.address)
-        far.join(near)
-        near.join(far)
+        near.join(far, ways[0])
+        far.join(near, ways[1])
         self._transports += [near, far]
         far.loop.call_soon(far.begin, accept)
         return near, near.begin(factory)

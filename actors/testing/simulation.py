@@ -9,11 +9,11 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Self, TypeAlias
+from typing import Any, Self
 
 import attrs
 
-from actors.adapters import option_types, register_profile
+from actors.adapters import option_types
 from actors.clock import Clocks
 from actors.environment import read_site
 from actors.ids import Ids
@@ -21,31 +21,28 @@ from actors.reading import VOCABULARY, Reader
 from actors.running import Running
 from actors.runtime import Seams
 from actors.sim.battery import SimBattery
-from actors.sim.charger import ChargerSetup, SimCharger
-from actors.sim.setup import Pace
+from actors.sim.charger import SimCharger
 from actors.sim.timetable import Arrival
 from actors.sim.wirelog import WireLog
 from actors.standing import PlanStart
 from actors.store import Store, open_store
 from actors.system import ActorSystem
-from actors.testing.crashes import Crash, Crashed, CrashingLink, CrashingStore, Point
+from actors.testing.crashes import Crash, Crashed, CrashingLink, Point
+from actors.testing.devices import Device, Devices
+from actors.testing.faults import Faults
 from actors.testing.promises import CONTROL_ACTIONS, WRITES, Judgement, judge
 from actors.testing.seeded import SeededRuntime, World
+from actors.testing.struck import StruckStore
 from engine.adapters.base import Link
-from engine.adapters.modbus import ModbusOptions
-from engine.adapters.ocpp16 import OcppOptions
 from engine.codec import Codec, Record, Row
 from engine.config import Site
 from engine.errors import EngineClosed, UsageError
 from engine.types import US_PER_S, AssetId, from_us, to_us
 from engine.verification import Verification
 
-Device: TypeAlias = SimCharger | SimBattery
-
 _CLOSE_S = 10.0
 _STANDING_S = 20.0  # the engine waits 10 s at most for devices to report
 _LOOK_S = 0.5
-_PACE = Pace(tick_s=0.5, reconnect_s=0.2, reconnect_most_s=2.0)
 
 
 class Simulation(ActorSystem):
@@ -75,6 +72,7 @@ class Simulation(ActorSystem):
         if site.ocpp is not None:
             port = site.ocpp.port or self.world.network.free_port()
             simulated = attrs.evolve(simulated, ocpp=attrs.evolve(site.ocpp, port=port))
+        self.faults = Faults(self.world.time.now_us, seed)
         self.crash = Crash(self._die, self._control_frames)
         self._simulated = simulated
         self._start = start or PlanStart()
@@ -85,8 +83,9 @@ class Simulation(ActorSystem):
         self._store: Store | None = None
         self._clocks = Clocks(self.world.time)
         self._device_loop = self.world.loop()
-        self.devices: dict[str, Device] = {}
-        self._begin(arrivals or {})
+        made = Devices(simulated, self.world, self._device_loop, self.faults)
+        made.begin(arrivals or {}, lambda: from_us(self._clocks.now().plan_us))
+        self.devices: Mapping[str, Device] = made.by_asset
         super().__init__(self._opened())
 
     @classmethod
@@ -151,7 +150,7 @@ class Simulation(ActorSystem):
 
     def _in_front(self, store: Store) -> Store:
         self._store = store
-        return CrashingStore(store, crash=self.crash)
+        return StruckStore(store, crash=self.crash, faults=self.faults, time=self.world.time)
 
     def _wrapped(self, link: Link) -> Link:
         return CrashingLink(link, self.crash)
@@ -226,52 +225,6 @@ class Simulation(ActorSystem):
             raise UsageError(f"{asset_id} is no battery")
         return device
 
-    def _begin(self, arrivals: Mapping[str, tuple[Arrival, ...]]) -> None:
-        points: dict[str, SimCharger] = {}
-        connectors = _connectors(self._simulated)
-        for asset in self._simulated.assets:
-            asset_id, own = asset.rules.asset_id, asset.options
-            if isinstance(own, OcppOptions):
-                if own.charge_point not in points:
-                    setup = self._setup(own, connectors[own.charge_point])
-                    setup = attrs.evolve(setup, arrivals=arrivals.get(own.charge_point, ()))
-                    points[own.charge_point] = self._charger(setup)
-                self.devices[asset_id] = points[own.charge_point]
-            elif isinstance(own, ModbusOptions):
-                self.devices[asset_id] = self._battery(own)
-        self.world.turns.settle()
-
-    def _setup(self, own: OcppOptions, connectors: int) -> ChargerSetup:
-        port = 0 if self._simulated.ocpp is None else self._simulated.ocpp.port
-        return ChargerSetup(
-            own.charge_point,
-            f"ws://127.0.0.1:{port}",
-            lambda: from_us(self.world.time.wall_us()),
-            connectors=connectors,
-            password=own.password or os.environ.get(own.password_env or ""),
-            seed=self.world.seed,
-            plan_now=lambda: from_us(self._clocks.now().plan_us),
-            pace=_PACE,
-        )
-
-    def _charger(self, setup: ChargerSetup) -> SimCharger:
-        made: list[SimCharger] = []
-
-        async def life() -> None:
-            made.append(SimCharger(setup, WireLog(wall_us=self.world.time.wall_us)))
-            await made[0].run()
-
-        self._device_loop.submit(life())
-        self.world.turns.settle(lambda: bool(made))
-        return made[0]
-
-    def _battery(self, own: ModbusOptions) -> SimBattery:
-        log = WireLog(wall_us=self.world.time.wall_us)
-        battery = SimBattery(register_profile(own.profile), own.unit, wire_log=log)
-        battery.now_s = lambda: self.world.time.device_us / US_PER_S
-        self._device_loop.submit(battery.start(own.host, own.port))
-        return battery
-
     # --- what is promised
 
     def _control_frames(self) -> int:
@@ -309,16 +262,6 @@ class Simulation(ActorSystem):
     def verified(self) -> Verification:
         """Return what is wrong with the store."""
         return Reader(self._kept, Codec(VOCABULARY)).verify()
-
-
-def _connectors(site: Site) -> Mapping[str, int]:
-    """Return the highest connector of each charge point that the site names."""
-    most: dict[str, int] = {}
-    for asset in site.assets:
-        own = asset.options
-        if isinstance(own, OcppOptions):
-            most[own.charge_point] = max(own.connector, most.get(own.charge_point, 0))
-    return most
 
 
 def _heartbeats(battery: SimBattery) -> frozenset[int]:

@@ -13,6 +13,7 @@ from engine.types import US_PER_S
 
 Ts = TypeVarTuple("Ts")
 
+_PATIENCE = 3
 _RESOLUTION_S = 0.000_000_1
 
 
@@ -127,9 +128,10 @@ class SteppedLoop(LoopThread):
         """Cancel all tasks, let them end and close the loop."""
         del timeout_s
         if not self.loop.is_closed():
-            for task in sorted(asyncio.all_tasks(self.loop), key=asyncio.Task.get_name):
-                task.cancel()
-            while self.loop.step():
-                pass
+            for _ in range(_PATIENCE):  # some begin to close something in an orderly manner
+                for task in sorted(asyncio.all_tasks(self.loop), key=asyncio.Task.get_name):
+                    task.cancel()
+                while self.loop.step():
+                    pass
             self.loop.close()
         return True

@@ -1,0 +1,75 @@
+"""A tap on a connection: it strikes messages on their way with the faults of the wire."""
+
+from collections.abc import Callable, Collection
+
+import attrs
+
+from actors.testing.faults import WIRE, Direction, Fault, Faults
+from actors.testing.frames import Message, Splitter
+
+
+@attrs.frozen
+class Piece:
+    """Bytes to pass on after ``delay_s``; with ``cuts`` the connection ends behind them."""
+
+    data: bytes
+    delay_s: float = 0.0
+    cuts: bool = False
+
+
+def _is_wire(fault: Fault) -> bool:
+    return fault.kind in WIRE
+
+
+class Tap:
+    """Both directions of one connection. ``assets`` tells whose it is, as far as that is known."""
+
+    def __init__(
+        self, splitter: Splitter, faults: Faults, assets: Callable[[], Collection[str]]
+    ) -> None:
+        """Pass everything on."""
+        self._splitter = splitter
+        self._faults = faults
+        self._assets = assets
+        self._held: dict[Direction, bytes] = {"in": b"", "out": b""}
+        self._is_half_open = False
+
+    def through(self, direction: Direction, data: bytes) -> list[Piece]:
+        """Return what becomes of bytes on their way; nothing while a message is not complete."""
+        pieces: list[Piece] = []
+        for message in self._splitter.feed(direction, data):
+            pieces += self._pass(direction, message)
+        return pieces
+
+    def _pass(self, direction: Direction, message: Message) -> list[Piece]:
+        if self._is_half_open:
+            return []
+        fault = None
+        if message.action is not None:
+            assets = self._assets()
+            fault = self._faults.strike(_is_wire, assets, direction, message.action)
+        if fault is not None:
+            return self._struck(direction, message, fault)
+        held, self._held[direction] = self._held[direction], b""
+        return [Piece(message.raw + held)]
+
+    def _struck(self, direction: Direction, message: Message, fault: Fault) -> list[Piece]:
+        raw = message.raw
+        if fault.kind == "reorder":
+            self._held[direction] += raw
+        self._is_half_open = fault.kind == "half_open"
+        pieces = {
+            "delay": Piece(raw, fault.seconds),
+            "duplicate": Piece(raw + raw),
+            "garbage": Piece(_garbage(message)),
+            "cut": Piece(raw[: len(raw) // 2], cuts=True),
+        }
+        found = pieces.get(fault.kind)
+        return [] if found is None else [found]
+
+
+def _garbage(message: Message) -> bytes:
+    """Return a message whose content makes no sense; its frame is whole."""
+    start, end = message.body.start, message.body.stop
+    spoilt = bytes(byte ^ 0x15 for byte in message.raw[start:end])
+    return message.raw[:start] + spoilt + message.raw[end:]
