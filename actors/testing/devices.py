@@ -86,6 +86,10 @@ class Devices:
                     self.by_asset |= dict.fromkeys(assets, charger)
         self.world.turns.settle()
 
+    def logs(self) -> list[WireLog]:
+        """Return each device's wire log."""
+        return list({id(one): one.wire_log for one in self.by_asset.values()}.values())
+
     def _connectors(self) -> Mapping[str, int]:
         """Return the highest connector of each charge point that the site names."""
         most: dict[str, int] = {}

@@ -6,7 +6,8 @@ libraries; and the devices speak the real protocols. Only threads, sockets and c
 
 import contextlib
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
@@ -30,16 +31,20 @@ from actors.system import ActorSystem
 from actors.testing.crashes import Crash, Crashed, CrashingLink, Point
 from actors.testing.devices import Device, Devices
 from actors.testing.faults import Faults
+from actors.testing.faulty_store import FaultyStore
 from actors.testing.promises import CONTROL_ACTIONS, WRITES, Judgement, judge
 from actors.testing.seeded import SeededRuntime, World
 from actors.testing.struck import StruckStore
+from actors.testing.witness import Witness
 from engine.adapters.base import Link
+from engine.asset import AssetState
 from engine.codec import Codec, Record, Row
 from engine.config import Site
 from engine.errors import EngineClosed, UsageError
 from engine.types import US_PER_S, AssetId, from_us, to_us
 from engine.verification import Verification
 
+_CONTROL = CONTROL_ACTIONS | WRITES
 _CLOSE_S = 10.0
 _STANDING_S = 20.0  # the engine waits 10 s at most for devices to report
 _LOOK_S = 0.5
@@ -68,12 +73,14 @@ class Simulation(ActorSystem):
         ``arrivals`` are the vehicles that come, by charge point.
         """
         self.world = World(seed)
+        self._frames = _Frames()
         simulated = attrs.evolve(site, store_url=f"memory:{os.urandom(8).hex()}")
         if site.ocpp is not None:
             port = site.ocpp.port or self.world.network.free_port()
             simulated = attrs.evolve(simulated, ocpp=attrs.evolve(site.ocpp, port=port))
         self.faults = Faults(self.world.time.now_us, seed)
-        self.crash = Crash(self._die, self._control_frames)
+        self.witness = Witness(Codec(VOCABULARY))
+        self.crash = Crash(self._die, self._frames.seen)
         self._simulated = simulated
         self._start = start or PlanStart()
         self._snapshot_every = snapshot_every
@@ -86,6 +93,8 @@ class Simulation(ActorSystem):
         made = Devices(simulated, self.world, self._device_loop, self.faults)
         made.begin(arrivals or {}, lambda: from_us(self._clocks.now().plan_us))
         self.devices: Mapping[str, Device] = made.by_asset
+        self._frames.logs = made.logs()
+        self.world.turns.add(self, lambda: self.witness.look(self._board))
         super().__init__(self._opened())
 
     @classmethod
@@ -140,7 +149,11 @@ class Simulation(ActorSystem):
         self._engines += 1
         ids = Ids(f"engine-{self._engines}")
         injected = (Clocks(self.world.time), self._runtime_of, ids, None)
-        return Running.open(self._simulated, injected, self._start)
+        return Running.open(self._simulated, injected, self._start, self.witness.heard)
+
+    def _board(self) -> Mapping[AssetId, AssetState]:
+        running: Running | None = getattr(self, "_engine", None)
+        return {} if running is None or self.crash.happened else running.assembly.board
 
     def _runtime_of(self, clocks: Clocks) -> SeededRuntime:
         seams = Seams(self._in_front, self._wrapped, snapshot_every=self._snapshot_every)
@@ -150,7 +163,8 @@ class Simulation(ActorSystem):
 
     def _in_front(self, store: Store) -> Store:
         self._store = store
-        return StruckStore(store, crash=self.crash, faults=self.faults, time=self.world.time)
+        watched = _Watched(store, witness=self.witness)
+        return StruckStore(watched, crash=self.crash, faults=self.faults, time=self.world.time)
 
     def _wrapped(self, link: Link) -> Link:
         return CrashingLink(link, self.crash)
@@ -227,18 +241,21 @@ class Simulation(ActorSystem):
 
     # --- what is promised
 
-    def _control_frames(self) -> int:
-        """Return how many control frames the devices have received."""
-        return sum(
-            entry.direction == "in" and entry.action in (CONTROL_ACTIONS | WRITES)
-            for log in self._logs()
-            for entry in log.entries
-        )
+    def assert_promises(self) -> Counter[str]:
+        """Hold the whole run against what is promised; return how much was looked at.
 
-    def _logs(self) -> Iterable[WireLog]:
-        seen = {id(one): one for one in self.devices.values()}
-        for device in seen.values():
-            yield device.wire_log
+        The engine may run on; what it has not finished is judged as far as it is.
+
+        Raises:
+            AssertionError: it names each promise that was broken, and where.
+        """
+        judgement, witness = self.judged(), self.witness
+        broken = [*judgement.violations, *witness.violations]
+        broken += (str(one) for one in self.verified().problems)
+        if broken:
+            raise AssertionError("\n".join(broken))
+        counts = judgement.counts + Counter({"states compared": witness.compared})
+        return counts + Counter({"notices": witness.told, "faults": len(self.faults.injected)})
 
     def judged(self) -> Judgement:
         """Hold the log against what the devices saw."""
@@ -262,6 +279,37 @@ class Simulation(ActorSystem):
     def verified(self) -> Verification:
         """Return what is wrong with the store."""
         return Reader(self._kept, Codec(VOCABULARY)).verify()
+
+
+@attrs.define
+class _Watched(FaultyStore):
+    """A store whose commits have a witness."""
+
+    witness: Witness = attrs.field(kw_only=True)
+
+    def append(self, rows: Sequence[Row]) -> Sequence[int]:
+        """Store."""
+        positions = super().append(rows)
+        self.witness.committed(rows, positions)
+        return positions
+
+
+@attrs.define
+class _Frames:
+    """Counts the control frames that the devices have received."""
+
+    logs: Sequence[WireLog] = ()
+    _places: list[int] = attrs.field(factory=list)
+    _count: int = 0
+
+    def seen(self) -> int:
+        """Return how many there are so far."""
+        self._places = self._places or [0] * len(self.logs)
+        for number, log in enumerate(self.logs):
+            for entry in log.entries[self._places[number] :]:
+                self._count += entry.direction == "in" and entry.action in _CONTROL
+            self._places[number] = len(log.entries)
+        return self._count
 
 
 def _heartbeats(battery: SimBattery) -> frozenset[int]:
