@@ -13,12 +13,12 @@ from actors.sim.charger import ChargerSetup, SimCharger
 from actors.sim.setup import Pace
 from actors.sim.timetable import Arrival
 from actors.sim.wirelog import WireLog
-from actors.testing.faults import Fault, Faults
+from actors.testing.faults import Fault
 from actors.testing.frames import ModbusSplitter, OcppSplitter
 from actors.testing.network import Ways
-from actors.testing.seeded import World
 from actors.testing.stepped import SteppedLoop
 from actors.testing.wire import Tap
+from actors.testing.world import World
 from engine.adapters.modbus import ModbusOptions
 from engine.adapters.ocpp16 import OcppOptions
 from engine.config import Site
@@ -56,7 +56,6 @@ class Devices:
     site: Site
     world: World
     loop: SteppedLoop
-    faults: Faults
     by_asset: dict[str, Device] = attrs.field(factory=dict)
     _assets_of: dict[str, list[str]] = attrs.field(factory=dict)
 
@@ -116,7 +115,7 @@ class Devices:
         made: list[SimCharger] = []
 
         def struck(action: str) -> Collection[str]:
-            fault = self.faults.strike(_is_of_device, assets, "in", action)
+            fault = self.world.faults.strike(_is_of_device, assets, "in", action)
             if fault is not None and fault.kind == "reboot":
                 self.loop.submit(made[0].reboot())
             return _quirks(fault, _CHARGERS)
@@ -133,7 +132,9 @@ class Devices:
 
     def _ocpp_tap(self) -> Ways:
         splitter = OcppSplitter()
-        tap = Tap(splitter, self.faults, lambda: self._assets_of.get(splitter.identity or "", ()))
+        tap = Tap(
+            splitter, self.world.faults, lambda: self._assets_of.get(splitter.identity or "", ())
+        )
         return lambda data: tap.through("out", data), lambda data: tap.through("in", data)
 
     # --- batteries
@@ -144,13 +145,13 @@ class Devices:
         battery.now_s = lambda: self.world.time.device_us / US_PER_S
 
         def struck(function: int) -> Collection[str]:
-            fault = self.faults.strike(_is_of_device, (asset_id,), "in", function)
+            fault = self.world.faults.strike(_is_of_device, (asset_id,), "in", function)
             if fault is not None and fault.kind == "reboot":
                 battery.hang_up()
             return _quirks(fault, _BATTERIES)
 
         def tapped() -> Ways:
-            tap = Tap(ModbusSplitter(), self.faults, lambda: (asset_id,))
+            tap = Tap(ModbusSplitter(), self.world.faults, lambda: (asset_id,))
             return lambda data: tap.through("in", data), lambda data: tap.through("out", data)
 
         battery.struck = struck

@@ -11,9 +11,8 @@ from actors.clock import Clocks
 from actors.pool import SeededPool
 from actors.runtime import Part, Runtime, Seams
 from actors.testing.crashes import Crashed
-from actors.testing.network import Network
 from actors.testing.stepped import SteppedLoop
-from actors.testing.turns import ManualTime, Turns
+from actors.testing.world import World
 from actors.wakeups import Wakeups
 from engine.bus import EventBus
 
@@ -35,27 +34,6 @@ class Stepped(Protocol):
 
     def due_us(self) -> int | None:
         """Return when there will be something to do (device clock), null where nobody knows."""
-
-
-@attrs.frozen
-class World:
-    """What engines and devices of one run share: time, turns, a network, a seed."""
-
-    seed: int
-    time: ManualTime = attrs.field(factory=ManualTime)
-    turns: Turns = attrs.field(init=False)
-    network: Network = attrs.field(init=False)
-
-    def __attrs_post_init__(self) -> None:
-        """Draw everything from the seed."""
-        object.__setattr__(self, "turns", Turns(self.time, self.seed))
-        object.__setattr__(self, "network", Network(self.seed))
-
-    def loop(self) -> SteppedLoop:
-        """Return a loop that has its turns."""
-        made = SteppedLoop(self.time, self.network)
-        self.turns.add(made, made.loop.step, made.loop.due_us)
-        return made
 
 
 @attrs.frozen(kw_only=True)

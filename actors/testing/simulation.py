@@ -30,12 +30,12 @@ from actors.store import Store, open_store
 from actors.system import ActorSystem
 from actors.testing.crashes import Crash, Crashed, CrashingLink, Point
 from actors.testing.devices import Device, Devices
-from actors.testing.faults import Faults
 from actors.testing.faulty_store import FaultyStore
 from actors.testing.promises import CONTROL_ACTIONS, WRITES, Judgement, judge
-from actors.testing.seeded import SeededRuntime, World
+from actors.testing.seeded import SeededRuntime
 from actors.testing.struck import StruckStore
 from actors.testing.witness import Witness
+from actors.testing.world import World
 from engine.adapters.base import Link
 from engine.asset import AssetState
 from engine.codec import Codec, Record, Row
@@ -61,7 +61,7 @@ class Simulation(ActorSystem):
     def __init__(
         self,
         site: Site,
-        seed: int = 0,
+        seed: int | World = 0,
         *,
         start: PlanStart | None = None,
         arrivals: Mapping[str, tuple[Arrival, ...]] | None = None,
@@ -69,16 +69,16 @@ class Simulation(ActorSystem):
     ) -> None:
         """Let the devices run, and open an engine.
 
+        ``seed`` is a number, or a world that others are in too.
         ``start`` is where the plan clock starts, and how fast; without one it shows device time.
         ``arrivals`` are the vehicles that come, by charge point.
         """
-        self.world = World(seed)
+        self.world = World(seed) if isinstance(seed, int) else seed
         self._frames = _Frames()
         simulated = attrs.evolve(site, store_url=f"memory:{os.urandom(8).hex()}")
         if site.ocpp is not None:
             port = site.ocpp.port or self.world.network.free_port()
             simulated = attrs.evolve(simulated, ocpp=attrs.evolve(site.ocpp, port=port))
-        self.faults = Faults(self.world.time.now_us, seed)
         self.witness = Witness(Codec(VOCABULARY))
         self.crash = Crash(self._die, self._frames.seen)
         self._simulated = simulated
@@ -90,7 +90,7 @@ class Simulation(ActorSystem):
         self._store: Store | None = None
         self._clocks = Clocks(self.world.time)
         self._device_loop = self.world.loop()
-        made = Devices(simulated, self.world, self._device_loop, self.faults)
+        made = Devices(simulated, self.world, self._device_loop)
         made.begin(arrivals or {}, lambda: from_us(self._clocks.now().plan_us))
         self.devices: Mapping[str, Device] = made.by_asset
         self._frames.logs = made.logs()
@@ -98,7 +98,7 @@ class Simulation(ActorSystem):
         super().__init__(self._opened())
 
     @classmethod
-    def of(cls, file: str | os.PathLike[str], seed: int = 0, **how: Any) -> Self:  # noqa: ANN401 - as above
+    def of(cls, file: str | os.PathLike[str], seed: int | World = 0, **how: Any) -> Self:  # noqa: ANN401 - as above
         """Return the run of a site file."""
         return cls(read_site(Path(file), option_types()), seed, **how)
 
@@ -140,6 +140,11 @@ class Simulation(ActorSystem):
         self.crash.arm(point, nth)
 
     @property
+    def plan_clocks(self) -> Clocks:
+        """Both clocks of the engine that runs, or ran last."""
+        return self._clocks
+
+    @property
     def _running(self) -> Running:
         if self.crash.happened:
             raise EngineClosed("the engine has crashed; restart() opens another")
@@ -164,7 +169,7 @@ class Simulation(ActorSystem):
     def _in_front(self, store: Store) -> Store:
         self._store = store
         watched = _Watched(store, witness=self.witness)
-        return StruckStore(watched, crash=self.crash, faults=self.faults, time=self.world.time)
+        return StruckStore(watched, crash=self.crash, world=self.world)
 
     def _wrapped(self, link: Link) -> Link:
         return CrashingLink(link, self.crash)
@@ -255,7 +260,9 @@ class Simulation(ActorSystem):
         if broken:
             raise AssertionError("\n".join(broken))
         counts = judgement.counts + Counter({"states compared": witness.compared})
-        return counts + Counter({"notices": witness.told, "faults": len(self.faults.injected)})
+        return counts + Counter(
+            {"notices": witness.told, "faults": len(self.world.faults.injected)}
+        )
 
     def judged(self) -> Judgement:
         """Hold the log against what the devices saw."""

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import attrs
 
 from actors.testing.crashes import CrashingStore
-from actors.testing.faults import CLOCK, STORE, Fault, Faults
-from actors.testing.turns import ManualTime
+from actors.testing.faults import CLOCK, STORE, Fault
+from actors.testing.world import World
 from engine.codec import Row
 from engine.errors import StoreUnavailable
 from engine.types import US_PER_S
@@ -24,18 +24,18 @@ def _is_of_clock(fault: Fault) -> bool:
 class StruckStore(CrashingStore):
     """A store whose appends may fail, be slow, or be stored without that being told."""
 
-    faults: Faults = attrs.field(kw_only=True)
-    time: ManualTime = attrs.field(kw_only=True)
+    world: World = attrs.field(kw_only=True)
 
     def append(self, rows: Sequence[Row]) -> Sequence[int]:
         """Store, as far as no fault comes between."""
-        jump = self.faults.strike(_is_of_clock)
+        faults, time = self.world.faults, self.world.time
+        jump = faults.strike(_is_of_clock)
         if jump is not None:
-            self.time.wall_ahead_us += round(jump.seconds * US_PER_S)
-        fault = self.faults.strike(_is_of_store)
+            time.wall_ahead_us += round(jump.seconds * US_PER_S)
+        fault = faults.strike(_is_of_store)
         kind = None if fault is None else fault.kind
         if fault is not None and kind == "slow":
-            self.time.device_us += round(fault.seconds * US_PER_S)
+            time.device_us += round(fault.seconds * US_PER_S)
         elif kind in {"locked", "full"}:
             raise StoreUnavailable(f"the store is {kind}")
         positions = super().append(rows)

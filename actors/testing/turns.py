@@ -117,9 +117,15 @@ class Turns:
                 return False
 
     def _one_turn(self) -> bool:
-        """Give one part that has something to do a turn; return whether there was one."""
+        """Give one part that has something to do a turn; return whether there was one.
+
+        Who comes first is drawn; the others follow in their order.
+        """
         parts = self._parts
-        return any(part.step() for part in self._random.sample(parts, len(parts)))
+        first = int(self._random.random() * len(parts))
+        return any(part.step() for part in parts[first:]) or any(
+            part.step() for part in parts[:first]
+        )
 
     def _moved(self, latest_us: int | None) -> bool:
         """Let time go on to when somebody is due, ``latest_us`` at most; False if nobody was."""

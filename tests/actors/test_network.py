@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from actors.testing.seeded import World
 from actors.testing.stepped import SteppedLoop
+from actors.testing.world import World
 
 
 class Pair:
