@@ -14,7 +14,6 @@ from actors.clock import wall_now
 from actors.exporting import Export
 from actors.reading import Reader
 from engine.adapters.base import AssetView
-from engine.asset import AssetState
 from engine.asset.view import view_of
 from engine.codec import Record
 from engine.errors import UsageError
@@ -120,7 +119,7 @@ class Audit(abc.ABC):
         views = {}
         for asset in reader.assets():
             records = reader.until(asset, until_us)
-            state = asset_state(records, until_us, AssetState(asset))
+            state = asset_state(records, until_us, reader.bases.state(asset))
             if state.rules is not None:
                 view = view_of(state, Instant(until_us, until_us))
                 views[str(asset)] = replace(view, stale=not (view.connected and view.state_known))
@@ -139,7 +138,9 @@ class Audit(abc.ABC):
         return Changes(
             change
             for asset in reader.assets()
-            for change in changes_of(reader.until(asset, end_us), asset, start_us, end_us)
+            for change in changes_of(
+                reader.between(asset, start_us, end_us), reader.bases.state(asset), start_us, end_us
+            )
         )
 
     def why(self, asset: str, time: Time | None = None) -> Explanation:
@@ -155,7 +156,7 @@ class Audit(abc.ABC):
         records = list(reader.until(asset, until_us))
         site = reader.site()
         now = _now(records, _plan_now_us(site) if until_us is None else until_us, site)
-        return explain(records, AssetId(asset), now, _zone(site))
+        return explain(records, reader.bases.state(AssetId(asset)), now, _zone(site))
 
     def export(
         self, path: str | PathLike[str], start: Time | None = None, end: Time | None = None

@@ -3,6 +3,7 @@
 import base64
 import csv
 import io
+import itertools
 import json
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -13,6 +14,8 @@ import msgspec
 
 from actors.store import Progress, Store
 from engine import frames
+from engine.archives import STREAM as ARCHIVE
+from engine.archives import Bases
 from engine.codec import Codec, Record, Row
 from engine.errors import StoreCorrupt, UsageError
 from engine.seals import BEGINNING, STREAM, LogSealed, SealMark, digest_of, parse_mark
@@ -108,10 +111,10 @@ def verify_export(path: Path, codec: Codec, known: Iterable[SealMark] = ()) -> V
 def _part(store: Store, codec: Codec, span: Span) -> _Part:
     """Return which transactions have events in a time: from the first of them to the last."""
     part = _Part()
-    before, position = BEGINNING, 0
+    before, position = _beginning(store, codec, span)
     rows = seals = 0  # since the first that is meant
     found = False
-    for row in store.read_all():
+    for row in store.read_all(position):
         record = codec.decode(row)
         rows += 1
         if row.stream != STREAM or not isinstance(record.event, LogSealed):
@@ -127,6 +130,21 @@ def _part(store: Store, codec: Codec, span: Span) -> _Part:
             rows = seals = 0
         found, before, position = False, mark, row.position or 0
     return part
+
+
+def _beginning(store: Store, codec: Codec, span: Span) -> tuple[SealMark, int]:
+    """Return the seal behind which all rows are there, and its position.
+
+    Raises:
+        UsageError: the time begins before, in what was moved to an archive; names the file.
+    """
+    archived = Bases.of(codec.decode(row).event for row in store.read_stream(ARCHIVE)).archived
+    if archived is None:
+        return BEGINNING, 0
+    if span[0] is not None and span[0] < archived.at_us:
+        raise UsageError(f"that begins in the archive {archived.file}: export it from there")
+    last = next(itertools.islice(store.read_all(), archived.kept.count - 1, None))
+    return archived.mark, last.position or 0
 
 
 def _is_in(at_us: int, start_us: int | None, end_us: int | None) -> bool:

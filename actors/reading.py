@@ -10,8 +10,9 @@ from actors.read_model import ReadModel
 from actors.store import Progress, Store
 from actors.store.tables import open_tables
 from actors.verifying import verify_store
+from engine import archives
 from engine.codec import Codec, Record, Row
-from engine.errors import StoreCorrupt, StoreError, UnknownAsset, UnknownCommand
+from engine.errors import StoreCorrupt, StoreError, UnknownAsset, UnknownCommand, UsageError
 from engine.events import TOPICS
 from engine.history import CommandRecord, Filters, History, histories
 from engine.seals import STREAM as LOG
@@ -25,13 +26,13 @@ SITE: Final = "site"
 
 logger = logging.getLogger("setpoint")
 
-VOCABULARY: Final[dict[str, type]] = {**TOPICS, TOPIC: LogSealed}
+VOCABULARY: Final[dict[str, type]] = {**TOPICS, TOPIC: LogSealed, **archives.TOPICS}
 _ALL: Final = Filters()
 
 
 def is_asset(stream: str) -> bool:
     """Return whether a stream is an asset's."""
-    return stream not in {"", SITE, LOG} and not stream.startswith("sch_")
+    return stream not in {"", SITE, LOG, archives.STREAM} and not stream.startswith("sch_")
 
 
 class Reader:
@@ -42,6 +43,14 @@ class Reader:
         self._store = store
         self._codec = codec
         self._model_url = model_url
+        self._bases: archives.Bases | None = None
+
+    @property
+    def bases(self) -> archives.Bases:
+        """What the log rests on; the beginning of one that was archived is elsewhere."""
+        if self._bases is None:
+            self._bases = archives.Bases.of(one.event for one in self.stream(archives.STREAM))
+        return self._bases
 
     def readable(self, after: int = 0) -> Iterator[Record]:
         """Return all records that can be read; of the others a warning names the row."""
@@ -123,8 +132,11 @@ class Reader:
 
         Raises:
             UnknownAsset: there is no event of it.
+            UsageError: what was known of it then was moved to an archive; names the file.
         """
         known = False
+        if until_us is not None:
+            self._check_reach(asset, until_us)
         for record in self.stream(asset if is_asset(asset) else ""):
             known = True
             if until_us is not None and record.header.at_us > until_us:
@@ -132,6 +144,21 @@ class Reader:
             yield record
         if not known:
             raise UnknownAsset(f"no asset is called {asset!r}")
+
+    def between(self, asset: str, start_us: int, end_us: int) -> Iterator[Record]:
+        """Return what leads to an asset's state at two moments.
+
+        Raises:
+            UnknownAsset: there is no event of it.
+            UsageError: what was known of it at the first was moved to an archive; names the file.
+        """
+        self._check_reach(asset, start_us)
+        return self.until(asset, end_us)
+
+    def _check_reach(self, asset: str, at_us: int) -> None:
+        archived = self.bases.archived
+        if archived is not None and self.bases.covers(AssetId(asset), at_us):
+            raise UsageError(f"what was known of {asset} then is in the archive {archived.file}")
 
     def verify(
         self, known: Sequence[SealMark] = (), progress: Progress | None = None

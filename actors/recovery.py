@@ -12,6 +12,7 @@ import attrs
 from actors.accepted import SCHEDULES, Accepted, decode_accepted
 from actors.reading import Reader, is_asset
 from engine import events
+from engine.archives import Bases
 from engine.asset import AssetState, evolve
 from engine.asset.snapshot import decode
 from engine.codec import Record, Row
@@ -48,15 +49,18 @@ def recover(reader: Reader) -> Recovery:
         StoreCorrupt: a row of the site's own stream cannot be read.
     """
     position = reader.last_position()
+    bases = reader.bases
     versions = reader.last_versions()
     kept = {AssetId(row.stream): row for row in reader.snapshots()}
     schedules = kept.pop(AssetId(SCHEDULES), None)
     accepted = Accepted() if schedules is None else decode_accepted(schedules.state)
+    if accepted.sequence < bases.schedules.sequence:
+        accepted = Accepted(bases.schedules.sequence, bases.schedules.digests)
     assets = {}
     unreadable = {}
     for asset_id, version in _assets(versions):
-        start = _beginning(asset_id, kept.get(asset_id), version)
         try:
+            start = _beginning(bases, asset_id, kept.get(asset_id), version)
             assets[asset_id] = _folded(reader, start, version)
         except StoreCorrupt as error:
             unreadable[asset_id] = str(error)
@@ -76,15 +80,21 @@ def rebuilt(reader: Reader, asset_id: AssetId) -> AssetState:
     Raises:
         StoreCorrupt: a row cannot be read.
     """
-    return _folded(reader, _beginning(asset_id, reader.snapshot(asset_id), None), None)
+    row = reader.snapshot(asset_id)
+    return _folded(reader, _beginning(reader.bases, asset_id, row, None), None)
 
 
-def _beginning(asset_id: AssetId, row: Row | None, version: int | None) -> AssetState:
-    """Return what a snapshot says; nothing if it is of no use, or ahead of its stream."""
+def _beginning(bases: Bases, asset_id: AssetId, row: Row | None, version: int | None) -> AssetState:
+    """Return what a snapshot says; if it is of no use, or ahead of its stream, the stream's base.
+
+    Raises:
+        StoreCorrupt: the base cannot be read.
+    """
+    base = bases.state(asset_id)
     state = None if row is None else decode(row.state)
     if state is None or (version is not None and state.version > version):
-        return AssetState(asset_id)
-    return state
+        return base
+    return max(state, base, key=lambda one: one.version)
 
 
 def _folded(reader: Reader, state: AssetState, version: int | None) -> AssetState:

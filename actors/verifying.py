@@ -7,6 +7,8 @@ from actors.accepted import SCHEDULES, decode_accepted, is_other_version
 from actors.comparing import ReadModelComparison
 from actors.store import Progress, Store
 from engine import events
+from engine.archives import STREAM as ARCHIVE
+from engine.archives import Bases
 from engine.asset import AssetState
 from engine.codec import Codec, Record, Row
 from engine.discrepancy import Discrepancy
@@ -41,10 +43,14 @@ def verify_store(
     """
     kept = {row.stream: row for row in store.snapshots()}
     schedules = kept.pop(SCHEDULES, None)
-    comparisons: list[Comparison] = [SnapshotComparison(kept.values()), _Schedules(schedules)]
+    bases = Bases.of(codec.decode(row).event for row in store.read_stream(ARCHIVE))
+    comparisons: list[Comparison] = [
+        SnapshotComparison(_that_count(kept.values(), bases)),
+        _Schedules(schedules, bases),
+    ]
     if model_url is not None:
         comparisons.append(ReadModelComparison(model_url, store, codec))
-    verifier = Verifier(codec, known=known, comparisons=comparisons)
+    verifier = Verifier(codec, known=known, comparisons=comparisons, bases=bases)
     total = store.last_position()
     for done, row in enumerate(store.read_all()):
         verifier.feed(row)
@@ -53,12 +59,18 @@ def verify_store(
     return verifier.finish()
 
 
+def _that_count(rows: Iterable[Row], bases: Bases) -> Iterator[Row]:
+    """Yield the snapshots that are newer than what was moved to an archive."""
+    begins = bases.begins()
+    return (row for row in rows if row.version > begins.get(row.stream, 0))
+
+
 class _Schedules:
     """Compares the snapshot of the accepted schedules with their events."""
 
-    def __init__(self, row: Row | None) -> None:
-        self._row = row
-        self._digests: dict[str, bytes] = {}
+    def __init__(self, row: Row | None, bases: Bases) -> None:
+        self._row = None if row is None or row.version < bases.schedules.sequence else row
+        self._digests = dict(bases.schedules.digests)
         self._in_force: dict[AssetId, str] = {}
 
     def recorded(self, record: Record, state: AssetState | None) -> Iterable[Discrepancy]:

@@ -31,6 +31,7 @@ VERBS: Final = {
     "verify": ("actors.cli.verify", "Check a store against its seals; name what is wrong."),
     "export": ("actors.cli.export", "Write a part of the log with its seals to a file."),
     "rebuild": ("actors.cli.rebuild", "Make the read model anew from the log."),
+    "archive": ("actors.cli.archive", "Move the oldest part of the log to a file."),
     "backup": ("actors.cli.backup", "Copy a live store, consistently."),
     "sim": ("actors.cli.sim", "Simulate a charger or a battery over a real socket."),
     "bench": ("actors.cli.bench", "Measure, each figure beside its limit."),

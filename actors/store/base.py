@@ -31,6 +31,17 @@ class Store(Protocol):
         """
         ...
 
+    def archive(self, rows: Sequence[Row], moved: Sequence[tuple[int, int]]) -> None:
+        """Store rows, and take out those at the positions in ``moved``, in one transaction.
+
+        ``moved`` are ranges, first and last position of each.
+
+        Raises:
+            VersionConflict: one of the rows is there already.
+            StoreUnavailable: locked, full or gone; nothing was changed, or it is not known.
+        """
+        ...
+
     def read_all(self, after: int = 0) -> Iterator[Row]:
         """Return all rows behind a position, in the order of the log."""
         ...

@@ -229,6 +229,20 @@ class PostgresStore:
             raise
         return positions
 
+    def archive(self, rows: Sequence[Row], moved: Sequence[tuple[int, int]]) -> None:
+        """See `Store`."""
+        insert = SQL(
+            "INSERT INTO {} (originator_id, originator_version, topic, state) VALUES (%s,%s,%s,%s)"
+        ).format(self._table)
+        delete = SQL("DELETE FROM {} WHERE notification_id BETWEEN %s AND %s").format(self._table)
+        with translated(), self._datastore.transaction(commit=True) as cursor:
+            for statement in self._recorder.lock_table_statements:
+                cursor.execute(statement)
+            for row in rows:
+                cursor.execute(insert, (row.stream, row.version, row.topic, row.state))
+            for first_last in moved:
+                cursor.execute(delete, first_last)
+
     def save_snapshots(self, rows: Sequence[Row]) -> None:
         """See `Store`."""
         streams = [row.stream for row in rows]
@@ -329,10 +343,10 @@ class PostgresStore:
                     break
                 batch.append(row)
                 if len(batch) == PAGE:
-                    copy.append(batch)
+                    copy.copy(batch)
                     progress(row.position or 0, last)
                     batch = []
-            copy.append(batch)
+            copy.copy(batch)
             copy.save_snapshots(list(self.snapshots()))
             progress(last, last)
         finally:

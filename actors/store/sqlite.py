@@ -127,6 +127,25 @@ class SqliteStore:
         with _translated():
             return self._recorder.insert_events(stored) or ()
 
+    def copy(self, rows: Sequence[Row]) -> None:
+        """Store rows of another store at the positions that they have there."""
+        kept = [(row.position, row.stream, row.version, row.topic, row.state) for row in rows]
+        table = self._recorder.events_table_name
+        with _translated(), self._datastore.transaction(commit=True) as cursor:
+            cursor.executemany(
+                f"INSERT INTO {table} (rowid, originator_id, originator_version, topic, state) "  # noqa: S608 - the library's own table name
+                "VALUES (?,?,?,?,?)",
+                kept,
+            )
+
+    def archive(self, rows: Sequence[Row], moved: Sequence[tuple[int, int]]) -> None:
+        """See `Store`. The file keeps its size; the room is used again."""
+        table = self._recorder.events_table_name
+        stored = [(row.stream, row.version, row.topic, row.state) for row in rows]
+        with _translated(), self._datastore.transaction(commit=True) as cursor:
+            cursor.executemany(f"INSERT INTO {table} VALUES (?,?,?,?)", stored)  # noqa: S608 - likewise
+            cursor.executemany(f"DELETE FROM {table} WHERE rowid BETWEEN ? AND ?", moved)  # noqa: S608 - likewise
+
     def read_all(self, after: int = 0) -> Iterator[Row]:
         """See `Store`."""
         while True:

@@ -48,6 +48,10 @@ class FaultyStore:
             raise StoreUnavailable("the answer was lost")
         return positions
 
+    def archive(self, rows: Sequence[Row], moved: Sequence[tuple[int, int]]) -> None:
+        """As the store."""
+        self.inner.archive(rows, moved)
+
     def read_all(self, after: int = 0) -> Iterator[Row]:
         """As the store."""
         return self.inner.read_all(after)

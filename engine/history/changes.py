@@ -59,14 +59,14 @@ class Changes(tuple[Change, ...]):
 
 
 def changes_of(
-    records: Iterable[Record], asset_id: AssetId, start_us: int, end_us: int
+    records: Iterable[Record], start: AssetState, start_us: int, end_us: int
 ) -> Iterator[Change]:
     """Yield what changed of an asset behind ``start_us`` and up to ``end_us`` (plan clock).
 
-    ``records`` are its stream from the first event on. What is not recorded, such as the last sign
-    of life and the measured power, is left out.
+    ``records`` are its stream behind ``start``, which is blank where that is its first event. What
+    is not recorded, such as the last sign of life and the measured power, is left out.
     """
-    state = AssetState(asset_id)
+    state = start
     before: Mapping[str, object] | None = None
     latest: Mapping[str, object] = {}
     made: dict[str, Record] = {}
@@ -85,7 +85,7 @@ def changes_of(
         if before is not None and before[name] != latest[name]:
             header = record.header
             yield Change(
-                asset_id,
+                start.asset_id,
                 name,
                 before[name],
                 latest[name],

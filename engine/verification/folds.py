@@ -1,5 +1,7 @@
 """What is promised of each asset's events: they fold, and what is over stays over."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Final, get_args
 
 from engine import events
@@ -20,9 +22,9 @@ _OF_THE_SITE: Final = frozenset(get_args(events.SiteEvent))
 class Folds:
     """Folds every asset's stream and the site's, and looks at each event before."""
 
-    def __init__(self) -> None:
-        """Begin with nothing known of any asset."""
-        self.assets: dict[AssetId, AssetState] = {}
+    def __init__(self, start: Mapping[AssetId, AssetState] = MappingProxyType({})) -> None:
+        """Begin with nothing known of any asset but those in ``start``."""
+        self.assets: dict[AssetId, AssetState] = dict(start)
         self.site = SiteState()
         self._over: dict[CommandId, int] = {}
 

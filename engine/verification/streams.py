@@ -1,7 +1,8 @@
 """Streams: their versions go up by one from the first, and hold what belongs in them."""
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import count
+from types import MappingProxyType
 from typing import Final
 
 from msgspec import Struct
@@ -10,7 +11,12 @@ from engine import events
 from engine.codec import Record
 from engine.seals import Placed, identity_of
 
-_KINDS: Final = (("ast_", "asset."), ("sch_", "schedule."), ("site", "site."))
+_KINDS: Final = (
+    ("ast_", "asset."),
+    ("sch_", "schedule."),
+    ("site", "site."),
+    ("archive", "archive."),
+)
 
 
 class Gap(Struct, frozen=True, gc=False):
@@ -26,20 +32,27 @@ class Gap(Struct, frozen=True, gc=False):
 class StreamVersions:
     """Follows the versions of every stream."""
 
-    def __init__(self, *, from_the_start: bool) -> None:
-        """Begin; unless ``from_the_start`` a stream's first row may have any version."""
+    def __init__(
+        self, *, from_the_start: bool, begins: Mapping[str, int] = MappingProxyType({})
+    ) -> None:
+        """Begin; unless ``from_the_start`` a stream's first row may have any version.
+
+        ``begins`` has the version behind which a stream begins, where that is not the first.
+        """
         self.heads: dict[str, int] = {}
         self.gaps: list[Gap] = []
         self._first: dict[str, int] = {}
         self._names: set[str] = set()
         self._from_the_start = from_the_start
+        self._begins = begins
 
     def feed(self, placed: Placed) -> str | None:
         """Take the next row; return what is wrong with it, but for a gap before it."""
         row = placed.row
         head = self.heads.get(row.stream)
         if head is None:
-            head = 0 if self._from_the_start else row.version - 1
+            begins = self._begins.get(row.stream, 0)
+            head = begins if self._from_the_start else row.version - 1
             self._first[row.stream] = row.version
         if row.version <= head:
             return f"it comes behind version {head} of its stream"

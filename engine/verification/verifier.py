@@ -4,12 +4,15 @@ Kept on the way are the rows of one transaction, a number a stream, a state an a
 """
 
 from collections.abc import Iterable, Sequence
+from typing import Final
 
+from engine.archives import Bases, LogArchived
 from engine.asset import AssetState
 from engine.codec import Codec, Record, Row
 from engine.discrepancy import Discrepancy
 from engine.errors import StoreCorrupt
 from engine.seals import BEGINNING, Judged, Missing, Placed, SealChain, SealMark
+from engine.seals import STREAM as LOG
 from engine.types import AssetId
 from engine.verification.comparison import Comparison
 from engine.verification.findings import Findings
@@ -17,6 +20,8 @@ from engine.verification.folds import Folds
 from engine.verification.missing import of_gap, of_seals
 from engine.verification.result import Verification
 from engine.verification.streams import StreamVersions
+
+_NOTHING_MOVED: Final = Bases()
 
 
 class Verifier:
@@ -32,14 +37,24 @@ class Verifier:
         after: SealMark = BEGINNING,
         known: Sequence[SealMark] = (),
         comparisons: Sequence[Comparison] = (),
+        bases: Bases = _NOTHING_MOVED,
     ) -> None:
-        """Begin; ``known`` are seals told elsewhere, which have to be there as they were."""
+        """Begin; ``known`` are seals told elsewhere, which have to be there as they were.
+
+        ``bases`` are what the log rests on, where its beginning was moved to an archive.
+        """
         self._codec = codec
         self._known = tuple(known)
         self._comparisons = comparisons
-        self._chain = SealChain(after, {mark.n: mark.digest for mark in known})
-        self._streams = StreamVersions(from_the_start=after.n == 0)
-        self._folds = Folds() if after.n == 0 else None
+        archived = bases.archived
+        self._kept: list[Placed] | None = None if archived is None else []
+        self._archived = archived
+        before = after if archived is None else archived.mark
+        later = {mark.n: mark.digest for mark in known if mark.n >= before.n}
+        self._chain = SealChain(before, later)
+        self._streams = StreamVersions(from_the_start=after.n == 0, begins=bases.begins())
+        start = {asset_id: bases.state(asset_id) for asset_id in bases.assets}
+        self._folds = Folds(start) if after.n == 0 else None
         self._first = self._place = after.rows or 0
         self._missing: dict[int, Missing] = {}
         self._displaced: set[int] = set()
@@ -50,12 +65,28 @@ class Verifier:
         self._place += 1
         row = _sound(row)
         placed = Placed(row, self._read(row), self._place)
+        if self._kept is not None and self._archived is not None:
+            self._keep(placed, self._kept, self._archived)
+            return
         judged = self._chain.feed(placed)
         if judged is not None:
             self._take(judged)
 
+    def _keep(self, placed: Placed, kept: list[Placed], archived: LogArchived) -> None:
+        """Take a row from before the cut, up to the seal at which it was made."""
+        kept.append(placed)
+        row = placed.row
+        if row.stream == LOG and row.version >= archived.mark.n:
+            judged = Judged(kept)
+            judged.compare(kept, placed, archived.kept, None)
+            self._kept = None
+            self._take(judged)
+
     def finish(self) -> Verification:
         """Return what came of it. Once."""
+        if self._kept:
+            end = self._kept[-1]
+            self._add((end.wrong("the seal at which the log was cut for an archive is missing"),))
         self._take(self._chain.finish(self._place + 1))
         for comparison in self._comparisons:
             self._findings.add_beside(comparison.finished())
@@ -130,6 +161,7 @@ def verify(
     *,
     known: Sequence[SealMark] = (),
     comparisons: Sequence[Comparison] = (),
+    bases: Bases = _NOTHING_MOVED,
 ) -> Verification:
     """Return what is wrong with a whole log, read once in its order.
 
@@ -143,8 +175,9 @@ def verify(
         known: seals that were told elsewhere, by an export or an earlier verification: with them it
             shows when the log's end was cut off.
         comparisons: compare what is kept beside the log.
+        bases: what the log rests on, where its beginning was moved to an archive.
     """
-    verifier = Verifier(codec, known=known, comparisons=comparisons)
+    verifier = Verifier(codec, known=known, comparisons=comparisons, bases=bases)
     for row in rows:
         verifier.feed(row)
     return verifier.finish()

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from engine.asset import AssetState
 from engine.codec import Record
 from engine.types import AssetId, Instant, from_us, iso, to_us
 from engine.why.lines import told
@@ -59,17 +60,17 @@ class Explanation:
 
 
 def explain(
-    records: Iterable[Record], asset_id: AssetId, now: Instant, timezone: tzinfo
+    records: Iterable[Record], start: AssetState, now: Instant, timezone: tzinfo
 ) -> Explanation:
     """Return why an asset's setpoint was what it was.
 
     Args:
-        records: the asset's stream from its first event on, up to the moment.
-        asset_id: the asset.
+        records: the asset's stream behind ``start``, up to the moment.
+        start: the asset before the first of them; blank, where that is its first event.
         now: the moment, on both clocks.
         timezone: the zone in which the sentence tells times.
     """
-    story = Story(asset_id)
+    story = Story(start.asset_id, start)
     for record in records:
         story.feed(record)
     words = Words(timezone, story.state)
@@ -83,7 +84,7 @@ def explain(
         )
         for one in story.chain()
     )
-    return Explanation(asset_id, from_us(now.plan_us), sentence(story, now, words), chain)
+    return Explanation(start.asset_id, from_us(now.plan_us), sentence(story, now, words), chain)
 
 
 def _text(moment: datetime) -> str:

@@ -40,9 +40,9 @@ class Story:
     ``before`` what became of the decision before it.
     """
 
-    def __init__(self, asset_id: AssetId) -> None:
-        """Begin with nothing known."""
-        self.state = AssetState(asset_id)
+    def __init__(self, asset_id: AssetId, start: AssetState | None = None) -> None:
+        """Begin with nothing known, or behind what was known before."""
+        self.state = AssetState(asset_id) if start is None else start
         self.prompts: list[Record] = []
         self.decision: Record | None = None
         self.decided_us = self.told_us = 0

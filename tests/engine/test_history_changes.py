@@ -5,12 +5,13 @@ import attrs
 from actors.testing.records import EV, at_us, by_hand, charger, recorded
 from actors.testing.rig import Rig
 from engine.adapters import base
+from engine.asset import AssetState
 from engine.history import Change, Changes, changes_of
 
 
 def changes(rig: Rig, start_s: float, end_s: float) -> dict[str, Change]:
     """Return what changed between two moments, by field."""
-    found = changes_of(recorded(rig), EV, at_us(start_s), at_us(end_s))
+    found = changes_of(recorded(rig), AssetState(EV), at_us(start_s), at_us(end_s))
     return {one.field: one for one in found}
 
 
@@ -61,7 +62,7 @@ def test_an_asset_that_is_new_has_changed_from_nothing() -> None:
 def test_changes_are_a_table_too() -> None:
     """A row a change, in the same order."""
     rig = overridden()
-    found = Changes(changes_of(recorded(rig), EV, at_us(50), at_us(60)))
+    found = Changes(changes_of(recorded(rig), AssetState(EV), at_us(50), at_us(60)))
     table = found.to_frame()
     assert list(table["field"]) == [one.field for one in found]
     assert set(table.columns) == set(attrs.asdict(found[0]))

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from actors.testing.records import THREE, by_hand, charger, recorded
 from actors.testing.rig import FakeSpelling, Rig, battery_rules, charger_rules, plan_of
 from engine.adapters import base
+from engine.asset import AssetState
 from engine.asset import messages as message
 from engine.commands import CommandType
 from engine.events import Setpoint
@@ -81,7 +82,7 @@ def down(rig: Rig, seconds: int) -> Rig:
 
 def why(rig: Rig) -> Explanation:
     """Return why an asset's setpoint is what it is now."""
-    return explain(recorded(rig), rig.state.asset_id, rig.now, BERLIN)
+    return explain(recorded(rig), AssetState(rig.state.asset_id), rig.now, BERLIN)
 
 
 # --- situations
@@ -865,13 +866,13 @@ def test_every_event_of_a_chain_is_told_in_a_line() -> None:
 def test_times_are_told_in_the_zone_that_is_asked_for() -> None:
     """With their offset."""
     rig = planned()
-    told = explain(recorded(rig), rig.state.asset_id, rig.now, UTC)
+    told = explain(recorded(rig), AssetState(rig.state.asset_id), rig.now, UTC)
     assert "from 2027-01-15 08:00:00+00:00 on" in told.sentence
 
 
 def test_an_asset_that_nobody_knows_is_said_to_be_unknown() -> None:
     """There is no event of it."""
-    told = explain([], AssetId("ast_x"), Instant(0, 0), UTC)
+    told = explain([], AssetState(AssetId("ast_x")), Instant(0, 0), UTC)
     assert (told.sentence, told.chain) == ("ast_x is not known yet.", ())
 
 

@@ -1,0 +1,48 @@
+"""The verb that moves the beginning of a log to a file."""
+
+from pathlib import Path
+
+import click
+
+from actors.archiving import archive as archived
+from actors.audit import moment
+from actors.cli.output import formats, json_line, progress_bar
+from actors.cli.places import store_url
+from actors.following import rebuild
+from actors.reading import VOCABULARY
+from actors.store import open_store
+from actors.store.tables import place_of
+from engine.codec import Codec
+from engine.types import to_us
+
+
+@click.command()
+@click.argument("place", metavar="SITE|STORE", type=click.Path())
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.option(
+    "--before", required=True, metavar="TIME", help="Move what was recorded before this plan time."
+)
+@formats
+def archive(place: str, file: Path, before: str, form: str | None) -> None:
+    """Move the oldest part of the log to FILE, a store of its own; no engine may run meanwhile.
+
+    FILE answers history, why, verify and all else that is asked of a store. What stays is what is
+    newer, and of the older rows those that the assets still need: an engine starts from it as
+    before. The seals of both hold, and verify checks each by itself.
+    """
+    before_us = to_us(moment(before))
+    url = store_url(place)
+    store = open_store(url)
+    try:
+        with progress_bar("archive") as progress:
+            done = archived(store, file, before_us, progress)
+        with progress_bar("rebuild") as progress:
+            rebuild(place_of(url), store, Codec(VOCABULARY), progress)
+    finally:
+        store.close()
+    if form == "json":
+        told = {"file": str(file), "rows": done.rows, "kept": done.kept, "last": str(done.last)}
+        click.echo(json_line(told))
+        return
+    click.echo(f"{file}: {done.rows:,} rows moved, {done.kept:,} of that age stay")
+    click.echo(f"last seal {done.last}")
