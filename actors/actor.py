@@ -135,6 +135,9 @@ class PoolActor(pykka.Actor):
     answers: ClassVar[tuple[type[BaseException], ...]] = (UsageError,)
     """Exceptions that answer an ``ask`` without being a crash."""
 
+    lane: str | None = None
+    """What its handlers have in common with others', so that they may hang together."""
+
     def __init__(self, pool: "ActorPool", *args: object, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)
         self.pool = pool

@@ -4,16 +4,16 @@ import logging
 import queue
 import threading
 from collections.abc import Callable, Sequence
-from typing import Final, TypeAlias
+from typing import Final
 
 from msgspec import Struct
 
+from actors.appends import Append, Committed, Refused, Writer
 from actors.clock import Clocks
 from actors.store import Store, VersionConflict
 from engine.codec import Codec, Header, Record, Row
 from engine.errors import StoreUnavailable
 from engine.seals import FIRST, STREAM, LogSealed, checksums_of, digest_of
-from engine.types import Instant
 
 logger = logging.getLogger("setpoint")
 
@@ -21,35 +21,11 @@ BATCH: Final = 5_000
 """Events of one transaction, at the most (one append is never split)."""
 
 
-class Committed(Struct, frozen=True, gc=False):
-    """An append is durable; its events are at these positions."""
+class _Behind(Struct, frozen=True):
+    """Wants to know when all that was appended before it is stored; closes a writer then."""
 
-    positions: Sequence[int]
-
-
-class Refused(Struct, frozen=True, gc=False):
-    """An append was not stored and never will be."""
-
-    reason: str
-
-
-Reply: TypeAlias = Callable[[object], None]
-
-
-class Append(Struct, frozen=True):
-    """One actor's events, in order, to be stored together behind version ``expected``.
-
-    ``reply`` gets Committed once they are durable, or Refused; it is called on the journal's
-    thread and has to be quick.
-    """
-
-    stream: str
-    expected: int
-    events: Sequence[object]
-    now: Instant
-    reply: Reply
-    cause: str | None = None
-    correlation: str | None = None
+    reached: Callable[[], object]
+    writer: Writer | None = None
 
 
 class Batch(Struct, frozen=True, gc=False):
@@ -93,7 +69,7 @@ class Journal:
         self._rows = 0 if seal is None else seal.first + seal.count
         self._previous = FIRST if newest is None else digest_of((newest,))
         # A SimpleQueue takes and gives without the interpreter's lock being fought for.
-        self._waiting: queue.SimpleQueue[Append | threading.Event | None] = queue.SimpleQueue()
+        self._waiting: queue.SimpleQueue[Append | _Behind | None] = queue.SimpleQueue()
         self._closing = threading.Event()
         self._over: str | None = None
         self._fencing = threading.Lock()
@@ -120,10 +96,20 @@ class Journal:
     def flush(self, timeout_s: float) -> bool:
         """Wait until all that waits now is stored; return whether that was in time. Any thread."""
         reached = threading.Event()
-        self._waiting.put(reached)
+        self._put_behind(_Behind(reached.set))
+        return reached.wait(timeout_s)
+
+    def retire(self, writer: Writer, then: Callable[[], object]) -> None:
+        """Store what a writer has appended, drop what it may append later, then call. Any thread.
+
+        ``then`` is called on the journal's thread and has to be quick.
+        """
+        self._put_behind(_Behind(then, writer))
+
+    def _put_behind(self, behind: _Behind) -> None:
+        self._waiting.put(behind)
         if self._over is not None:
             self._refuse_waiting()
-        return reached.wait(timeout_s)
 
     def close(self, timeout_s: float) -> bool:
         """Commit what waits as long as there is time, then refuse the rest. Twice is once."""
@@ -158,8 +144,8 @@ class Journal:
                 self._end(f"the journal failed: {type(error).__name__}")
                 for append in appends:
                     self._answer(append, Refused("the journal failed"))
-            for event in reached:
-                event.set()
+            if reached is not None:
+                self._reach(reached)
             self._tell_idle()
 
     def _tell_idle(self) -> None:
@@ -171,22 +157,32 @@ class Journal:
             except Exception:
                 logger.exception("a listener of the journal failed")
 
-    def _take(self) -> tuple[list[Append], list[threading.Event], bool]:
-        """Wait for something; return all that waits, up to a batch, and whether to go on."""
+    def _take(self) -> tuple[list[Append], _Behind | None, bool]:
+        """Wait for something; return all that waits, up to a batch, and whether to go on.
+
+        What comes behind one who waits for all before it is left for the next time.
+        """
         taken: list[Append] = []
-        reached: list[threading.Event] = []
         count = 0
         one = self._waiting.get()
         while one is not None:
-            if isinstance(one, Append):
-                taken.append(one)
-                count += len(one.events)
-            else:
-                reached.append(one)
+            if isinstance(one, _Behind):
+                return taken, one, True
+            taken.append(one)
+            count += len(one.events)
             if count >= BATCH or self._waiting.empty():
-                return taken, reached, True
+                return taken, None, True
             one = self._waiting.get()
-        return taken, reached, False
+        return taken, None, False
+
+    def _reach(self, behind: _Behind) -> None:
+        """Tell who waited that all is stored, or never will be."""
+        if behind.writer is not None:
+            behind.writer.closed = True
+        try:
+            behind.reached()
+        except Exception:
+            logger.exception("who waited for the journal failed")
 
     def _commit(self, appends: Sequence[Append]) -> None:
         batch = self._encode(appends)
@@ -203,15 +199,29 @@ class Journal:
         """Turn appends into rows; one that does not continue its stream is refused by itself."""
         batch = Batch([], [], [])
         for append in appends:
+            if append.writer is not None and append.writer.closed:
+                logger.warning("dropped what a revoked handler of %s appended", append.stream)
+                continue
             last = self._versions.get(append.stream, 0)
             if append.expected != last:
                 reason = f"{append.stream} is at version {last}, not {append.expected}"
-                self._answer(append, Refused(reason))
+                self._answer(append, Refused(reason, for_good=False))
                 continue
-            self._encode_one(append, batch)
+            self._encode_or_refuse(append, batch)
         if batch.appends:
             self._seal(batch)
         return batch
+
+    def _encode_or_refuse(self, append: Append, batch: Batch) -> None:
+        """Turn an append into rows; one that cannot be is refused, and the others go on."""
+        before = len(batch.rows)
+        try:
+            self._encode_one(append, batch)
+        except Exception as error:
+            logger.exception("events of %s cannot be stored", append.stream)
+            del batch.rows[before:], batch.entries[before:]
+            reason = f"cannot be stored: {type(error).__name__}"
+            self._answer(append, Refused(reason, for_good=False))
 
     def _encode_one(self, append: Append, batch: Batch) -> None:
         version = append.expected
@@ -347,4 +357,4 @@ class Journal:
             if isinstance(one, Append):
                 self._answer(one, Refused(self._over or "the engine is closed"))
             elif one is not None:
-                one.set()
+                self._reach(one)

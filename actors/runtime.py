@@ -1,5 +1,7 @@
 """What a system runs on: a pool for its actors, a timer, a loop for its links, a bus thread."""
 
+from typing import Final
+
 import attrs
 
 from actors.actor import ActorPool
@@ -10,6 +12,9 @@ from actors.pool import Pool
 from actors.supervisor import Watchdog
 from actors.wakeups import Wakeups
 from engine.bus import EventBus
+
+_EXTRA_THREADS: Final = 4
+"""So many handlers may hang, or be slow at the same time, before others have to wait."""
 
 
 @attrs.frozen
@@ -25,10 +30,9 @@ class Runtime:
     @classmethod
     def threads(cls, clocks: Clocks, *, pool_threads: int = 1) -> "Runtime":
         """Return a runtime on real threads, not started."""
-        pool = Pool(pool_threads)
-        return cls(
-            pool, Wakeups(clocks), LoopThread(), BusThread(EventBus(), clocks), Watchdog(pool)
-        )
+        pool = Pool(pool_threads, max_extra=_EXTRA_THREADS)
+        bus = BusThread(EventBus((BaseException,)), clocks)
+        return cls(pool, Wakeups(clocks), LoopThread(), bus, Watchdog(pool))
 
     def start(self) -> None:
         """Begin to run: the pool runs already."""

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Literal, Self
 from actors.assembly import Assembly
 from actors.audit import Audit
 from actors.clock import Clocks
-from actors.dispatcher import Receipt, Submitted
 from actors.handles import CommandHandle, Watch
 from actors.ids import Ids
 from actors.journal import Journal
 from actors.reading import Reader
+from actors.receipts import Receipt, Submitted
 from actors.running import Running
 from actors.runtime import Runtime
 from actors.standing import PlanStart

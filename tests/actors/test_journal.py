@@ -10,8 +10,9 @@ from pathlib import Path
 import attrs
 import pytest
 
+from actors.appends import Append, Committed, Refused
 from actors.clock import Clocks
-from actors.journal import Append, Committed, Journal, Refused
+from actors.journal import Journal
 from actors.store import open_store
 from actors.testing.faulty_store import FaultyStore
 from engine.codec import Codec, Record
@@ -229,7 +230,8 @@ def test_nothing_acknowledged_is_lost_by_a_kill(tmp_path: Path) -> None:
     script.write_text(
         "import sys\n"
         "from actors.clock import Clocks\n"
-        "from actors.journal import Append, Journal\n"
+        "from actors.appends import Append\n"
+        "from actors.journal import Journal\n"
         "from actors.store import open_store\n"
         "from engine.codec import Codec\n"
         "from engine.events import TOPICS, EngineStopped\n"
