@@ -130,7 +130,7 @@ class Assembly:
             state = AssetState(asset_id, rules=config.rules)
         state = replace(state, outside=outside)
         actor = AssetActor.begin(parts.runtime.pool, state, services)
-        actor.lane = config.rules.adapter
+        actor.lane = actor.home_lane = config.rules.adapter
         tell = actor.actor_ref.tell
         self.tell[asset_id] = tell
         link = made_link(plugin, config.options, self.links.reporter(actor.hurry))

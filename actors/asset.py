@@ -262,6 +262,7 @@ class AssetActor(JournalledActor):
                 services.stopped(asset_id)
             case effect.BackToWork():
                 services.ledger.clear(asset_id)
+                self.lane = self.home_lane
 
     def _begin_by_us(self, wanted: effect.Send, now: Instant) -> int:
         """The send window, or the command's expiry when that comes first (device clock)."""
@@ -315,6 +316,8 @@ class AssetActor(JournalledActor):
         for each in lost:
             self._settle(life, each)
         self._go_on(life)
+        if not any(each.verdict is Verdict.GIVE_UP for each in lost):
+            self.lane = self.home_lane
 
     def _read(self, life: AssetLife) -> AssetState:
         """Return the state by the stream; what is beside the fold goes on.

@@ -113,7 +113,7 @@ class Pool(ActorPool):
             return False
         with self._lock:
             del self._workers[worker]
-            self._lost[worker] = actor.lane
+            self._lost[worker], actor.lane = actor.lane, None
             self._strained = True
             if self._spare and not self._closed:
                 self._spare -= 1
