@@ -38,7 +38,6 @@ logger = logging.getLogger("setpoint")
 STASH_LIMIT = 1_000
 """Messages that an asset keeps while its events are being committed; further signs of life go."""
 
-
 _WOKE = message.Woke()
 _UNARMED = Wake(None, None)
 

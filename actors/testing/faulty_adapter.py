@@ -129,7 +129,8 @@ class FaultyLink:
 
 def site(place: Path, faulty: Sequence[str], sound: int = 1, sweep_s: float = 0.1) -> Site:
     """Return a site of devices that may fail and of sound ones, ``ast_sound_0`` and so on."""
-    named = [(key, "faulty", FaultyOptions(key)) for key in faulty]
+    named: list[tuple[str, str, object]] = []
+    named += [(key, "faulty", FaultyOptions(key)) for key in faulty]
     named += [(f"sound_{n}", "instant", InstantOptions()) for n in range(sound)]
     assets = tuple(
         AssetConfig(

@@ -32,7 +32,7 @@ def plan(*rows: float, columns: tuple[str, ...] = ("ev_bad_kw", "ev_sound_0_kw")
     """Return a schedule of hours from this hour on, the same for every charger."""
     start = pd.Timestamp(wall_now()).floor("h")
     index = pd.date_range(start, periods=len(rows), freq="h")
-    return pd.DataFrame(dict.fromkeys(columns, list(rows)), index=index)
+    return pd.DataFrame({column: list(rows) for column in columns}, index=index)
 
 
 def holds(system: ActorSystem, asset: str, power_kw: float) -> Callable[[], bool]:
@@ -177,7 +177,7 @@ def test_an_answer_that_is_owed_is_given_after_a_crash(
 
 @pytest.mark.parametrize("error", [StoreUnavailable("locked"), Poisoned()])
 def test_a_state_that_cannot_be_read_is_read_later(
-    tmp_path: Path, adapter: FaultyAdapter, monkeypatch: pytest.MonkeyPatch, error: Exception
+    tmp_path: Path, adapter: FaultyAdapter, error: Exception
 ) -> None:
     """It is tried now and then, not all the time; what came meanwhile was kept."""
     tries: list[float] = []
@@ -193,22 +193,23 @@ def test_a_state_that_cannot_be_read_is_read_later(
 
         (actor,) = (
             one
-            for one in system._running.runtime.pool._actors  # type: ignore[attr-defined]  # noqa: SLF001 - there is no other way to it
+            for one in system._running.runtime.pool._actors  # noqa: SLF001 - there is no other way to it
             if isinstance(one, AssetActor) and one._name == BAD  # noqa: SLF001 - likewise
         )
         actor._services = attrs.evolve(actor._services, rebuild=failing)  # noqa: SLF001 - likewise
-        adapter.faults["translate", "bad"] = lambda: begun.append(True) or _fail_first(begun)
+
+        def fail_first() -> None:
+            begun.append(True)
+            if len(begun) == 1:
+                raise Poisoned
+
+        adapter.faults["translate", "bad"] = fail_first
         system.submit(plan(5.0, 7.0))
         wait_until(holds(system, SOUND, 5.0))
         wait_until(holds(system, BAD, 5.0))
     assert len(tries) == 3
     assert tries[1] - tries[0] > 0.9
     assert tries[2] - tries[1] > 1.9
-
-
-def _fail_first(begun: list[bool]) -> None:
-    if len(begun) == 1:
-        raise Poisoned
 
 
 # --- a handler that hangs

@@ -1,8 +1,9 @@
 """What an adapter of a third party does wrong stays with its asset, which can be brought back."""
 
-import threading
+import asyncio
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 import pytest
@@ -13,8 +14,10 @@ from actors.testing.faulty_adapter import FaultyAdapter, opened, recorded
 from actors.testing.waiting import wait_until
 from engine import events
 from engine.adapters.base import Answer, Frame, Payload
-from engine.bus import Event
 from engine.errors import HandlingFailed
+
+if TYPE_CHECKING:
+    from engine.bus import Event
 
 BAD, SOUND = "ast_bad", "ast_sound_0"
 CRASHED = events.ActorCrashed
@@ -42,7 +45,7 @@ def plan(*rows: float, columns: tuple[str, ...] = ("ev_bad_kw", "ev_sound_0_kw")
     """Return a schedule of hours from this hour on, the same for every charger."""
     start = pd.Timestamp(wall_now()).floor("h")
     index = pd.date_range(start, periods=len(rows), freq="h")
-    return pd.DataFrame(dict.fromkeys(columns, list(rows)), index=index)
+    return pd.DataFrame({column: list(rows) for column in columns}, index=index)
 
 
 def holds(system: ActorSystem, asset: str, power_kw: float) -> Callable[[], bool]:
@@ -137,7 +140,7 @@ def test_who_waits_for_an_answer_is_told_at_once_that_it_was_left_out(
         wait_until(holds(system, BAD, 5.0))
         adapter.faults["translate", "bad"] = raises(Poisoned(), times=2)
         before_s = steady_s()
-        with pytest.raises(HandlingFailed, match="OverrideRequested .Poisoned."):
+        with pytest.raises(HandlingFailed, match=r"OverrideRequested .Poisoned."):
             system.send(BAD, "SET_CHARGE_RATE", kw=3.0, by="ann", reason="test")
         assert steady_s() - before_s < 5
         wait_until(lambda: [one.set_aside for one in crashes(system)] == [False, True])
@@ -239,13 +242,9 @@ def test_a_link_that_hangs_in_opening_and_closing_holds_nobody_up(
 ) -> None:
     """The engine opens without it, and closes in time."""
     monkeypatch.setattr("actors.running._LINKS_S", 0.2)
-    forever = threading.Event()
 
     async def hang() -> None:
-        import asyncio  # noqa: PLC0415 - here alone
-
-        while not forever.is_set():
-            await asyncio.sleep(0.01)
+        await asyncio.Event().wait()
 
     adapter.faults["open", "bad"] = adapter.faults["close", "bad"] = hang
     with opened(tmp_path, adapter) as system:
@@ -255,7 +254,6 @@ def test_a_link_that_hangs_in_opening_and_closing_holds_nobody_up(
         before_s = steady_s()
         system.close(4.0)
         assert steady_s() - before_s < 8
-    forever.set()
 
 
 @pytest.mark.parametrize("error", [Poisoned(), SystemExit()])
