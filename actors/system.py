@@ -243,10 +243,10 @@ class ActorSystem(Audit):
         return self.override(asset, 0.0, until="resume", by=by, reason=reason)
 
     def resume(self, asset: str, *, by: str, reason: str) -> None:
-        """End a pause.
+        """End a pause, and put an asset back to work that was given up after crashes.
 
         Raises:
-            CommandRefused: the asset is not paused.
+            CommandRefused: the asset is neither.
         """
         self._ask(asset, lambda reply: message.OverrideCleared(by, reason, reply, "resume"))
 
