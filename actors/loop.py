@@ -171,7 +171,7 @@ class LoopThread:
             function, args = self._calls.popleft()
             try:
                 function(*args)
-            except Exception:
+            except BaseException:  # a link's SystemExit must not end the loop
                 logger.exception("a call on the loop failed")
 
     async def _wind_up(self, timeout_s: float) -> None:
