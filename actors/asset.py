@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import attrs
 from msgspec.structs import replace
@@ -12,10 +12,10 @@ from actors.appends import Append, Committed, Refused
 from actors.clock import Clocks
 from actors.journal import Journal
 from actors.journalled import JournalledActor, Life, Lost, Readable, failure
+from actors.links.port import LinkPort
 from actors.snapshots import Snapshots
 from actors.supervisor import CrashLedger, Verdict
 from actors.wakeups import Wakeups
-from engine.adapters.base import Payload
 from engine.asset import (
     AssetState,
     Wake,
@@ -40,25 +40,6 @@ STASH_LIMIT = 1_000
 
 _WOKE = message.Woke()
 _UNARMED = Wake(None, None)
-
-
-class LinkPort(Protocol):
-    """What an asset hands its attempts to; never blocks, answers by messages."""
-
-    def send(self, asset_id: AssetId, attempt_id: str, payload: Payload, timeout_s: float) -> None:
-        """Send an attempt; the outcome comes as AttemptAnswered."""
-
-    def ask(self, asset_id: AssetId, attempt_id: str, payload: Payload, timeout_s: float) -> None:
-        """Ask the device; the answer comes as QuestionAnswered."""
-
-    def keep(self, asset_id: AssetId, keep: effect.KeepAlive) -> None:
-        """Repeat confirmed frames, or stop doing so."""
-
-    def request_slot(self, asset_id: AssetId) -> None:
-        """Queue for a shared link; the turn comes as SlotGranted."""
-
-    def release_slot(self, asset_id: AssetId) -> None:
-        """End the turn."""
 
 
 @attrs.frozen
@@ -188,12 +169,9 @@ class AssetActor(JournalledActor):
         life.stash.clear()
 
     def _decline(self, told: object, error: SetpointError) -> None:
-        """Tell who waits for an answer that there will be none."""
-        reply = getattr(told, "reply", None)
-        if reply is None:
-            return
+        """Tell who waits for an answer, if anybody does, that there will be none."""
         try:
-            reply(error)
+            getattr(told, "reply", _to_nobody)(error)
         except Exception:
             logger.exception("%s could not be told", type(told).__name__)
 
@@ -296,12 +274,12 @@ class AssetActor(JournalledActor):
 
     def _begin_again(self, life: AssetLife, readable: Readable) -> None:
         """Read the state, and go on where the lives before had stopped. A pool thread."""
+        life.current = None
         if readable.life is not life or not life.lost:
             return
         if self._over is not None:
             self._decline_all(life, self._over)
             return
-        life.current = None
         try:
             state = self._read(life)
         except Exception as error:  # noqa: BLE001 - whatever it is, an asset without a state waits
@@ -309,9 +287,9 @@ class AssetActor(JournalledActor):
             self._read_again_later(life)
             return
         life.state = self._services.board[state.asset_id] = state
-        lost, life.lost = tuple(_settled(life, each) for each in life.lost), ()
-        first = [one for each in lost for one in self._what_follows(life, each)]
-        life.stash.extendleft(reversed(first))
+        lost, life.lost = [_settled(life, each) for each in life.lost], ()
+        for each in reversed(lost):
+            life.stash.extendleft(reversed([*self._what_follows(life, each)]))
         for each in lost:
             self._settle(life, each)
         self._go_on(life)
@@ -321,7 +299,8 @@ class AssetActor(JournalledActor):
     def _read(self, life: AssetLife) -> AssetState:
         """Return the state by the stream; what is beside the fold goes on.
 
-        If a row cannot be read nothing more is decided. A turn on a shared link is given back.
+        If a row cannot be read nothing more is decided. A turn on a shared link is given back, and
+        what was asked of the device is asked again.
         """
         asset_id, outside = life.state.asset_id, life.state.outside
         try:
@@ -333,7 +312,7 @@ class AssetActor(JournalledActor):
         if outside.shared_slot:
             self._services.links.release_slot(asset_id)
             outside = replace(outside, slot="idle")
-        return replace(state, outside=outside)
+        return replace(state, outside=replace(outside, asking=None, asking_until_us=None))
 
     def _what_follows(self, life: AssetLife, lost: Lost) -> Iterator[message.Message]:
         """Yield what is to be handled first: the crash goes on record, then it is tried again."""
@@ -365,6 +344,10 @@ class AssetActor(JournalledActor):
                 self._carry_out(life, one, now)
             except Exception:
                 logger.exception("%s of %s failed again", type(one).__name__, self._name)
+
+
+def _to_nobody(_: SetpointError) -> None:
+    """Nobody waits for an answer."""
 
 
 def _settled(life: AssetLife, lost: Lost) -> Lost:

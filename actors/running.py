@@ -192,11 +192,11 @@ class Running:
 
     def _sweep(self) -> None:
         """Evaluate every asset again, at every interval. The timer's thread."""
-        self.assembly.dispatcher(Swept())
         interval_us = round(self.site.defaults.dispatch_interval_seconds * US_PER_S)
         self.runtime.wakeups.at(
             "sweep", self._sweep, device_us=self.clocks.device_us() + interval_us
         )
+        self.assembly.dispatcher(Swept())
 
     def _standing(self) -> tuple[events.ClockSet, ...]:
         """Return where a plan clock stands, if that is not on record.

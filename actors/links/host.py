@@ -146,27 +146,27 @@ class LinkHost:
     # --- what an asset wants (any thread)
 
     def send(self, asset_id: AssetId, attempt_id: str, payload: Payload, timeout_s: float) -> None:
-        """Send an attempt; see `actors.asset.LinkPort`."""
+        """Send an attempt; see `actors.links.port.LinkPort`."""
         self._on_loop(self._start, attempt_id, self._send(asset_id, attempt_id, payload, timeout_s))
 
     def ask(self, asset_id: AssetId, attempt_id: str, payload: Payload, timeout_s: float) -> None:
-        """Ask the device; see `actors.asset.LinkPort`."""
+        """Ask the device; see `actors.links.port.LinkPort`."""
         self._on_loop(self._start, attempt_id, self._ask(asset_id, attempt_id, payload, timeout_s))
 
     def keep(self, asset_id: AssetId, keep: effects.KeepAlive) -> None:
-        """Repeat confirmed frames, where the link can; see `actors.asset.LinkPort`."""
+        """Repeat confirmed frames, where the link can; see `actors.links.port.LinkPort`."""
         keeps = getattr(self._attached[asset_id].link, "keep", None)
         if keeps is not None:
             self._on_loop(keeps, keep.frames, keep.until_us)
 
     def request_slot(self, asset_id: AssetId) -> None:
-        """Queue for the link's turn; see `actors.asset.LinkPort`."""
+        """Queue for the link's turn; see `actors.links.port.LinkPort`."""
         attached = self._attached[asset_id]
         if attached.slot is None or self._slots.request(attached.slot, asset_id):
             attached.tell(messages.SlotGranted())
 
     def release_slot(self, asset_id: AssetId) -> None:
-        """End the turn; see `actors.asset.LinkPort`."""
+        """End the turn; see `actors.links.port.LinkPort`."""
         slot = self._attached[asset_id].slot
         following = None if slot is None else self._slots.release(slot, asset_id)
         if following is not None:

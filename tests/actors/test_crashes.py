@@ -212,6 +212,40 @@ def test_a_state_that_cannot_be_read_is_read_later(
     assert tries[2] - tries[1] > 1.9
 
 
+class Shared(FaultyAdapter):
+    """All its devices are behind one link, one after the other."""
+
+    def slot_key(self, options: object) -> str:
+        """Return the same for all."""
+        del options
+        return "one"
+
+
+@pytest.mark.parametrize("place", ["translate", "interpret", "questions"])
+def test_an_asset_that_crashes_gives_back_its_turn_on_a_shared_link(
+    tmp_path: Path, place: str
+) -> None:
+    """The others behind the link are served, and so is it once it is back."""
+    adapter, keys = Shared(), ("bad", "good", "other")
+
+    def fails() -> None:
+        raise Poisoned
+
+    adapter.faults[place, "bad"] = fails
+    if place == "questions":
+        adapter.faults["send", "bad"] = fails
+    with opened(tmp_path, adapter, keys) as system:
+        system.submit(plan(5.0, 7.0, columns=tuple(f"ev_{key}_kw" for key in keys)))
+        wait_until(holds(system, "ast_good", 5.0))
+        wait_until(holds(system, "ast_other", 5.0))
+        wait_until(lambda: system.state()[BAD].alarms == ("actor_gave_up",))
+        system.send("ast_good", "SET_CHARGE_RATE", kw=3.0, by="ann", reason="test").wait(10)
+        adapter.faults.clear()
+        system.resume(BAD, by="ann", reason="mended")
+        wait_until(holds(system, BAD, 5.0))
+        assert len(adapter.sent["bad"]) == 1
+
+
 # --- a handler that hangs
 
 

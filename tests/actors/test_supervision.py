@@ -166,34 +166,22 @@ def test_an_answer_that_cannot_be_read_leaves_its_attempt_unknown(
         assert len(adapter.sent["bad"]) == 1
 
 
+@pytest.mark.parametrize("place", ["questions", "interpret"])
 def test_an_asset_that_cannot_be_asked_is_given_up_and_its_unknown_attempt_not_repeated(
-    tmp_path: Path, adapter: FaultyAdapter
+    tmp_path: Path, adapter: FaultyAdapter, place: str
 ) -> None:
-    """What nobody knows stays so until a person says so."""
-    adapter.faults["send", "bad"] = adapter.faults["questions", "bad"] = raises(Poisoned())
+    """What nobody knows stays so until it is mended."""
+    adapter.faults["send", "bad"] = adapter.faults[place, "bad"] = raises(Poisoned())
     with opened(tmp_path, adapter) as system:
         system.submit(plan(5.0, 7.0))
         wait_until(lambda: system.state()[BAD].alarms == ("actor_gave_up",))
         wait_until(holds(system, SOUND, 5.0))
         assert len(adapter.sent["bad"]) == 1
+        assert recorded(system, events.AttemptReconciled) == []
         adapter.faults.clear()
         system.resume(BAD, by="ann", reason="mended")
         wait_until(holds(system, BAD, 5.0))
         assert len(adapter.sent["bad"]) == 1
-
-
-def test_an_answer_to_a_question_that_cannot_be_read_leaves_the_attempt_unknown(
-    tmp_path: Path, adapter: FaultyAdapter
-) -> None:
-    """Nothing is sent before it is known."""
-    adapter.faults["send", "bad"] = adapter.faults["interpret", "bad"] = raises(Poisoned())
-    with opened(tmp_path, adapter) as system:
-        system.submit(plan(5.0, 7.0))
-        wait_until(lambda: len(crashes(system)) == 2)
-        assert {one.message for one in crashes(system)} == {"QuestionAnswered"}
-        wait_until(holds(system, SOUND, 5.0))
-        assert len(adapter.sent["bad"]) == 1
-        assert recorded(system, events.AttemptReconciled) == []
 
 
 @pytest.mark.parametrize(
