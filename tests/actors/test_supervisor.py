@@ -219,9 +219,9 @@ def test_what_a_hung_handler_returns_later_is_dropped_and_its_thread_ends(
 
 
 def test_beyond_the_extra_threads_a_hung_one_joins_in_again_when_it_returns(
-    pool: Pool, scene: Scene
+    pool: Pool, scene: Scene, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """However many handlers hang, the threads stay bounded and none is lost."""
+    """However many handlers hang, the threads stay bounded and none is lost; the log says so."""
     other = Scene()
     first, second = Stuck.start(pool, scene), Stuck.start(pool, other)
     watchdog = Watchdog(pool, hung_after_s=10)
@@ -233,6 +233,7 @@ def test_beyond_the_extra_threads_a_hung_one_joins_in_again_when_it_returns(
     waiting = first.ask("after", block=False)
 
     assert pool.workers() == ()
+    assert "2 threads hang, and none is added any more" in caplog.text
     other.let_go.set()
     assert waiting.get(timeout=WAIT_S) == "after"
     assert len(pool.workers()) == 1
