@@ -135,6 +135,15 @@ class PoolActor(pykka.Actor):
     answers: ClassVar[tuple[type[BaseException], ...]] = (UsageError,)
     """Exceptions that answer an ``ask`` without being a crash."""
 
+    lane: str | None = None
+    """What its handlers have in common with others', so that they may hang together.
+
+    It is null while the actor recovers from a hang: what it does then is its own.
+    """
+
+    home_lane: str | None = None
+    """Its lane when all is well."""
+
     def __init__(self, pool: "ActorPool", *args: object, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)
         self.pool = pool
@@ -278,7 +287,7 @@ class Worker:
 
     def turn(self, actor: PoolActor) -> bool:
         """Let an actor handle messages; return False if it was taken away. The worker's thread."""
-        inbox, held = actor.inbox, self.held
+        inbox, held, lane = actor.inbox, self.held, actor.lane
         waiting = inbox.messages
         if actor.actor_stopped.is_set():
             inbox.refuse()
@@ -292,7 +301,7 @@ class Worker:
                 return False
             if envelope.reply_to is not None:
                 _reply(envelope, answer)
-            if type(envelope.message) is _STOP:
+            if type(envelope.message) is _STOP or actor.lane is not lane:
                 break
         inbox.release()
         return True

@@ -13,14 +13,14 @@ from typing import Final
 import attrs
 
 from actors.accepted import Accepted
-from actors.journal import Append
+from actors.appends import Append
 from actors.reading import SITE, VOCABULARY, Reader, is_asset
 from actors.recovery import recover
 from actors.standing import PlanStart, clocks_for
 from actors.store import Progress, Store
 from actors.store.sqlite import SqliteStore
 from actors.verifying import verify_store
-from actors.writing import Batch, Writer
+from actors.writing import Batch, LogWriter
 from engine import archives
 from engine.asset import AssetState, evolve, snapshot
 from engine.codec import Codec, Record, Row
@@ -250,7 +250,7 @@ def _in_force(accepted: Accepted) -> frozenset[str]:
 def _written(store: Store, codec: Codec, happened: list[object]) -> list[Row]:
     """Return events of the stream ``archive`` as rows behind the end of a log, sealed."""
     clocks = clocks_for(Reader(store, codec).site().clock, PlanStart(), empty=False)
-    writer = Writer(store, codec, secrets.token_hex(8), clocks)
+    writer = LogWriter(store, codec, secrets.token_hex(8), clocks)
     version = store.last_versions().get(archives.STREAM, 0)
     batch = Batch([], [], [])
     append = Append(archives.STREAM, version, happened, clocks.now(), lambda _: None)

@@ -9,15 +9,18 @@ from concurrent.futures import Future
 import attrs
 from msgspec.structs import replace
 
+from actors.accepted import Accepted
 from actors.asset import AssetActor, Services
 from actors.clock import Clocks
-from actors.dispatcher import Assets, DispatcherActor, Taken
+from actors.dispatcher import Assets, DispatcherActor, Office, Taken
 from actors.journal import Journal
-from actors.links.host import LinkHost
+from actors.journalled import Supervised
+from actors.links.host import LinkHost, made_link
 from actors.recovery import Recovery
 from actors.runtime import Runtime
 from actors.snapshots import Snapshots
 from actors.supervisor import CrashLedger
+from engine import events
 from engine.adapters.base import AdapterPlugin
 from engine.adapters.registry import AdapterRegistry
 from engine.asset import AssetState, Outside
@@ -44,6 +47,9 @@ class Parts:
     rebuild: Callable[[AssetId], AssetState]
     snapshots: Snapshots
     may_send: Callable[[], bool]
+    ledger: CrashLedger
+    accepted: Callable[[], Accepted]
+    note: Callable[[events.SiteEvent], None]
 
 
 class Assembly:
@@ -70,12 +76,9 @@ class Assembly:
         for asset_id, state in states.items():
             if asset_id not in self.tell and state.rules is not None:
                 self._retire(state, services)
-        actor = DispatcherActor.start(
-            parts.runtime.pool,
-            recovery.accepted,
-            self.board,
-            (parts.journal, parts.clocks, parts.snapshots),
-        )
+        supervised = Supervised(parts.clocks, parts.journal, parts.runtime.wakeups, parts.ledger)
+        office = Office(supervised, parts.snapshots, self.board, parts.accepted, parts.note)
+        actor = DispatcherActor.start(parts.runtime.pool, recovery.accepted, office)
         self._dispatcher = actor.tell
         actor.tell(Assets(dict(self.tell)))
 
@@ -94,7 +97,7 @@ class Assembly:
             parts.runtime.wakeups,
             self.links,
             self.board,
-            CrashLedger(),
+            parts.ledger,
             parts.rebuild,
             parts.snapshots,
             self._offer_taken,
@@ -129,9 +132,10 @@ class Assembly:
             state = AssetState(asset_id, rules=config.rules)
         state = replace(state, outside=outside)
         actor = AssetActor.begin(parts.runtime.pool, state, services)
+        actor.lane = actor.home_lane = config.rules.adapter
         tell = actor.actor_ref.tell
         self.tell[asset_id] = tell
-        link = plugin.link(config.options, self.links.reporter(actor.hurry))
+        link = made_link(plugin, config.options, self.links.reporter(actor.hurry))
         self.links.attach(asset_id, parts.runtime.seams.link(link), actor.hurry, slot)
         if state.rules is not None:
             tell(message.Recovered(parts.journal.epoch))

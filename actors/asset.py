@@ -1,20 +1,21 @@
 """The asset actor: decide, append, committed, evolve, effects; nothing is decided here."""
 
 import logging
-from collections import deque
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, cast
 
 import attrs
 from msgspec.structs import replace
 
-from actors.actor import ActorPool, PoolActor
+from actors.actor import ActorPool, HandlerHung
+from actors.appends import Append, Committed, Refused
 from actors.clock import Clocks
-from actors.journal import Append, Committed, Journal, Refused
+from actors.journal import Journal
+from actors.journalled import JournalledActor, Life, Lost, Readable, failure
+from actors.links.port import LinkPort
 from actors.snapshots import Snapshots
 from actors.supervisor import CrashLedger, Verdict
 from actors.wakeups import Wakeups
-from engine.adapters.base import Payload
 from engine.asset import (
     AssetState,
     Wake,
@@ -26,7 +27,7 @@ from engine.asset import (
 )
 from engine.asset import effects as effect
 from engine.asset import messages as message
-from engine.errors import EngineClosed, StoreCorrupt
+from engine.errors import EngineClosed, SetpointError, StoreCorrupt, StoreError
 from engine.types import AssetId, Instant
 
 if TYPE_CHECKING:
@@ -37,28 +38,8 @@ logger = logging.getLogger("setpoint")
 STASH_LIMIT = 1_000
 """Messages that an asset keeps while its events are being committed; further signs of life go."""
 
-
 _WOKE = message.Woke()
 _UNARMED = Wake(None, None)
-
-
-class LinkPort(Protocol):
-    """What an asset hands its attempts to; never blocks, answers by messages."""
-
-    def send(self, asset_id: AssetId, attempt_id: str, payload: Payload, timeout_s: float) -> None:
-        """Send an attempt; the outcome comes as AttemptAnswered."""
-
-    def ask(self, asset_id: AssetId, attempt_id: str, payload: Payload, timeout_s: float) -> None:
-        """Ask the device; the answer comes as QuestionAnswered."""
-
-    def keep(self, asset_id: AssetId, keep: effect.KeepAlive) -> None:
-        """Repeat confirmed frames, or stop doing so."""
-
-    def request_slot(self, asset_id: AssetId) -> None:
-        """Queue for a shared link; the turn comes as SlotGranted."""
-
-    def release_slot(self, asset_id: AssetId) -> None:
-        """End the turn."""
 
 
 @attrs.frozen
@@ -78,20 +59,36 @@ class Services:
     send_window_us: int = 1_000_000
 
 
-class AssetActor(PoolActor):
+class AssetLife(Life):
+    """What an asset's handlers change.
+
+    ``draft`` is being committed and came of ``about``; ``current`` is the message being handled,
+    null while what the journal said is. Of the effects ``owed`` so many are ``done``.
+    """
+
+    __slots__ = ("about", "armed", "current", "done", "draft", "owed", "state")
+
+    def __init__(self, state: AssetState) -> None:
+        """Begin with a committed state."""
+        super().__init__()
+        self.state = state
+        self.draft: Draft | None = None
+        self.about: message.Message | None = None
+        self.current: object = None
+        self.owed: Sequence[effect.Effect] = ()
+        self.done = 0
+        self.armed = _UNARMED
+
+
+class AssetActor(JournalledActor):
     """One asset's state and everything that happens to it, one message at a time."""
 
     def __init__(self, pool: ActorPool, state: AssetState, services: Services) -> None:
         """Begin with a state rebuilt from the asset's stream."""
-        super().__init__(pool)
-        self._state = state
+        super().__init__(pool, state.asset_id, services)
+        self._life = AssetLife(state)
         self._services = services
-        self._stash: deque[message.Message] = deque()
-        self._in_flight: Draft | None = None
-        self._lost = False
         self._over: str | None = None
-        self._about: message.Message | None = None
-        self._armed = _UNARMED
         self._snapshot_at = services.snapshots.due_at(state.asset_id)
         services.board[state.asset_id] = state
 
@@ -99,24 +96,30 @@ class AssetActor(PoolActor):
 
     def on_receive(self, told: Any) -> None:  # noqa: ANN401 - the union is checked in decide
         """Handle a message; while events are being committed the others wait. A pool thread."""
+        life = self._life
         if type(told) is Committed:
-            self._committed()
+            self._committed(life)
         elif type(told) is Refused:
-            self._refused(told)
-        elif self._in_flight is not None:
-            self._keep(told)
+            self._refused(life, told)
+        elif type(told) is Readable:
+            self._begin_again(life, told)
+        elif life.draft is not None or life.lost:
+            self._keep(life, told)
         elif self._over is not None:
-            self._decline(told, self._over)
+            self._decline(told, EngineClosed(self._over))
         else:
-            self._handle(told)
+            self._handle(life, told)
 
-    def _handle(self, told: message.Message) -> None:
+    def _handle(self, life: AssetLife, told: message.Message) -> None:
+        life.current = told
         now = self._services.clocks.now()
-        state = noted(self._state, told, now)
+        state = noted(life.state, told, now)
         draft = decided(state, told, now)
-        self._state = state
+        if life is not self._life:
+            return  # it was taken away meanwhile: here is a door
+        life.state = state
         if draft.events:
-            self._in_flight, self._about = draft, told
+            life.draft, life.about = draft, told
             self._services.journal.append(
                 Append(
                     state.asset_id,
@@ -125,73 +128,93 @@ class AssetActor(PoolActor):
                     now,
                     self.hurry_first,
                     cause_of(told),
+                    writer=life.writer,
                 )
             )
         else:
-            self._perform(draft.effects, now)
+            self._perform(life, draft.effects, now)
 
-    def _committed(self) -> None:
-        if self._in_flight is None:
-            return
-        draft, self._in_flight = self._in_flight, None
-        if self._lost:
-            self._recover()
-        else:
-            self._state = draft.state
-            self._perform(draft.effects, draft.now)
-            if self._state.version >= self._snapshot_at:
-                self._snapshot_at = self._services.snapshots.offer(self._state)
-        while self._stash and self._in_flight is None:
-            self._handle(self._stash.popleft())
+    def _committed(self, life: AssetLife) -> None:
+        draft = life.draft
+        if draft is None:
+            return  # of a life before
+        life.draft = life.current = None
+        life.state = draft.state
+        self._perform(life, draft.effects, draft.now)
+        if life.state.version >= self._snapshot_at:
+            self._snapshot_at = self._services.snapshots.offer(life.state)
+        self._go_on(life)
 
-    def _refused(self, refused: Refused) -> None:
+    def _go_on(self, life: AssetLife) -> None:
+        """Handle what was kept, until something is to be committed."""
+        while life.stash and life.draft is None and life is self._life:
+            self._handle(life, cast("message.Message", life.stash.popleft()))
+
+    def _refused(self, life: AssetLife, refused: Refused) -> None:
         """The store belongs to somebody else now, or is closed: nothing more is decided."""
+        about, life.draft = life.about, None
+        if not refused.for_good:
+            life.current = about
+            raise StoreError(refused.reason)
         self._over = refused.reason
-        self._in_flight = None
-        for told in (self._about, *self._stash):
-            self._decline(told, refused.reason)
-        self._stash.clear()
-        logger.debug("%s decides nothing more: %s", self._state.asset_id, refused.reason)
+        self._decline(about, EngineClosed(refused.reason))
+        self._decline_all(life, refused.reason)
+        logger.debug("%s decides nothing more: %s", life.state.asset_id, refused.reason)
 
-    def _decline(self, told: object, reason: str) -> None:
-        """Tell who waits for an answer that there will be none."""
-        reply = getattr(told, "reply", None)
-        if reply is not None:
-            reply(EngineClosed(reason))
+    def _decline_all(self, life: AssetLife, reason: str) -> None:
+        """Tell all who wait, as nothing more is decided."""
+        for told in (*(lost.told for lost in life.lost), *life.stash):
+            self._decline(told, EngineClosed(reason))
+        life.lost = ()
+        life.stash.clear()
 
-    def _keep(self, told: message.Message) -> None:
-        if len(self._stash) >= STASH_LIMIT and isinstance(told, message.Woke | message.Observed):
+    def _decline(self, told: object, error: SetpointError) -> None:
+        """Tell who waits for an answer, if anybody does, that there will be none."""
+        try:
+            getattr(told, "reply", _to_nobody)(error)
+        except Exception:
+            logger.exception("%s could not be told", type(told).__name__)
+
+    def _keep(self, life: AssetLife, told: message.Message) -> None:
+        if len(life.stash) >= STASH_LIMIT and isinstance(told, message.Woke | message.Observed):
             return
-        self._stash.append(told)
+        life.stash.append(told)
 
     # --- effects
 
-    def _perform(self, wanted: Sequence[effect.Effect], now: Instant) -> None:
-        state = self._state
+    def _perform(self, life: AssetLife, wanted: Sequence[effect.Effect], now: Instant) -> None:
+        life.owed, life.done = wanted, 0
+        state = life.state
         for one in wanted:
             state = performed(state, one)
-        self._state = state = settled(state)
-        self._services.board[state.asset_id] = state
+        state = settled(state)
+        if life is not self._life:
+            return
+        life.state = self._services.board[state.asset_id] = state
         for one in wanted:
-            self._carry_out(one, now)
-        self._arm(state, now)
+            self._carry_out(life, one, now)
+            life.done += 1
+        life.owed = ()
+        self._arm(life, now)
 
-    def _arm(self, state: AssetState, now: Instant) -> None:
+    def _arm(self, life: AssetLife, now: Instant) -> None:
         """Be woken when time alone may change something; what is past waits for the sweep."""
-        wake = next_wake(state, now)
-        if wake != self._armed:
-            self._armed = wake
+        wake = next_wake(life.state, now)
+        if wake != life.armed and life is self._life:
+            life.armed = wake
             self._services.wakeups.at(
-                state.asset_id, self._wake, device_us=wake.device_us, plan_us=wake.plan_us
+                life.state.asset_id, self._wake, device_us=wake.device_us, plan_us=wake.plan_us
             )
 
     def _wake(self) -> None:
         """Be woken. The timer's thread."""
-        self._armed = _UNARMED
+        self._life.armed = _UNARMED
         self.actor_ref.tell(_WOKE)
 
-    def _carry_out(self, wanted: effect.Effect, now: Instant) -> None:  # noqa: C901 - one case per effect
-        services, asset_id = self._services, self._state.asset_id
+    def _carry_out(self, life: AssetLife, wanted: effect.Effect, now: Instant) -> None:  # noqa: C901 - one case per effect
+        if life is not self._life:
+            return
+        services, asset_id = self._services, life.state.asset_id
         match wanted:
             case effect.Send():
                 payload = replace(
@@ -214,6 +237,9 @@ class AssetActor(PoolActor):
                 services.offer_taken(asset_id, wanted)
             case effect.Stopped():
                 services.stopped(asset_id)
+            case effect.BackToWork():
+                services.ledger.clear(asset_id)
+                self.lane = self.home_lane
 
     def _begin_by_us(self, wanted: effect.Send, now: Instant) -> int:
         """The send window, or the command's expiry when that comes first (device clock)."""
@@ -225,42 +251,125 @@ class AssetActor(PoolActor):
 
     # --- supervision
 
-    def on_crash(self, told: object, exception: BaseException) -> None:
-        """Drop the state and read it again, behind what is still being committed. A pool thread."""
-        super().on_crash(told, exception)
-        verdict = self._services.ledger.record(
-            self._state.asset_id, told, self._services.clocks.device_us()
-        )
-        crashed = message.Crashed(
-            type(told).__name__,
-            type(exception).__name__,
-            1,
-            set_aside=verdict is Verdict.SET_ASIDE,
-            gave_up=verdict is Verdict.GIVE_UP,
-        )
-        if self._in_flight is None:
-            self._recover()
-        else:
-            self._lost = True
-        if verdict is Verdict.RETRY and told is not None:
-            self.again(told)
-        self.again(crashed)
+    def _culprit(self, told: object) -> object:
+        """What the journal says is not to blame: it is what was being handled then."""
+        return self._life.current if isinstance(told, Committed | Refused | Readable) else told
 
-    def _recover(self) -> None:
-        """Rebuild the state from the stream; what is beside the fold goes on.
+    def _verdict(self, culprit: object, exception: BaseException, device_us: int) -> Verdict:
+        """Once given up nothing is tried twice, and nothing is counted."""
+        if self._life.state.device.failed:
+            return Verdict.SET_ASIDE
+        return super()._verdict(culprit, exception, device_us)
 
-        If a row cannot be read nothing more is decided.
-        """
-        self._lost = False
-        outside = self._state.outside
+    def _begin_life(self, lost: Lost) -> tuple[Life, Life]:
+        """What an effect hung in is not done again, unless it is an attempt: that is unknown."""
+        before = self._life
+        life = AssetLife(before.state)
+        owed = tuple(before.owed[before.done :])
+        if lost.error == HandlerHung.__name__ and owed and not isinstance(owed[0], effect.Send):
+            owed = owed[1:]
+        life.follow(before, attrs.evolve(lost, draft=before.draft, owed=owed))
+        self._life = life
+        return before, life
+
+    def _begin_again(self, life: AssetLife, readable: Readable) -> None:
+        """Read the state, and go on where the lives before had stopped. A pool thread."""
+        life.current = None
+        if readable.life is not life or not life.lost:
+            return
+        if self._over is not None:
+            self._decline_all(life, self._over)
+            return
         try:
-            state = self._services.rebuild(self._state.asset_id)
+            state = self._read(life)
+        except Exception as error:  # noqa: BLE001 - whatever it is, an asset without a state waits
+            self._not_read(error)
+            self._read_again_later(life)
+            return
+        life.state = self._services.board[state.asset_id] = state
+        lost, life.lost = [_settled(life, each) for each in life.lost], ()
+        for each in reversed(lost):
+            life.stash.extendleft(reversed([*self._what_follows(life, each)]))
+        for each in lost:
+            self._settle(life, each)
+        self._go_on(life)
+        if not any(each.verdict is Verdict.GIVE_UP for each in lost):
+            self.lane = self.home_lane
+
+    def _read(self, life: AssetLife) -> AssetState:
+        """Return the state by the stream; what is beside the fold goes on.
+
+        If a row cannot be read nothing more is decided. A turn on a shared link is given back, and
+        what was asked of the device is asked again.
+        """
+        asset_id, outside = life.state.asset_id, life.state.outside
+        try:
+            state = self._services.rebuild(asset_id)
         except StoreCorrupt as error:
-            logger.error("%s is stopped: %s", self._state.asset_id, error)  # noqa: TRY400 - the row says it all
-            state = AssetState(self._state.asset_id, rules=self._state.rules)
+            logger.error("%s is stopped: %s", asset_id, error)  # noqa: TRY400 - the row says it all
+            state = AssetState(asset_id, rules=life.state.rules)
             outside = replace(outside, unreadable=str(error))
-        self._state = state = replace(state, outside=outside)
-        self._services.board[state.asset_id] = state
+        if outside.shared_slot:
+            self._services.links.release_slot(asset_id)
+            outside = replace(outside, slot="idle")
+        return replace(state, outside=replace(outside, asking=None, asking_until_us=None))
+
+    def _what_follows(self, life: AssetLife, lost: Lost) -> Iterator[message.Message]:
+        """Yield what is to be handled first: the crash goes on record, then it is tried again."""
+        unsure = _unsure(lost)
+        if not life.state.device.failed:
+            yield message.Crashed(
+                lost.name,
+                lost.error,
+                set_aside=lost.told is not None and not lost.again,
+                gave_up=lost.verdict is Verdict.GIVE_UP,
+                unsure=unsure,
+            )
+        if lost.again:
+            yield cast("message.Message", lost.told)
+        if unsure is not None:
+            yield _WOKE
+
+    def _settle(self, life: AssetLife, lost: Lost) -> None:
+        """Carry out what is still owed; an attempt is not sent: it may have been."""
+        now = self._services.clocks.now()
+        if lost.told is not None and not lost.again:
+            self._decline(lost.told, failure(lost))
+        if isinstance(lost.told, message.Stopping) and not lost.again:
+            self._services.stopped(AssetId(self._name))
+        for one in cast("Sequence[effect.Effect]", lost.owed):
+            if isinstance(one, effect.Send):
+                continue
+            try:
+                self._carry_out(life, one, now)
+            except Exception:
+                logger.exception("%s of %s failed again", type(one).__name__, self._name)
+
+
+def _to_nobody(_: SetpointError) -> None:
+    """Nobody waits for an answer."""
+
+
+def _settled(life: AssetLife, lost: Lost) -> Lost:
+    """Return what a life lost, now that is known whether its events were stored.
+
+    If so its effects are owed, and the message has been handled.
+    """
+    draft = cast("Draft | None", lost.draft)
+    if draft is None or life.state.version < draft.state.version:
+        return lost
+    return attrs.evolve(lost, told=None, owed=tuple(draft.effects))
+
+
+def _unsure(lost: Lost) -> str | None:
+    """Return the attempt of which nobody knows any more whether it was sent or answered."""
+    for one in lost.owed:
+        if isinstance(one, effect.Send):
+            return one.attempt_id
+    told = lost.told
+    if isinstance(told, message.AttemptAnswered) and lost.verdict is not Verdict.RETRY:
+        return told.attempt_id
+    return None
 
 
 def cause_of(told: message.Message) -> str | None:

@@ -1,57 +1,32 @@
 """The dispatcher actor: accepts schedules whole and offers each asset its plan until it took it."""
 
+import logging
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime
-from typing import Final
+from collections.abc import Callable, Mapping
+from concurrent.futures import InvalidStateError
+from typing import Final, TypeAlias, cast
 
 import attrs
 
 from actors.accepted import Accepted, encode_accepted, offers_of
-from actors.actor import ActorPool, PoolActor
-from actors.clock import Clocks
-from actors.journal import Append, Committed, Journal, Refused
+from actors.actor import ActorPool
+from actors.appends import Append, Committed, Refused
+from actors.journalled import JournalledActor, Life, Lost, Readable, Supervised, failure
+from actors.receipts import Receipt, Submitted, receipt_of, unchanged
+from actors.site import crashed
 from actors.snapshots import Snapshots
 from engine import events
 from engine.asset import AssetState
 from engine.asset import effects as effect
 from engine.asset import messages as message
 from engine.asset.preview import Preview, preview
-from engine.errors import EngineClosed, Problem, ScheduleRefused
-from engine.intake import Intake
-from engine.types import AssetId, Instant, ScheduleId, from_us
+from engine.errors import EngineClosed, HandlingFailed, Problem, ScheduleRefused, StoreError
+from engine.types import AssetId, Instant, ScheduleId
+
+logger = logging.getLogger("setpoint")
 
 _KEEP_EVERY: Final = 16
 """How many schedules are accepted from one snapshot of them to the next."""
-
-
-@attrs.frozen
-class Receipt:
-    """What became of a submitted schedule.
-
-    ``accepted_at`` is plan time, aware, UTC. ``changed_assets``, ``commands`` (new ones) and
-    ``cancelled`` (planned ones that are replaced) count what the schedule changed; ``unchanged``
-    says that it is what was in force already, and that nothing was recorded.
-    """
-
-    schedule_id: ScheduleId
-    accepted_at: datetime
-    assets: int
-    changed_assets: int
-    commands: int
-    cancelled: int
-    ignored_columns: tuple[str, ...] = ()
-    clamped: tuple[tuple[str, str, float, float], ...] = ()
-    unchanged: bool = False
-
-
-@attrs.frozen
-class Submitted:
-    """A schedule that passed intake; ``reply`` gets its Receipt or an error."""
-
-    intake: Intake
-    schedule_id: str | None
-    reply: Callable[[object], None] = attrs.field(eq=False, repr=False)
 
 
 @attrs.frozen
@@ -79,205 +54,295 @@ class Assets:
     tell: Mapping[AssetId, Callable[[object], None]]
 
 
-class DispatcherActor(PoolActor):
+InFlight: TypeAlias = tuple[events.ScheduleReceived, Receipt, Submitted]
+
+
+class DispatcherLife(Life):
+    """What the dispatcher's handlers change.
+
+    ``waiting`` are submissions, in order; ``open`` has the offers that were not answered yet.
+    """
+
+    __slots__ = ("digests", "in_flight", "offers", "open", "sequence", "waiting")
+
+    def __init__(self, accepted: Accepted) -> None:
+        """Begin with what was accepted before."""
+        super().__init__()
+        self.waiting: deque[Submitted] = deque()
+        self.in_flight: InFlight | None = None
+        self.open: dict[AssetId, int] = {}
+        self.read(accepted)
+
+    def read(self, accepted: Accepted) -> None:
+        """Know what is accepted; every asset has to answer its newest offer again."""
+        self.sequence = accepted.sequence
+        self.digests = dict(accepted.digests)
+        self.offers = dict(accepted.offers)
+        self.open = {asset_id: one.ref.sequence for asset_id, one in self.offers.items()}
+
+
+@attrs.frozen
+class Office:
+    """What the dispatcher works with.
+
+    ``board`` has every asset's state, read only. ``rebuild`` reads what is accepted again, ``note``
+    puts an event on the site's record.
+    """
+
+    supervised: Supervised
+    snapshots: Snapshots
+    board: Mapping[AssetId, AssetState]
+    rebuild: Callable[[], Accepted]
+    note: Callable[[events.SiteEvent], None]
+
+
+class DispatcherActor(JournalledActor):
     """Turns accepted schedules into offers."""
 
-    def __init__(
-        self,
-        pool: ActorPool,
-        accepted: Accepted,
-        board: Mapping[AssetId, AssetState],
-        services: tuple[Journal, Clocks, Snapshots],
-    ) -> None:
-        """Begin with what was accepted before; ``board`` has every asset's state, read only."""
-        super().__init__(pool)
-        self._journal, self._clocks, self._snapshots = services
-        self._sequence = accepted.sequence
-        self._digests = dict(accepted.digests)
-        self._offers = dict(accepted.offers)
-        self._board = board
+    def __init__(self, pool: ActorPool, accepted: Accepted, office: Office) -> None:
+        """Begin with what was accepted before."""
+        super().__init__(pool, "dispatcher", office.supervised)
+        self._office = office
+        self._life = DispatcherLife(accepted)
         self._tell: Mapping[AssetId, Callable[[object], None]] = {}
-        self._open: dict[AssetId, int] = {}
-        self._stash: deque[Submitted] = deque()
-        self._in_flight: tuple[events.ScheduleReceived, Receipt, Submitted] | None = None
+        self._over: str | None = None
 
     def on_receive(self, told: object) -> None:
         """Take a submission, an asset's answer or the sweep. A pool thread."""
+        life = self._life
+        match told:
+            case Committed():
+                self._committed(life)
+            case Refused():
+                self._refused(life, told)
+            case Readable():
+                self._begin_again(life, told)
+            case Swept() if life.lost:
+                return
+            case _ if life.lost:
+                life.stash.append(told)
+            case _:
+                self._told(life, told)
+
+    def _told(self, life: DispatcherLife, told: object) -> None:
         match told:
             case Submitted():
-                self._stash.append(told)
-                self._submit_next()
-            case Committed():
-                self._committed()
-            case Refused(reason=reason):
-                self._refused(reason)
+                self._submitted(life, told)
             case Taken():
-                if self._open.get(told.asset_id) == told.answer.sequence:
-                    del self._open[told.asset_id]
-            case _:
-                self._told(told)
-
-    def _told(self, told: object) -> None:
-        match told:
+                if life.open.get(told.asset_id) == told.answer.sequence:
+                    del life.open[told.asset_id]
             case Assets():
-                self._introduced(told)
+                self._introduced(life, told)
             case Swept():
-                self._sweep()
+                self._sweep(life)
             case Closing():
-                self._keep()
+                self._keep(life)
             case _:
                 raise TypeError(type(told).__name__)
 
     # --- submitting
 
-    def _submit_next(self) -> None:
-        while self._stash and self._in_flight is None:
-            submitted = self._stash.popleft()
-            problem = self._conflict(submitted)
+    def _submitted(self, life: DispatcherLife, submitted: Submitted) -> None:
+        if self._over is not None:
+            submitted.reply(EngineClosed(self._over))
+        elif self.is_given_up():
+            why = "the dispatcher failed again and again: no schedule is taken for a minute"
+            submitted.reply(HandlingFailed(why))
+        else:
+            life.waiting.append(submitted)
+            self._submit_next(life)
+
+    def _submit_next(self, life: DispatcherLife) -> None:
+        while life.waiting and life.in_flight is None and life is self._life:
+            submitted = life.waiting[0]
+            problem = self._conflict(life, submitted)
             if problem is not None:
                 submitted.reply(ScheduleRefused((problem,)))
-                continue
-            self._accept(submitted)
+            else:
+                self._accept(life, submitted)
+            life.waiting.popleft()
 
-    def _conflict(self, submitted: Submitted) -> Problem | None:
+    def _conflict(self, life: DispatcherLife, submitted: Submitted) -> Problem | None:
         own_id = submitted.schedule_id
-        known = None if own_id is None else self._digests.get(own_id)
+        known = None if own_id is None else life.digests.get(own_id)
         if known is None or known == submitted.intake.digest:
             return None
         return Problem(
             "schedule_id", f"{own_id} was accepted before with other content", value=own_id
         )
 
-    def _accept(self, submitted: Submitted) -> None:
-        now = self._clocks.now()
-        if submitted.schedule_id in self._digests:
-            submitted.reply(_unchanged(submitted, submitted.schedule_id or "", now))
+    def _accept(self, life: DispatcherLife, submitted: Submitted) -> None:
+        now = self._supervision.clocks.now()
+        if submitted.schedule_id in life.digests:
+            submitted.reply(unchanged(submitted, submitted.schedule_id or "", now))
             return
-        event = self._event(submitted)
+        event = _event(life, submitted)
         previews = self._previews(event, now)
-        same = self._same_as_before(event, previews)
+        same = _same_as_before(life, event, previews)
         if same is not None:
-            submitted.reply(_unchanged(submitted, same, now))
+            submitted.reply(unchanged(submitted, same, now))
             return
-        receipt = _receipt(event, previews.values(), now)
-        self._in_flight = (event, receipt, submitted)
-        stream = event.schedule_id
-        reply = self.actor_ref.tell
-        self._journal.append(Append(stream, 0, (event,), now, reply, correlation=stream))
-
-    def _event(self, submitted: Submitted) -> events.ScheduleReceived:
-        intake = submitted.intake
-        sequence = self._sequence + 1
-        return events.ScheduleReceived(
-            ScheduleId(submitted.schedule_id or self._new_id(sequence)),
-            sequence,
-            intake.start_us,
-            intake.horizon_us,
-            intake.digest,
-            intake.plans,
-            intake.ignored_columns,
-            tuple((one.row, one.column, one.from_kw, one.to_kw) for one in intake.clamped),
+        life.in_flight = (event, receipt_of(event, previews.values(), now), submitted)
+        stream, reply = event.schedule_id, self.actor_ref.tell
+        self._supervision.journal.append(
+            Append(stream, 0, (event,), now, reply, correlation=stream, writer=life.writer)
         )
 
-    def _new_id(self, sequence: int) -> str:
-        number = sequence
-        while f"sch_{number}" in self._digests:
-            number += 1
-        return f"sch_{number}"
-
     def _previews(self, event: events.ScheduleReceived, now: Instant) -> dict[AssetId, Preview]:
+        board = self._office.board
         return {
-            asset_id: preview(self._board[asset_id], offer, now)
+            asset_id: preview(board[asset_id], offer, now)
             for asset_id, offer in offers_of(event).items()
         }
 
-    def _same_as_before(
-        self, event: events.ScheduleReceived, previews: Mapping[AssetId, Preview]
-    ) -> str | None:
-        """Return the schedule in force, if this one says nothing that it does not say."""
-        if any(one.changed for one in previews.values()):
-            return None
-        before = {self._offers[asset_id].ref.schedule_id for asset_id in previews}
-        horizons = {self._offers[asset_id].horizon_us for asset_id in previews}
-        if len(before) != 1 or horizons != {event.horizon_us}:
-            return None
-        return before.pop()
-
-    def _committed(self) -> None:
-        if self._in_flight is None:
+    def _committed(self, life: DispatcherLife) -> None:
+        if life.in_flight is None:
             return
-        event, receipt, submitted = self._in_flight
-        self._in_flight = None
-        self._sequence = event.sequence
-        self._digests[event.schedule_id] = event.digest
+        event, receipt, submitted = life.in_flight
+        life.sequence = event.sequence
+        life.digests[event.schedule_id] = event.digest
         for asset_id, offer in offers_of(event).items():
-            self._offers[asset_id] = offer
-            self._offer(asset_id, offer)
+            life.offers[asset_id] = offer
+            self._offer(life, asset_id, offer)
+        life.in_flight = None
         submitted.reply(receipt)
-        if self._sequence % _KEEP_EVERY == 0:
-            self._keep()
-        self._submit_next()
+        if life.sequence % _KEEP_EVERY == 0:
+            self._keep(life)
+        self._submit_next(life)
 
-    def _refused(self, reason: str) -> None:
-        refused = [] if self._in_flight is None else [self._in_flight[2]]
-        refused += self._stash
-        self._in_flight = None
-        self._stash.clear()
-        for submitted in refused:
-            submitted.reply(EngineClosed(reason))
+    def _refused(self, life: DispatcherLife, refused: Refused) -> None:
+        if not refused.for_good:
+            raise StoreError(refused.reason)
+        self._over = refused.reason
+        waiting = [] if life.in_flight is None else [life.in_flight[2]]
+        waiting += life.waiting
+        life.in_flight = None
+        life.waiting.clear()
+        for submitted in waiting:
+            submitted.reply(EngineClosed(refused.reason))
 
-    def _keep(self) -> None:
+    def _keep(self, life: DispatcherLife) -> None:
         """Have what is accepted stored as a snapshot."""
-        self._snapshots.offer_row(encode_accepted(self._sequence, self._digests, self._offers))
+        row = encode_accepted(life.sequence, life.digests, life.offers)
+        if life is self._life:
+            self._office.snapshots.offer_row(row)
 
     # --- offering
 
-    def _introduced(self, assets: Assets) -> None:
+    def _introduced(self, life: DispatcherLife, assets: Assets) -> None:
         self._tell = assets.tell
         for asset_id, tell in assets.tell.items():
-            offer = self._offers.get(asset_id)
+            offer = life.offers.get(asset_id)
             if offer is None:
                 tell(message.NothingOffered())
             else:
-                self._offer(asset_id, offer)
+                self._offer(life, asset_id, offer)
 
-    def _offer(self, asset_id: AssetId, offer: message.PlanOffered) -> None:
+    def _offer(self, life: DispatcherLife, asset_id: AssetId, offer: message.PlanOffered) -> None:
         tell = self._tell.get(asset_id)
-        if tell is not None:
-            self._open[asset_id] = offer.ref.sequence
+        if tell is not None and life is self._life:
+            life.open[asset_id] = offer.ref.sequence
             tell(offer)
 
-    def _sweep(self) -> None:
-        for asset_id in tuple(self._open):
-            self._offer(asset_id, self._offers[asset_id])
+    def _sweep(self, life: DispatcherLife) -> None:
+        for asset_id in tuple(life.open):
+            self._offer(life, asset_id, life.offers[asset_id])
         for tell in self._tell.values():
             tell(message.Woke())
 
+    # --- supervision
 
-def _receipt(event: events.ScheduleReceived, previews: Iterable[Preview], now: Instant) -> Receipt:
-    seen = tuple(previews)
-    return Receipt(
-        event.schedule_id,
-        from_us(now.plan_us),
-        len(event.plans),
-        sum(one.changed for one in seen),
-        sum(one.commands for one in seen),
-        sum(one.cancelled for one in seen),
-        event.ignored_columns,
-        event.clamped,
-    )
+    def _culprit(self, told: object) -> object:
+        """Return the submission at work, if there is one: else the message, or nothing."""
+        life = self._life
+        if life.in_flight is not None:
+            return life.in_flight[2]
+        if life.waiting:
+            return life.waiting[0]
+        return None if isinstance(told, Committed | Refused | Readable) else told
+
+    def _begin_life(self, lost: Lost) -> tuple[Life, Life]:
+        before = self._life
+        life = DispatcherLife(Accepted())
+        life.waiting = before.waiting.copy()
+        if life.waiting and life.waiting[0] is lost.told:
+            life.waiting.popleft()
+        life.follow(before, attrs.evolve(lost, draft=before.in_flight))
+        self._life = life
+        return before, life
+
+    def _begin_again(self, life: DispatcherLife, readable: Readable) -> None:
+        """Read what is accepted, and go on where the lives before had stopped. A pool thread."""
+        if readable.life is not life or not life.lost:
+            return
+        try:
+            life.read(self._office.rebuild())
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is tried again
+            self._not_read(error)
+            self._read_again_later(life)
+            return
+        lost, life.lost = life.lost, ()
+        for one in reversed(lost):
+            if self.is_worth_recording(one):
+                self._office.note(crashed(self._name, one))
+            self._take_up(life, one)
+        kept, life.stash = life.stash, deque()
+        for told in kept:
+            self.actor_ref.tell(told)
+        self._submit_next(life)
+
+    def _take_up(self, life: DispatcherLife, lost: Lost) -> None:
+        """Answer for what was at work, or try it again."""
+        told, in_flight = lost.told, cast("InFlight | None", lost.draft)
+        if not isinstance(told, Submitted):
+            if lost.again:
+                self.again(told)
+        elif in_flight is not None and in_flight[0].schedule_id in life.digests:
+            _answer(told, in_flight[1])
+        elif lost.again:
+            life.waiting.appendleft(told)
+        else:
+            _answer(told, failure(lost))
 
 
-def _unchanged(submitted: Submitted, schedule_id: str, now: Instant) -> Receipt:
+def _answer(submitted: Submitted, answer: object) -> None:
+    """Answer a submission that a crash left open; it may have been answered."""
+    try:
+        submitted.reply(answer)
+    except InvalidStateError:
+        logger.debug("it was answered already")
+
+
+def _event(life: DispatcherLife, submitted: Submitted) -> events.ScheduleReceived:
     intake = submitted.intake
-    return Receipt(
-        ScheduleId(schedule_id),
-        from_us(now.plan_us),
-        len(intake.plans),
-        0,
-        0,
-        0,
+    sequence = life.sequence + 1
+    return events.ScheduleReceived(
+        ScheduleId(submitted.schedule_id or _new_id(life, sequence)),
+        sequence,
+        intake.start_us,
+        intake.horizon_us,
+        intake.digest,
+        intake.plans,
         intake.ignored_columns,
         tuple((one.row, one.column, one.from_kw, one.to_kw) for one in intake.clamped),
-        unchanged=True,
     )
+
+
+def _new_id(life: DispatcherLife, sequence: int) -> str:
+    number = sequence
+    while f"sch_{number}" in life.digests:
+        number += 1
+    return f"sch_{number}"
+
+
+def _same_as_before(
+    life: DispatcherLife, event: events.ScheduleReceived, previews: Mapping[AssetId, Preview]
+) -> str | None:
+    """Return the schedule in force, if this one says nothing that it does not say."""
+    if any(one.changed for one in previews.values()):
+        return None
+    before = {life.offers[asset_id].ref.schedule_id for asset_id in previews}
+    horizons = {life.offers[asset_id].horizon_us for asset_id in previews}
+    if len(before) != 1 or horizons != {event.horizon_us}:
+        return None
+    return before.pop()

@@ -3,21 +3,21 @@
 import logging
 import queue
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Final
 
 import attrs
+from msgspec import Struct
 
+from actors.appends import Append, Committed, Refused, Writer
 from actors.clock import Clocks
 from actors.store import Store, VersionConflict
-from actors.writing import Append, Batch, Committed, Refused, Writer
+from actors.writing import Batch, LogWriter
 from engine.codec import Codec, Record
 from engine.errors import StoreUnavailable
 from engine.seals import STREAM
 from engine.types import US_PER_S
-
-__all__ = ["BATCH", "Append", "Committed", "Hooks", "Journal", "Refused"]
 
 logger = logging.getLogger("setpoint")
 
@@ -28,16 +28,23 @@ _AGAIN_S: Final = (0.1, 1.0)
 """The first and the longest pause before a store that failed is tried again."""
 
 
+class _Behind(Struct, frozen=True):
+    """Wants to know when all that was appended before it is stored; closes a writer then."""
+
+    reached: Callable[[], object]
+    writer: Writer | None = None
+
+
 @attrs.define
 class _Round:
-    """What one transaction is to store, and who waits for what came before.
+    """What one transaction is to store, and who waits behind it.
 
     ``batch`` has the appends that continue their streams. ``wait_s`` is the pause before the next
     try, 0 before the first; ``again_us`` is its end (device clock).
     """
 
     appends: Sequence[Append]
-    reached: Sequence["Future[None]"]
+    behind: _Behind | None = None
     batch: Batch | None = None
     wait_s: float = 0.0
     again_us: int = 0
@@ -79,9 +86,9 @@ class Journal:
         self._codec = codec
         self._clocks = clocks
         self._most = most
-        self._writer = Writer(store, codec, instance, clocks)
+        self._writer = LogWriter(store, codec, instance, clocks)
         # A SimpleQueue takes and gives without the interpreter's lock being fought for.
-        self._waiting: queue.SimpleQueue[Append | Future[None] | None] = queue.SimpleQueue()
+        self._waiting: queue.SimpleQueue[Append | _Behind | None] = queue.SimpleQueue()
         self._stuck: _Round | None = None
         self._ending = False
         self._closing = threading.Event()
@@ -131,10 +138,20 @@ class Journal:
     def flush(self) -> "Future[None]":
         """Return what is done once all that waits now is stored, or never will be. Any thread."""
         reached: Future[None] = Future()
-        self._waiting.put(reached)
+        self._put_behind(_Behind(lambda: reached.set_result(None)))
+        return reached
+
+    def retire(self, writer: Writer, then: Callable[[], object]) -> None:
+        """Store what a writer has appended, drop what it may append later, then call. Any thread.
+
+        ``then`` is called on the journal's thread and has to be quick.
+        """
+        self._put_behind(_Behind(then, writer))
+
+    def _put_behind(self, behind: _Behind) -> None:
+        self._waiting.put(behind)
         if self._over is not None:
             self._refuse_waiting()
-        return reached
 
     def close(self, timeout_s: float) -> bool:
         """Commit what waits as long as there is time, then refuse the rest. Twice is once."""
@@ -188,7 +205,7 @@ class Journal:
         appends = going.appends if going.batch is None else going.batch.appends
         for append in appends:
             self._answer(append, Refused(self._over or "the engine is closed"))
-        _reach(going.reached)
+        self._reach(going.behind)
 
     def _give_up(self) -> None:
         """Refuse what waits for another try."""
@@ -206,20 +223,32 @@ class Journal:
                 logger.exception("a listener of the journal failed")
 
     def _next(self) -> _Round:
-        """Wait for something; return all that waits, up to a batch."""
+        """Wait for something; return all that waits, up to a batch.
+
+        What comes behind one who waits for all before it is left for the next time.
+        """
         taken: list[Append] = []
-        reached: list[Future[None]] = []
         count, most = 0, self._most()
         while (one := self._waiting.get()) is not None:
-            if isinstance(one, Append):
-                taken.append(one)
-                count += len(one.events)
-            else:
-                reached.append(one)
+            if isinstance(one, _Behind):
+                return _Round(taken, one)
+            taken.append(one)
+            count += len(one.events)
             if count >= most or self._waiting.empty():
                 break
         self._ending = one is None
-        return _Round(taken, reached)
+        return _Round(taken)
+
+    def _reach(self, behind: _Behind | None) -> None:
+        """Tell who waited that all before is stored, or never will be."""
+        if behind is None:
+            return
+        if behind.writer is not None:
+            behind.writer.closed = True
+        try:
+            behind.reached()
+        except Exception:
+            logger.exception("who waited for the journal failed")
 
     def _commit(self, going: _Round) -> None:
         """Store a batch and tell of it, or have it tried again."""
@@ -238,7 +267,7 @@ class Journal:
                 logger.warning("the store can be used again")
                 self.hooks.back()
             self._tell(batch, positions)
-        _reach(going.reached)
+        self._reach(going.behind)
 
     def _put_off(self, going: _Round, error: StoreUnavailable) -> None:
         """Keep a batch as it is until the store can be tried again."""
@@ -254,14 +283,26 @@ class Journal:
         """Turn appends into rows; one that does not continue its stream is refused by itself."""
         batch = Batch([], [], [])
         for append in appends:
+            if append.writer is not None and append.writer.closed:
+                logger.warning("dropped what a revoked handler of %s appended", append.stream)
+                continue
             reason = self._writer.misfit(append)
             if reason is None:
-                self._writer.write(append, batch)
+                self._encode_or_refuse(append, batch)
             else:
-                self._answer(append, Refused(reason))
+                self._answer(append, Refused(reason, for_good=False))
         if batch.appends:
             self._writer.seal(batch)
         return batch
+
+    def _encode_or_refuse(self, append: Append, batch: Batch) -> None:
+        """Turn an append into rows; one that cannot be is refused, and the others go on."""
+        try:
+            self._writer.write(append, batch)
+        except Exception as error:
+            logger.exception("events of %s cannot be stored", append.stream)
+            reason = f"cannot be stored: {type(error).__name__}"
+            self._answer(append, Refused(reason, for_good=False))
 
     def _attempt(self, batch: Batch, *, again: bool) -> Sequence[int] | None:
         """Store a batch unchanged; what a lost answer hid counts as stored."""
@@ -331,12 +372,5 @@ class Journal:
                 return
             if isinstance(one, Append):
                 self._answer(one, Refused(self._over or "the engine is closed"))
-            elif one is not None:
-                one.set_result(None)
-
-
-def _reach(waiting: Iterable["Future[None]"]) -> None:
-    """Tell those who waited for what came before them; twice is once."""
-    for one in waiting:
-        if not one.done():
-            one.set_result(None)
+            else:
+                self._reach(one)

@@ -67,6 +67,7 @@ class LoopThread:
         self._stall_s = stall_s
         self._now_s = now_s
         self._beat_s = now_s()
+        self._ended = False
         self._calls: deque[tuple[Callable[..., object], tuple[Any, ...]]] = deque()
         self._waking = threading.Lock()  # taken while a wake-up is on its way to the loop
         self._thread = threading.Thread(target=self._run, name="loop", daemon=True)
@@ -147,12 +148,22 @@ class LoopThread:
         asyncio.set_event_loop(self._loop)
         self._keep_beating()
         try:
-            self._loop.run_forever()
+            while not self._ended:
+                self._run_on()
             for task in asyncio.all_tasks(self._loop):  # submitted while it stopped
                 task.cancel()
             self._loop.run_until_complete(asyncio.sleep(0))
         finally:
             self._loop.close()
+
+    def _run_on(self) -> None:
+        """Run the loop until it is stopped, or something on it raised what would end a thread."""
+        try:
+            self._loop.run_forever()
+        except (SystemExit, KeyboardInterrupt):
+            logger.exception("something on the loop wanted to end it")
+        else:
+            self._ended = True
 
     def _keep_beating(self) -> None:
         """Wake the loop often enough to tell idleness from a standstill. The loop's thread."""
@@ -165,7 +176,7 @@ class LoopThread:
             function, args = self._calls.popleft()
             try:
                 function(*args)
-            except Exception:
+            except BaseException:  # a link's SystemExit must not end the loop
                 logger.exception("a call on the loop failed")
 
     async def _wind_up(self, timeout_s: float) -> None:

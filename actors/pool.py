@@ -6,6 +6,7 @@ lets it handle some messages and goes on to the next actor, and an exception is 
 (`PoolActor.on_crash`), whose ref and inbox live on.
 """
 
+import logging
 import queue
 import random
 import threading
@@ -22,6 +23,9 @@ from actors.clock import steady_s
 __all__ = ["ActorPool", "HandlerHung", "Pool", "PoolActor", "SeededPool", "Worker"]
 
 
+logger = logging.getLogger("setpoint")
+
+
 class _Nudge:
     """Wakes a worker to look for actors in a hurry."""
 
@@ -36,7 +40,8 @@ class Pool(ActorPool):
     With the GIL one is the fastest: two hand the interpreter's lock to and fro between cores, which
     takes a seventh of what they do. So that a slow handler does not stop all, another thread stands
     in while it goes on (`relieve`); for one that hangs a thread is added (`revoke`). There are no
-    more than ``max_extra`` of both.
+    more than ``max_extra`` of each. While handlers are slow or hang, actors of one lane get no more
+    than ``max_extra`` threads, so that one is left for those of other lanes.
     """
 
     def __init__(self, threads: int = 1, *, name: str = "actors", max_extra: int = 2) -> None:
@@ -46,7 +51,10 @@ class Pool(ActorPool):
         self._nudged = False
         self._threads = threads
         self._name = name
-        self._spare = max_extra
+        self._spare = self._lane_most = max_extra
+        self._strained = False  # handlers are slow, or hang
+        self._lost: dict[Worker, str | None] = {}  # workers that hang, with their actors' lanes
+        self._parked: list[PoolActor] = []
         self._most = threads + max_extra
         self._lock = threading.Lock()  # over the workers
         self._workers: dict[Worker, threading.Thread] = {}
@@ -89,6 +97,7 @@ class Pool(ActorPool):
             nobody_waits = self._ready.empty() and not self._hurried
             if nobody_waits or self._closed or len(self._workers) >= self._most:
                 return False
+            self._strained = True
             stand_in = Worker((BaseException,))
             self._begin(stand_in, self._stand_in, stand_in, worker, envelope)
         return True
@@ -104,9 +113,13 @@ class Pool(ActorPool):
             return False
         with self._lock:
             del self._workers[worker]
+            self._lost[worker], actor.lane = actor.lane, None
+            self._strained = True
             if self._spare and not self._closed:
                 self._spare -= 1
                 self._add_worker()
+            else:
+                logger.error("%d threads hang, and none is added any more", len(self._lost))
         self.schedule(actor)
         return True
 
@@ -127,6 +140,30 @@ class Pool(ActorPool):
         dropped = self._drop_ready() + self._drop_actors()
         return not dropped and not any(thread.is_alive() for thread in running.values())
 
+    def look_again(self) -> None:
+        """Let actors try that wait for a thread of their lane. Any thread."""
+        with self._lock:
+            parked, self._parked = self._parked, []
+        for actor in parked:
+            self.schedule(actor)
+
+    def _park(self, actor: PoolActor) -> bool:
+        """Set an actor aside if its lane has enough threads. A worker's thread."""
+        lane = actor.lane
+        if lane is None:
+            return False
+        with self._lock:
+            running = [one for each in self._workers for one in each.held.copy().values()]
+            busy = [one.lane for one in running] + list(self._lost.values())
+            if busy.count(lane) < self._lane_most or self._closed:
+                return False
+            self._parked.append(actor)
+        return True
+
+    def _relax(self) -> None:
+        """Note whether handlers still hang or are slow. Under the lock."""
+        self._strained = bool(self._lost) or len(self._workers) > self._threads
+
     def _add_worker(self) -> None:
         """Start one more thread. Under the lock."""
         worker = Worker((BaseException,))
@@ -140,6 +177,8 @@ class Pool(ActorPool):
     def _run(self, worker: Worker) -> None:
         """Run actors until the pool stops. A worker's thread."""
         while (actor := self._next()) is not None:
+            if self._strained and self._park(actor):
+                continue
             if not worker.turn(actor) and not self._rejoin(worker):
                 return
         self._ready.put(None)  # for the next worker
@@ -154,12 +193,15 @@ class Pool(ActorPool):
             if actor is None:
                 self._ready.put(None)  # for the next worker
                 break
+            if self._park(actor):
+                continue
             if not stand_in.turn(actor):
                 if self._rejoin(stand_in):
                     self._run(stand_in)
                 return
         with self._lock:
             del self._workers[stand_in]
+            self._relax()
 
     def _next(self, timeout_s: float | None = None) -> PoolActor | None:
         """Return an actor that waits for its turn, or None at the end. A worker's thread.
@@ -187,15 +229,19 @@ class Pool(ActorPool):
     def _rejoin(self, worker: Worker) -> bool:
         """Return whether a worker whose handler hung is needed again. Its thread."""
         with self._lock:
-            if self._closed or len(self._workers) >= self._threads:
+            del self._lost[worker]
+            needed = not self._closed and len(self._workers) < self._threads
+            if needed:
+                self._workers[worker] = threading.current_thread()
+            else:
                 self._spare += 1
-                return False
-            self._workers[worker] = threading.current_thread()
-            return True
+            self._relax()
+            return needed
 
     def _drop_ready(self) -> int:
         """Refuse the messages of all actors that wait for a turn; return how many."""
         dropped = 0
+        self.look_again()
         while self._hurried or not self._ready.empty():
             try:
                 actor = self._hurried.popleft() if self._hurried else self._ready.get_nowait()

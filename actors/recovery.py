@@ -74,6 +74,13 @@ def recover(reader: Reader) -> Recovery:
     )
 
 
+def accepted_again(reader: Reader) -> Accepted:
+    """Return the schedules accepted so far, by the snapshot of them and their streams."""
+    row = reader.snapshot(AssetId(SCHEDULES))
+    accepted = Accepted() if row is None else decode_accepted(row.state)
+    return accepted.after(_schedules(reader, accepted, reader.last_versions()))
+
+
 def rebuilt(reader: Reader, asset_id: AssetId) -> AssetState:
     """Rebuild one asset from its snapshot and its stream.
 

@@ -20,15 +20,17 @@ from actors.fence import Fence, claim
 from actors.following import Follower
 from actors.ids import Ids
 from actors.journal import Journal
+from actors.journalled import Supervised
 from actors.publishing import Publisher
 from actors.reading import VOCABULARY, Reader
-from actors.recovery import Recovery, rebuilt, recover
+from actors.recovery import Recovery, accepted_again, rebuilt, recover
 from actors.runtime import Runtime
 from actors.site import Noted, SiteActor
 from actors.snapshots import Snapshots
 from actors.standing import PlanStart, clocks_for
 from actors.store import Store, open_store
 from actors.store.tables import place_of
+from actors.supervisor import CrashLedger
 from engine import events
 from engine.adapters.registry import AdapterRegistry
 from engine.asset import AssetState
@@ -45,6 +47,7 @@ logger = logging.getLogger("setpoint")
 
 VERSION = "0.1.0"
 _OPEN_S = 60.0
+_LINKS_S = 10.0
 _STANDING_US = 10 * US_PER_S
 
 Injected = tuple[Clocks | None, Callable[[Clocks], Runtime], Ids, AdapterRegistry | None]
@@ -91,6 +94,7 @@ class Running:
         self.journal.hooks.back = self._store_back
         self.journal.hooks.fenced = self._was_fenced
         self._lost_us: int | None = None
+        ledger = CrashLedger()
         parts = Parts(
             site,
             self.clocks,
@@ -100,13 +104,17 @@ class Running:
             lambda asset_id: rebuilt(stored.reader, asset_id),
             self.snapshots,
             self.fence.may_send,
+            ledger,
+            lambda: accepted_again(stored.reader),
+            lambda event: self._site.tell(Noted((event,), _told)),
         )
         self.assembly = Assembly(parts)
         self._stored = stored
         self._closing = threading.Lock()
         self._instance = ids.instance
+        supervised = Supervised(self.clocks, self.journal, self.runtime.wakeups, ledger)
         self._site = SiteActor.start(
-            self.runtime.pool, stored.recovery.site, self.journal, self.clocks
+            self.runtime.pool, stored.recovery.site, supervised, stored.reader.site
         )
 
     @classmethod
@@ -164,7 +172,7 @@ class Running:
         self.assembly.start(self._stored.recovery)
         with contextlib.suppress(TimeoutError):  # it opens also while the store is away
             self.runtime.result(self.journal.flush(), _OPEN_S)
-        self.runtime.result(self.assembly.links.open(), _OPEN_S)
+        self.runtime.result(self.assembly.links.open(_LINKS_S), 2 * _LINKS_S)
         self._sweep()
         if self._stored.recovery.accepted.sequence:
             self.schedule_accepted()
@@ -191,11 +199,11 @@ class Running:
 
     def _sweep(self) -> None:
         """Evaluate every asset again, at every interval. The timer's thread."""
-        self.assembly.dispatcher(Swept())
         interval_us = round(self.site.defaults.dispatch_interval_seconds * US_PER_S)
         self.runtime.wakeups.at(
             "sweep", self._sweep, device_us=self.clocks.device_us() + interval_us
         )
+        self.assembly.dispatcher(Swept())
 
     def _standing(self) -> tuple[events.ClockSet, ...]:
         """Return where a plan clock stands, if that is not on record.

@@ -1,7 +1,7 @@
 """What a system runs on: a pool for its actors, a timer, a loop for its links, a bus thread."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 import attrs
 
@@ -17,6 +17,9 @@ from actors.supervisor import Watchdog
 from actors.wakeups import Wakeups
 from engine.adapters.base import Link
 from engine.bus import EventBus
+
+_EXTRA_THREADS: Final = 4
+"""So many handlers may hang, or be slow at the same time, before others have to wait."""
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -67,10 +70,9 @@ class Runtime:
     @classmethod
     def threads(cls, clocks: Clocks, *, pool_threads: int = 1) -> "Runtime":
         """Return a runtime on real threads, not started."""
-        pool = Pool(pool_threads)
-        return cls(
-            pool, Wakeups(clocks), LoopThread(), BusThread(EventBus(), clocks), Watchdog(pool)
-        )
+        pool = Pool(pool_threads, max_extra=_EXTRA_THREADS)
+        bus = BusThread(EventBus((BaseException,)), clocks)
+        return cls(pool, Wakeups(clocks), LoopThread(), bus, Watchdog(pool))
 
     def start(self) -> None:
         """Begin to run: the pool runs already."""

@@ -1,20 +1,23 @@
 """The site actor: what concerns no single asset goes on record here, one commit after the other."""
 
-from collections import deque
+import logging
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import attrs
 
-from actors.actor import ActorPool, PoolActor
-from actors.clock import Clocks
-from actors.journal import Append, Committed, Journal, Refused
+from actors.actor import ActorPool
+from actors.appends import Append, Committed, Refused
+from actors.journalled import JournalledActor, Life, Lost, Readable, Supervised, failure
+from actors.supervisor import Verdict
 from engine import events
-from engine.errors import EngineClosed
+from engine.errors import EngineClosed, StoreError
 from engine.site import SiteState, evolve_site
 
 if TYPE_CHECKING:
     from engine.types import Instant
+
+logger = logging.getLogger("setpoint")
 
 STREAM = "site"
 
@@ -32,54 +35,161 @@ class Noted:
     done: Done = attrs.field(eq=False, repr=False)
 
 
-class SiteActor(PoolActor):
+class SiteLife(Life):
+    """What the handlers of the site actor change; ``in_flight`` is being committed."""
+
+    __slots__ = ("in_flight", "state")
+
+    def __init__(self, state: SiteState) -> None:
+        """Begin with a committed state."""
+        super().__init__()
+        self.state = state
+        self.in_flight: tuple[Noted, Instant] | None = None
+
+    @property
+    def version_after(self) -> int:
+        """The stream's version once what is in flight is committed."""
+        return self.state.version + (len(self.in_flight[0].events) if self.in_flight else 0)
+
+
+class SiteActor(JournalledActor):
     """Keeps the stream ``site``: tell it what was `Noted`."""
 
-    def __init__(self, pool: ActorPool, state: SiteState, journal: Journal, clocks: Clocks) -> None:
-        """Begin with a state rebuilt from the stream."""
-        super().__init__(pool)
-        self.state = state
-        self._journal = journal
-        self._clocks = clocks
-        self._waiting: deque[Noted] = deque()
-        self._in_flight: tuple[Noted, Instant] | None = None
+    def __init__(
+        self,
+        pool: ActorPool,
+        state: SiteState,
+        supervised: Supervised,
+        rebuild: Callable[[], SiteState],
+    ) -> None:
+        """Begin with a state rebuilt from the stream; ``rebuild`` reads it again."""
+        super().__init__(pool, STREAM, supervised)
+        self._life = SiteLife(state)
+        self._rebuild = rebuild
+        self._over: str | None = None
+
+    @property
+    def state(self) -> SiteState:
+        """The site as committed."""
+        return self._life.state
 
     def on_receive(self, told: object) -> None:
         """Append the events, or finish those that were committed. A pool thread."""
+        life = self._life
         match told:
             case Committed():
-                self._committed()
-            case Refused(reason=reason):
-                self._refused(reason)
+                self._committed(life)
+            case Refused():
+                self._refused(life, told)
             case Noted():
-                self._waiting.append(told)
-                self._append_next()
+                life.stash.append(told)
+                self._append_next(life)
+            case Readable():
+                self._begin_again(life, told)
             case _:
                 raise TypeError(type(told).__name__)
 
-    def _append_next(self) -> None:
-        if self._in_flight is not None or not self._waiting:
+    def _append_next(self, life: SiteLife) -> None:
+        if life.in_flight is not None or life.lost or not life.stash:
             return
-        noted = self._waiting.popleft()
-        now = self._clocks.now()
-        self._in_flight = (noted, now)
-        append = Append(STREAM, self.state.version, noted.events, now, self.actor_ref.tell)
-        self._journal.append(append)
+        noted = cast("Noted", life.stash.popleft())
+        if self._over is not None:
+            _tell(noted, EngineClosed(self._over))
+            return
+        now = self._supervision.clocks.now()
+        life.in_flight = (noted, now)
+        append = Append(
+            STREAM, life.state.version, noted.events, now, self.actor_ref.tell, writer=life.writer
+        )
+        self._supervision.journal.append(append)
 
-    def _committed(self) -> None:
-        if self._in_flight is None:
+    def _committed(self, life: SiteLife) -> None:
+        if life.in_flight is None:
             return
-        noted, now = self._in_flight
-        self._in_flight = None
+        noted, now = life.in_flight
+        state = life.state
         for event in noted.events:
-            self.state = evolve_site(self.state, event, now)
-        noted.done(noted.events[-1])
-        self._append_next()
+            state = evolve_site(state, event, now)
+        life.state, life.in_flight = state, None
+        _tell(noted, noted.events[-1])
+        self._append_next(life)
 
-    def _refused(self, reason: str) -> None:
-        refused = [] if self._in_flight is None else [self._in_flight[0]]
-        refused += self._waiting
-        self._in_flight = None
-        self._waiting.clear()
-        for noted in refused:
-            noted.done(EngineClosed(reason))
+    def _refused(self, life: SiteLife, refused: Refused) -> None:
+        if not refused.for_good:
+            raise StoreError(refused.reason)
+        self._over = refused.reason
+        waiting = [] if life.in_flight is None else [life.in_flight[0]]
+        waiting += [cast("Noted", one) for one in life.stash]
+        life.in_flight = None
+        life.stash.clear()
+        for noted in waiting:
+            _tell(noted, EngineClosed(refused.reason))
+
+    # --- supervision
+
+    def _culprit(self, told: object) -> object:
+        in_flight = self._life.in_flight
+        if in_flight is not None:
+            return in_flight[0]
+        return told if isinstance(told, Noted) else None
+
+    def _begin_life(self, lost: Lost) -> tuple[Life, Life]:
+        before = self._life
+        life = SiteLife(before.state)
+        draft = None if before.in_flight is None else before.version_after
+        life.follow(before, attrs.evolve(lost, draft=draft))
+        if draft is None and lost.told in life.stash:
+            life.stash.remove(lost.told)
+        self._life = life
+        return before, life
+
+    def _begin_again(self, life: SiteLife, readable: Readable) -> None:
+        """Read the state, and go on where the lives before had stopped. A pool thread."""
+        if readable.life is not life or not life.lost:
+            return
+        try:
+            life.state = self._rebuild()
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is tried again
+            self._not_read(error)
+            self._read_again_later(life)
+            return
+        lost, life.lost = life.lost, ()
+        for one in reversed(lost):
+            self._take_up(life, one)
+        self._append_next(life)
+
+    def _take_up(self, life: SiteLife, lost: Lost) -> None:
+        """Answer for what was in flight, or try it again, after its crash went on record."""
+        noted = lost.told
+        if isinstance(noted, Noted):
+            if isinstance(lost.draft, int) and life.state.version >= lost.draft:
+                _tell(noted, noted.events[-1])
+            elif lost.again:
+                life.stash.appendleft(noted)
+            else:
+                _tell(noted, failure(lost))
+        if self.is_worth_recording(lost):
+            life.stash.appendleft(Noted((crashed(STREAM, lost),), _not_told))
+
+
+def crashed(actor: str, lost: Lost) -> events.SiteActorCrashed:
+    """Return the event of a crash of the site's own actors."""
+    return events.SiteActorCrashed(
+        actor,
+        lost.name,
+        lost.error,
+        set_aside=lost.told is not None and not lost.again,
+        gave_up=lost.verdict is Verdict.GIVE_UP,
+    )
+
+
+def _tell(noted: Noted, what: object) -> None:
+    """Answer; who cannot be answered does not stop the others."""
+    try:
+        noted.done(what)
+    except Exception:
+        logger.exception("who wanted something on record could not be told")
+
+
+def _not_told(_: object) -> None:
+    """Nobody waits for it."""

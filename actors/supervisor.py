@@ -19,6 +19,7 @@ CRASHES: Final = 5
 """With so many crashes within `WINDOW_US` an actor is given up."""
 
 WINDOW_US: Final = 60 * US_PER_S
+_LONGEST_LOOK_S: Final = 1.0
 
 
 class Verdict(enum.Enum):
@@ -36,9 +37,13 @@ class Verdict(enum.Enum):
 
 @attrs.define
 class _Record:
-    """The crashes of one actor: their device times, and the messages that crashed it once."""
+    """The crashes of one actor: their device times, and the messages that crashed it once.
+
+    ``hung_us`` is when a handler hung last.
+    """
 
     times_us: deque[int] = attrs.field(factory=lambda: deque(maxlen=CRASHES))
+    hung_us: int | None = None
     messages: deque[object] = attrs.field(factory=lambda: deque(maxlen=CRASHES))
 
 
@@ -47,15 +52,21 @@ class CrashLedger:
 
     def __init__(self) -> None:
         self._records: dict[str, _Record] = {}
+        self._told_us: dict[str, int] = {}
 
-    def record(self, actor: str, message: object, device_us: int) -> Verdict:
+    def record(self, actor: str, message: object, device_us: int, *, hung: bool = False) -> Verdict:
         """Count a crash and return what follows.
 
         A message is known by being the same object. ``message`` None (start, stop, recovery) is
-        counted, and never set aside.
+        counted, and never set aside. A handler that ``hung`` costs a thread, so its message is not
+        tried again, and the second one within a minute is the last.
         """
         record = self._records.setdefault(actor, _Record())
         record.times_us.append(device_us)
+        if hung:
+            before_us, record.hung_us = record.hung_us, device_us
+            again = before_us is not None and device_us - before_us < WINDOW_US
+            return Verdict.GIVE_UP if again else Verdict.SET_ASIDE
         if len(record.times_us) == CRASHES and device_us - record.times_us[0] < WINDOW_US:
             return Verdict.GIVE_UP
         if message is None:
@@ -64,6 +75,14 @@ class CrashLedger:
             return Verdict.SET_ASIDE
         record.messages.append(message)
         return Verdict.RETRY
+
+    def is_news(self, error: str, device_us: int) -> bool:
+        """Return whether a kind of error is worth telling at length: once a minute."""
+        told_us = self._told_us.get(error)
+        if told_us is not None and device_us - told_us < WINDOW_US:
+            return False
+        self._told_us[error] = device_us
+        return True
 
     def clear(self, actor: str) -> None:
         """Forget an actor's crashes: somebody put it back to work."""
@@ -102,6 +121,7 @@ class Watchdog:
         """Look once, at ``now_s`` of the steady clock; return how many actors were taken away."""
         before, self._seen = self._seen, {}
         revoked = 0
+        self._pool.look_again()
         for worker in self._pool.workers():
             envelope = worker.holding()
             if envelope is None:
@@ -119,5 +139,10 @@ class Watchdog:
 
     def _run(self) -> None:
         """Look at each interval. The watchdog's thread."""
+        watched_s = seen_s = steady_s()
         while not self._stopping.wait(self._interval_s):
-            self.check(steady_s())
+            now_s = steady_s()
+            # A process that stood still has kept its handlers from returning.
+            watched_s += min(now_s - seen_s, _LONGEST_LOOK_S)
+            seen_s = now_s
+            self.check(watched_s)

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Literal, Self
 from actors.assembly import Assembly
 from actors.audit import Audit
 from actors.clock import Clocks
-from actors.dispatcher import Receipt, Submitted
 from actors.handles import CommandHandle, Watch
 from actors.ids import Ids
 from actors.journal import Journal
 from actors.reading import Reader
+from actors.receipts import Receipt, Submitted
 from actors.running import Running
 from actors.runtime import Runtime
 from actors.standing import PlanStart
@@ -245,10 +245,10 @@ class ActorSystem(Audit):
         return self.override(asset, 0.0, until="resume", by=by, reason=reason)
 
     def resume(self, asset: str, *, by: str, reason: str) -> None:
-        """End a pause.
+        """End a pause, and put an asset back to work that was given up after crashes.
 
         Raises:
-            CommandRefused: the asset is not paused.
+            CommandRefused: the asset is neither.
         """
         self._ask(asset, lambda reply: message.OverrideCleared(by, reason, reply, "resume"))
 

@@ -1,46 +1,12 @@
-"""What is appended, and how it becomes rows of the log: encoded, in order, and sealed."""
-
-from collections.abc import Callable, Sequence
-from typing import TypeAlias
+"""How what is appended becomes rows of the log: encoded, in order, and sealed."""
 
 from msgspec import Struct
 
+from actors.appends import Append
 from actors.clock import Clocks
 from actors.store import Store
 from engine.codec import Codec, Header, Row
 from engine.seals import FIRST, STREAM, LogSealed, checksums_of, digest_of
-from engine.types import Instant
-
-
-class Committed(Struct, frozen=True, gc=False):
-    """An append is durable; its events are at these positions."""
-
-    positions: Sequence[int]
-
-
-class Refused(Struct, frozen=True, gc=False):
-    """An append was not stored and never will be."""
-
-    reason: str
-
-
-Reply: TypeAlias = Callable[[object], None]
-
-
-class Append(Struct, frozen=True):
-    """One actor's events, in order, to be stored together behind version ``expected``.
-
-    ``reply`` gets Committed once they are durable, or Refused; it is called on the journal's
-    thread and has to be quick.
-    """
-
-    stream: str
-    expected: int
-    events: Sequence[object]
-    now: Instant
-    reply: Reply
-    cause: str | None = None
-    correlation: str | None = None
 
 
 class Batch(Struct, frozen=True, gc=False):
@@ -51,7 +17,7 @@ class Batch(Struct, frozen=True, gc=False):
     appends: list[Append]
 
 
-class Writer:
+class LogWriter:
     """Continues a store's log as a new epoch. The journal's thread."""
 
     def __init__(self, store: Store, codec: Codec, instance: str, clocks: Clocks) -> None:
@@ -75,7 +41,15 @@ class Writer:
         return f"{append.stream} is at version {last}, not {append.expected}"
 
     def write(self, append: Append, batch: Batch) -> None:
-        """Put an append's rows into a batch."""
+        """Put an append's rows into a batch: all of them, or none if one cannot be encoded."""
+        before = len(batch.rows)
+        try:
+            self._write(append, batch)
+        except BaseException:
+            del batch.rows[before:], batch.entries[before:]
+            raise
+
+    def _write(self, append: Append, batch: Batch) -> None:
         version = append.expected
         now = append.now
         for event in append.events:

@@ -83,8 +83,9 @@ class EventBus:
     threads at once brings one.
     """
 
-    def __init__(self) -> None:
-        """Begin without subscribers."""
+    def __init__(self, catches: tuple[type[BaseException], ...] = (Exception, SystemExit)) -> None:
+        """Begin without subscribers; what ``catches`` names does not get past the bus."""
+        self._catches = catches
         self._subscriptions: tuple[Subscription, ...] = ()
 
     def subscribe(self, handler: Handler, *types: str) -> Subscription:
@@ -105,7 +106,7 @@ class EventBus:
         """
         for subscription in self._subscriptions:
             if event.type in subscription.types and subscription in self._subscriptions:
-                _call(subscription.handler, event)
+                self._call(subscription.handler, event)
 
     def wants(self, type: str) -> bool:
         """Return whether anybody is subscribed to a type."""
@@ -115,10 +116,9 @@ class EventBus:
         """Forget a subscription."""
         self._subscriptions = tuple(each for each in self._subscriptions if each is not ended)
 
-
-def _call(handler: Handler, event: Event) -> None:
-    """Call a handler and log what it raises."""
-    try:
-        handler(event)
-    except Exception:
-        logger.exception("a subscriber to %s failed", event.type)
+    def _call(self, handler: Handler, event: Event) -> None:
+        """Call a handler and log what it raises."""
+        try:
+            handler(event)
+        except self._catches:
+            logger.exception("a subscriber to %s failed", event.type)

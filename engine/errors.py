@@ -18,6 +18,7 @@
     │   ├── StoreInUse        another engine has it
     │   ├── Fenced            another engine took over; this one has stopped
     │   └── StoreCorrupt      a row cannot be read; names the row
+    ├── HandlingFailed        the engine failed on what it was asked; the same fails again
     └── EngineClosed          the system is closed or closing
 """
 
@@ -150,6 +151,10 @@ class Fenced(StoreError):
 
 class StoreCorrupt(StoreError):
     """A row of the store cannot be read."""
+
+
+class HandlingFailed(SetpointError):
+    """The engine failed on what it was asked, twice or for too long, and left it out."""
 
 
 class EngineClosed(SetpointError):

@@ -345,13 +345,30 @@ class MessageNotUnderstood(Struct, frozen=True, gc=False):
 
 
 class ActorCrashed(Struct, frozen=True, gc=False):
-    """Handling a message failed; the asset's state was read again from its stream."""
+    """Handling a message failed; the asset's state was read again from its stream.
+
+    ``message`` and ``error`` are names of types. ``set_aside``: the message is not handled again;
+    ``gave_up``: the asset is FAULTED until somebody puts it back to work, or an engine starts.
+    """
 
     message: str
     error: str
     count: int
     set_aside: bool = False
     gave_up: bool = False
+
+
+class ActorRecovered(Struct, frozen=True, gc=False):
+    """Somebody put an asset back to work that had been given up after crashes."""
+
+    by: str
+    reason: str
+
+
+class LinkFailed(Struct, frozen=True, gc=False):
+    """An adapter's link could not be opened; ``error`` is the name of a type, or says what was."""
+
+    error: str
 
 
 # --- a schedule's stream
@@ -425,6 +442,20 @@ class StoreBack(Struct, frozen=True, gc=False):
     back_us: int
 
 
+class SiteActorCrashed(Struct, frozen=True, gc=False):
+    """Handling a message failed in the ``dispatcher`` or the ``site`` actor.
+
+    ``message`` and ``error`` are names of types. ``gave_up``: it failed so often that for a while
+    it tries nothing twice and takes no new schedule.
+    """
+
+    actor: str
+    message: str
+    error: str
+    set_aside: bool = False
+    gave_up: bool = False
+
+
 class SecurityNoticed(Struct, frozen=True, gc=False):
     """Refused peers within one window."""
 
@@ -463,6 +494,8 @@ AssetEvent: TypeAlias = (
     | DeviceChanged
     | MessageNotUnderstood
     | ActorCrashed
+    | ActorRecovered
+    | LinkFailed
 )
 SiteEvent: TypeAlias = (
     EngineStarted
@@ -473,6 +506,7 @@ SiteEvent: TypeAlias = (
     | StoreLost
     | StoreBack
     | SecurityNoticed
+    | SiteActorCrashed
 )
 Event: TypeAlias = AssetEvent | SiteEvent | ScheduleReceived
 
@@ -507,6 +541,8 @@ TOPICS: Final[dict[str, type]] = {
     "asset.device_changed": DeviceChanged,
     "asset.message_not_understood": MessageNotUnderstood,
     "asset.actor_crashed": ActorCrashed,
+    "asset.actor_recovered": ActorRecovered,
+    "asset.link_failed": LinkFailed,
     "schedule.received": ScheduleReceived,
     "site.engine_started": EngineStarted,
     "site.clock_set": ClockSet,
@@ -516,4 +552,5 @@ TOPICS: Final[dict[str, type]] = {
     "site.store_lost": StoreLost,
     "site.store_back": StoreBack,
     "site.security_noticed": SecurityNoticed,
+    "site.actor_crashed": SiteActorCrashed,
 }

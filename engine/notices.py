@@ -241,7 +241,7 @@ def _held(heard: _Heard, event: events.CommandHeld) -> Iterator[Said]:
 # --- everything else
 
 
-def _plain(event: object) -> Iterable[Said]:  # noqa: PLR0911 - one case per event
+def _plain(event: object) -> Iterable[Said]:  # noqa: C901, PLR0911 - one case per event
     """Tell what needs nothing but the event itself."""
     match event:
         case events.StateChanged():
@@ -257,6 +257,12 @@ def _plain(event: object) -> Iterable[Said]:  # noqa: PLR0911 - one case per eve
         case events.ActorCrashed(gave_up=True):
             data = {"alarm": "actor_gave_up", "error": event.error, "count": event.count}
             return ((EventType.ALARM, data),)
+        case events.SiteActorCrashed():
+            alarm = "gave_up" if event.gave_up else "failed"
+            data = {"alarm": f"{event.actor}_{alarm}", "error": event.error}
+            return ((EventType.ALARM, data),)
+        case events.LinkFailed():
+            return ((EventType.ALARM, {"alarm": "link_failed", "error": event.error}),)
         case events.StoreLost():
             return ((EventType.ALARM, {"alarm": "store_lost", "reason": event.reason}),)
         case _:

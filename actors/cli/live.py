@@ -15,7 +15,7 @@ from engine.types import iso, to_us
 if TYPE_CHECKING:
     from rich.live import Live
 
-    from actors.dispatcher import Receipt
+    from actors.receipts import Receipt
     from actors.system import ActorSystem
     from engine.bus import Event
     from engine.history import CommandRecord

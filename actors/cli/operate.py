@@ -168,7 +168,7 @@ def pause(site: str, asset: str | None, by: str, reason: str) -> None:
 @click.argument("asset", required=False)
 @_who
 def resume(site: str, asset: str | None, by: str, reason: str) -> None:
-    """End the pause of one asset, or of all that are paused."""
+    """End the pause of one asset, or of all; put back to work what was given up after crashes."""
     _each("resume", site, asset, by, reason)
 
 

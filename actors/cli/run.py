@@ -19,8 +19,8 @@ from actors.cli.output import json_line
 from actors.cli.places import moment_of, site_of
 from actors.cli.watch_folder import Folder
 from actors.control import ControlServer
-from actors.dispatcher import Receipt
 from actors.operations import operations
+from actors.receipts import Receipt
 from actors.standing import PlanStart
 from actors.system import ActorSystem
 from engine.commands import CommandStatus

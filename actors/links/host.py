@@ -2,19 +2,20 @@
 
 import asyncio
 import contextlib
+import errno
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Any
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import TYPE_CHECKING, Any, Final, TypeGuard, get_args
 
 import attrs
 
 from actors.clock import Clocks
 from actors.loop import LoopThread
-from engine.adapters.base import Answer, Link, Observation, Payload
+from engine.adapters.base import AdapterPlugin, Answer, Link, Observation, Payload, Unreadable
 from engine.asset import effects, messages
-from engine.errors import EngineClosed, NotSent, OutcomeUnknown
+from engine.errors import EngineClosed, NotSent, OutcomeUnknown, SetpointError
 from engine.types import AssetId
 
 if TYPE_CHECKING:
@@ -78,6 +79,7 @@ class LinkHost:
         self._attached: dict[AssetId, _Attached] = {}
         self._slots = Slots()
         self._tasks: set[asyncio.Task[None] | None] = set()
+        self._opening: set[asyncio.Task[BaseException | None]] = set()
 
     def attach(
         self, asset_id: AssetId, link: Link, tell: Callable[[object], None], slot: str | None
@@ -89,20 +91,41 @@ class LinkHost:
         """Return what a link calls with its observations. The loop thread."""
 
         def report(observation: Observation) -> None:
+            if type(observation) not in _OBSERVATIONS:
+                logger.error("a link reported a %s", type(observation).__name__)
+                observation = Unreadable(f"the link reported a {type(observation).__name__}")
             tell(messages.Observed(observation))
 
         return report
 
-    def open(self) -> "Future[None]":
+    def open(self, timeout_s: float) -> "Future[None]":
         """Open all links; they connect by themselves, so this does not wait for devices.
 
-        The future gets whatever a link's `open` raised, such as an address that is taken.
+        One that fails, or does not come back in ``timeout_s``, is told to its asset; the others go
+        on. The future gets a SetpointError of a link that cannot be opened by what was set, and an
+        OSError where an address to listen on is taken, or not ours.
         """
-        return self._loop.submit(self._open_all())
+        return self._loop.submit(self._open_all(timeout_s))
 
-    async def _open_all(self) -> None:
-        for one in self._attached.values():
-            await one.link.open()
+    async def _open_all(self, timeout_s: float) -> None:
+        opening = {
+            asyncio.get_running_loop().create_task(_quietly(one.link.open)): one
+            for one in self._attached.values()
+        }
+        if not opening:
+            return
+        done, pending = await asyncio.wait(opening, timeout=timeout_s)
+        self._opening |= pending
+        for task, attached in opening.items():
+            if task not in done:
+                attached.tell(messages.LinkFailed("it did not come back from opening"))
+                continue
+            error = task.result()
+            if isinstance(error, SetpointError) or _is_address(error):
+                raise error
+            if error is not None:
+                logger.error("a link could not be opened", exc_info=error)
+                attached.tell(messages.LinkFailed(type(error).__name__))
 
     def close(self) -> "Future[None]":
         """Begin to let go of all devices; return what is done when all links are closed."""
@@ -114,35 +137,35 @@ class LinkHost:
             self._loop.submit(self._close_all())
 
     async def _close_all(self) -> None:
-        closing = (one.link.close() for one in self._attached.values())
-        for result in await asyncio.gather(*closing, return_exceptions=True):
-            if isinstance(result, Exception):
+        closing = (_quietly(one.link.close) for one in self._attached.values())
+        for result in await asyncio.gather(*closing):
+            if result is not None:
                 logger.error("a link did not close in good order", exc_info=result)
 
     # --- what an asset wants (any thread)
 
     def send(self, asset_id: AssetId, attempt_id: str, payload: Payload, timeout_s: float) -> None:
-        """Send an attempt; see `actors.asset.LinkPort`."""
+        """Send an attempt; see `actors.links.port.LinkPort`."""
         self._on_loop(self._start, attempt_id, self._send(asset_id, attempt_id, payload, timeout_s))
 
     def ask(self, asset_id: AssetId, attempt_id: str, payload: Payload, timeout_s: float) -> None:
-        """Ask the device; see `actors.asset.LinkPort`."""
+        """Ask the device; see `actors.links.port.LinkPort`."""
         self._on_loop(self._start, attempt_id, self._ask(asset_id, attempt_id, payload, timeout_s))
 
     def keep(self, asset_id: AssetId, keep: effects.KeepAlive) -> None:
-        """Repeat confirmed frames, where the link can; see `actors.asset.LinkPort`."""
+        """Repeat confirmed frames, where the link can; see `actors.links.port.LinkPort`."""
         keeps = getattr(self._attached[asset_id].link, "keep", None)
         if keeps is not None:
             self._on_loop(keeps, keep.frames, keep.until_us)
 
     def request_slot(self, asset_id: AssetId) -> None:
-        """Queue for the link's turn; see `actors.asset.LinkPort`."""
+        """Queue for the link's turn; see `actors.links.port.LinkPort`."""
         attached = self._attached[asset_id]
         if attached.slot is None or self._slots.request(attached.slot, asset_id):
             attached.tell(messages.SlotGranted())
 
     def release_slot(self, asset_id: AssetId) -> None:
-        """End the turn; see `actors.asset.LinkPort`."""
+        """End the turn; see `actors.links.port.LinkPort`."""
         slot = self._attached[asset_id].slot
         following = None if slot is None else self._slots.release(slot, asset_id)
         if following is not None:
@@ -176,11 +199,13 @@ class LinkHost:
             elif not self._may_send():
                 outcome = _without(attempt_id, "not_sent", "sending is not allowed now")
             else:
-                answer = await attached.link.send(payload, timeout_s)
+                answer = _checked(await attached.link.send(payload, timeout_s))
                 outcome = messages.AttemptAnswered(
                     attempt_id, answer, answer.outcome, answer.raw, answer.reason
                 )
-        except Exception as error:  # noqa: BLE001 - whatever a link raises is an outcome
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:  # noqa: BLE001 - whatever a link raises is an outcome
             outcome = _failed(attempt_id, error)
         finally:
             self._tasks.discard(asyncio.current_task())
@@ -192,20 +217,90 @@ class LinkHost:
         attached = self._attached[asset_id]
         answer: Answer | None = None
         try:
-            answer = await attached.link.send(payload, timeout_s)
+            answer = _checked(await attached.link.send(payload, timeout_s))
+        except asyncio.CancelledError:
+            raise
         except (NotSent, OutcomeUnknown) as error:
             logger.info("%s could not be asked: %s", asset_id, error)
-        except Exception:
+        except BaseException:  # a link's SystemExit must not end the loop
             logger.exception("the link of %s failed", asset_id)
         finally:
             self._tasks.discard(asyncio.current_task())
         attached.tell(messages.QuestionAnswered(attempt_id, answer))
 
 
+_OBSERVATIONS: Final = frozenset(get_args(Observation))
+_ADDRESS: Final = frozenset({errno.EADDRINUSE, errno.EADDRNOTAVAIL, errno.EACCES})
+_OUTCOMES: Final = frozenset({"accepted", "rejected", "error"})
 _UNKNOWN = frozenset({"timed_out", "link_lost", "unknown"})
 
 
-def _failed(attempt_id: str, error: Exception) -> messages.AttemptAnswered:
+def made_link(
+    plugin: AdapterPlugin, options: object, report: Callable[[Observation], None]
+) -> Link:
+    """Return an adapter's link; one that cannot be made says so when it is opened.
+
+    Raises:
+        SetpointError: it cannot be made by what was set.
+    """
+    try:
+        return plugin.link(options, report)
+    except SetpointError:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever an adapter raises concerns its asset alone
+        return _NoLink(error)
+
+
+class _NoLink:
+    """In place of a link that its adapter failed to make."""
+
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+
+    async def open(self) -> None:
+        """Say why there is none."""
+        raise self._error
+
+    async def send(self, payload: Payload, timeout_s: float) -> Answer:
+        """Send nothing."""
+        del payload, timeout_s
+        raise NotSent("there is no link")
+
+    async def close(self) -> None:
+        """Let go of nothing."""
+
+
+def _is_address(error: BaseException | None) -> TypeGuard[OSError]:
+    """Return whether an address to listen on cannot be used: that is for the site file to mend."""
+    return isinstance(error, OSError) and error.errno in _ADDRESS
+
+
+async def _quietly(act: Callable[[], Awaitable[None]]) -> BaseException | None:
+    """Do something with a link and return what it raised."""
+    try:
+        await act()
+    except asyncio.CancelledError:
+        raise
+    except BaseException as error:  # noqa: BLE001 - a link's SystemExit must not end the loop
+        return error
+    return None
+
+
+def _checked(given: object) -> Answer:
+    """Return an answer that can be recorded.
+
+    Raises:
+        OutcomeUnknown: it cannot be.
+    """
+    if isinstance(given, Answer):
+        raw: object = given.raw
+        reason: object = given.reason
+        if given.outcome in _OUTCOMES and isinstance(raw, str) and isinstance(reason, str | None):
+            return given
+    raise OutcomeUnknown(f"the link answered with a {type(given).__name__} that makes no sense")
+
+
+def _failed(attempt_id: str, error: BaseException) -> messages.AttemptAnswered:
     """Return the outcome of a send that raised."""
     if isinstance(error, NotSent):
         return _without(attempt_id, "not_sent", str(error))

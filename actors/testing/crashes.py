@@ -31,11 +31,8 @@ _ANSWERED: Final = next(topic for topic, kind in TOPICS.items() if kind is Attem
 _LOOK_S: Final = 0.000_1  # less than bytes are on their way
 
 
-class Crashed(KeyboardInterrupt):
-    """An engine has ended where a test wanted it to.
-
-    Neither actors nor asyncio catch it: it comes out where the test let time go on.
-    """
+class Crashed(BaseException):
+    """An engine has ended where a test wanted it to; it comes out where the test let time go on."""
 
 
 @attrs.define
@@ -48,16 +45,18 @@ class Crash:
     end: Callable[[], None]
     seen: Callable[[], int]
     happened: bool = False
+    _is_news: bool = False
     _point: Point | None = None
     _left: int = 0
 
     def arm(self, point: Point, nth: int = 1) -> None:
         """Let the engine end at the nth time that it comes to a point from now on."""
-        self._point, self._left, self.happened = point, nth, False
+        self._point, self._left = point, nth
 
-    def disarm(self) -> None:
-        """Let nothing happen from now on."""
+    def forget(self) -> None:
+        """Let nothing happen from now on, as if nothing had."""
         self._point = None
+        self.happened = self._is_news = False
 
     def reach(self, point: Point) -> None:
         """Come to a point.
@@ -71,8 +70,18 @@ class Crash:
             return
         self._left -= 1
         if self._left == 0:
-            self.happened = True
+            self.happened = self._is_news = True
             self.end()
+            raise Crashed
+
+    def tell(self) -> None:
+        """Let whoever gives turns know, once: what ran on into the crash may have caught it.
+
+        Raises:
+            Crashed: it has happened since this was asked the last time.
+        """
+        if self._is_news:
+            self._is_news = False
             raise Crashed
 
 

@@ -95,6 +95,7 @@ class Simulation(ActorSystem):
         self.devices: Mapping[str, Device] = made.by_asset
         self._frames.logs = made.logs()
         self.world.turns.add(self, lambda: self.witness.look(self._board))
+        self.world.turns.look(self, self.crash.tell)
         super().__init__(self._opened())
 
     @classmethod
@@ -124,7 +125,7 @@ class Simulation(ActorSystem):
         crashed = self.crash.happened
         if crashed:
             self._bury()
-        self.crash.disarm()
+        self.crash.forget()
         return not crashed
 
     def close(self, timeout: float = _CLOSE_S) -> None:
@@ -185,7 +186,6 @@ class Simulation(ActorSystem):
             self._runtime.bury()
         if self._store is not None:
             self._store.close()
-        self.crash.happened = False
 
     # --- time
 

@@ -61,6 +61,7 @@ class Turns:
         self._time = time
         self._random = random.Random(f"turns {seed}")
         self._parts: list[_Part] = []
+        self._looks: dict[object, Callable[[], object]] = {}
         self._restless = 0
 
     def add(
@@ -71,6 +72,10 @@ class Turns:
     ) -> None:
         """Let a part of ``owner`` have its turns."""
         self._parts.append(_Part(owner, step, due_us))
+
+    def look(self, owner: object, after_each: Callable[[], object]) -> None:
+        """Call something of ``owner`` after each turn; what it raises ends the run there."""
+        self._looks[owner] = after_each
 
     def remove(self, owner: object) -> None:
         """Let no part of ``owner`` have a turn any more."""
@@ -123,9 +128,13 @@ class Turns:
         """
         parts = self._parts
         first = int(self._random.random() * len(parts))
-        return any(part.step() for part in parts[first:]) or any(
-            part.step() for part in parts[:first]
-        )
+        try:
+            return any(part.step() for part in parts[first:]) or any(
+                part.step() for part in parts[:first]
+            )
+        finally:
+            for look in self._looks.values():
+                look()
 
     def _moved(self, latest_us: int | None) -> bool:
         """Let time go on to when somebody is due, ``latest_us`` at most; False if nobody was."""

@@ -1,6 +1,6 @@
 """``decide``: what happens, and what is to be done, when an asset is told something."""
 
-from typing import assert_never
+from typing import Final, assert_never
 
 from engine import events
 from engine.asset import messages
@@ -20,6 +20,17 @@ from engine.asset.sending import advance, settle_slot
 from engine.asset.state import AssetState
 from engine.errors import CommandRefused
 from engine.types import Instant
+
+_BY_HAND: Final = (
+    messages.CommandRequested,
+    messages.OverrideRequested,
+    messages.OverrideCleared,
+    messages.AttemptAnswered,
+    messages.QuestionAnswered,
+    messages.SlotGranted,
+    messages.Stopping,
+)
+"""What an asset that is given up still acts on: a person's word and what follows from it."""
 
 
 def decide(
@@ -49,9 +60,17 @@ def decided(state: AssetState, message: messages.Message, now: Instant) -> Draft
         if draft.state.rules is not None:
             _guard_attempt(draft)
             end_what_is_over(draft)
-            advance(draft)
+            if _may_act(draft.state, message):
+                advance(draft)
     settle_slot(draft)
     return draft
+
+
+def _may_act(state: AssetState, message: messages.Message) -> bool:
+    """Return whether to go on by oneself: a crash is put on record before it may happen again."""
+    if state.device.failed:
+        return isinstance(message, _BY_HAND)
+    return not isinstance(message, messages.Crashed)
 
 
 def _refuse(draft: Draft, message: messages.Message, why: str) -> None:
@@ -105,6 +124,8 @@ def _hear(draft: Draft, message: messages.Message) -> None:  # noqa: C901, PLR09
             _recovered(draft, message)
         case messages.Crashed():
             _crashed(draft, message)
+        case messages.LinkFailed(error=error):
+            draft.note(events.LinkFailed(error))
         case _:
             assert_never(message)
 
@@ -120,7 +141,8 @@ def _configured(draft: Draft, message: messages.Configured) -> None:
 
 def _recovered(draft: Draft, message: messages.Recovered) -> None:
     device = draft.state.device
-    if device.connected or device.state_known or draft.state.attempt is not None:
+    told = device.connected or device.state_known or device.failed
+    if told or draft.state.attempt is not None:
         draft.note(events.AssetRecovered(message.epoch))
 
 
@@ -129,11 +151,17 @@ def _crashed(draft: Draft, message: messages.Crashed) -> None:
         events.ActorCrashed(
             message.message,
             message.error,
-            draft.state.crashes + message.count,
+            draft.state.crashes + 1,
             message.set_aside,
             message.gave_up,
         )
     )
+    attempt = draft.state.attempt
+    if attempt is not None and attempt.attempt_id == message.unsure:
+        reason = f"the engine failed on it ({message.error})"
+        attempt_answered(
+            draft, messages.AttemptAnswered(attempt.attempt_id, None, "unknown", reason=reason)
+        )
 
 
 def _guard_attempt(draft: Draft) -> None:

@@ -65,6 +65,10 @@ class Stopped(Struct, frozen=True, gc=False):
     """The device was handed back, as far as that can be known."""
 
 
+class BackToWork(Struct, frozen=True, gc=False):
+    """Forget the asset's crashes: somebody put it back to work."""
+
+
 Effect: TypeAlias = (
-    Send | Ask | RequestSlot | ReleaseSlot | Respond | OfferTaken | KeepAlive | Stopped
+    Send | Ask | RequestSlot | ReleaseSlot | Respond | OfferTaken | KeepAlive | Stopped | BackToWork
 )

@@ -70,9 +70,13 @@ def evolve(state: AssetState, event: events.AssetEvent, at: Instant) -> AssetSta
         case events.AssetRetired():
             return _retired(state)
         case events.AssetRecovered():
-            return attempts.recovered(state)
+            return attempts.recovered(_put_back(state))
         case events.ActorCrashed():
             return _crashed(state, event)
+        case events.ActorRecovered():
+            return _put_back(state)
+        case events.LinkFailed():
+            return reported.link_failed(state)
         case _:
             assert_never(event)
 
@@ -117,6 +121,13 @@ def _crashed(state: AssetState, event: events.ActorCrashed) -> AssetState:
     state = replace(state, crashes=event.count)
     if not event.gave_up:
         return state
-    device = replace(state.device, own_state="FAULTED", state_known=True)
-    alarms = (*(alarm for alarm in state.alarms if alarm != reported.GAVE_UP), reported.GAVE_UP)
-    return replace(state, device=device, alarms=alarms)
+    alarms = (*reported.without(state.alarms, reported.GAVE_UP), reported.GAVE_UP)
+    return replace(state, device=replace(state.device, failed=True), alarms=alarms)
+
+
+def _put_back(state: AssetState) -> AssetState:
+    """Return the state of an asset that may try again what it was given up for."""
+    if not state.device.failed:
+        return state
+    alarms = reported.without(state.alarms, reported.GAVE_UP)
+    return replace(state, device=replace(state.device, failed=False), alarms=alarms, given_up=())

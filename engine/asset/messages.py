@@ -133,13 +133,22 @@ class Stopping(Struct, frozen=True, gc=False):
 
 
 class Crashed(Struct, frozen=True, gc=False):
-    """Handling a message raised ``count`` times; the state was read again."""
+    """Handling a message raised; the state was read again.
+
+    ``unsure`` is the attempt of which nobody knows any more whether it was sent or answered.
+    """
 
     message: str
     error: str
-    count: int
-    set_aside: bool
-    gave_up: bool
+    set_aside: bool = False
+    gave_up: bool = False
+    unsure: str | None = None
+
+
+class LinkFailed(Struct, frozen=True, gc=False):
+    """The link could not be opened, or did not come back from it."""
+
+    error: str
 
 
 Message: TypeAlias = (
@@ -158,4 +167,5 @@ Message: TypeAlias = (
     | CancelRequested
     | Stopping
     | Crashed
+    | LinkFailed
 )

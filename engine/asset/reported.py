@@ -16,6 +16,7 @@ from engine.asset.state import (
 from engine.types import US_PER_S, AssetKind, Instant
 
 GAVE_UP = "actor_gave_up"
+LINK_FAILED = "link_failed"
 PLUGGED = frozenset({"PREPARING", "CHARGING", "SUSPENDED", "FINISHING"})
 
 
@@ -34,8 +35,17 @@ def state_changed(state: AssetState, event: events.StateChanged, at: Instant) ->
             odd_status=None,
         )
         device = _watch_departure(before, device, at)
-    alarms = tuple(alarm for alarm in state.alarms if alarm != GAVE_UP)
-    return replace(state, device=device, given_up=(), alarms=alarms)
+    return replace(state, device=device, given_up=())
+
+
+def without(alarms: tuple[str, ...], gone: str) -> tuple[str, ...]:
+    """Return alarms without one of them."""
+    return tuple(alarm for alarm in alarms if alarm != gone)
+
+
+def link_failed(state: AssetState) -> AssetState:
+    """Return the state with the alarm of a link that could not be opened."""
+    return replace(state, alarms=(*without(state.alarms, LINK_FAILED), LINK_FAILED))
 
 
 def status_not_understood(state: AssetState, event: events.StatusNotUnderstood) -> AssetState:
@@ -62,6 +72,8 @@ def connection_changed(
         device = replace(device, transaction=None, last_transaction=device.transaction)
     if not event.kept:
         state = _forgotten(state)
+    if LINK_FAILED in state.alarms:
+        state = replace(state, alarms=without(state.alarms, LINK_FAILED))
     return replace(state, device=device, given_up=(), reasserted_us=None)
 
 

@@ -7,7 +7,7 @@ from engine.asset.attempts import SETS_SETPOINT
 from engine.asset.deadlines import over
 from engine.asset.desire import is_zero
 from engine.asset.draft import Draft
-from engine.asset.effects import Respond
+from engine.asset.effects import BackToWork, Respond
 from engine.asset.ids import command_id, override_id
 from engine.asset.messages import (
     CancelRequested,
@@ -105,9 +105,19 @@ def _refuse(draft: Draft, reply: Reply, problem: str) -> None:
 
 
 def override_cleared(draft: Draft, message: OverrideCleared) -> None:
-    """End the override by hand; ``resume`` ends only a pause, and nothing else ends that."""
+    """End the override by hand; ``resume`` ends only a pause, and nothing else ends that.
+
+    ``resume`` also puts an asset back to work that was given up after crashes.
+    """
     override = draft.state.override
+    is_back = message.only == _PAUSE and draft.state.device.failed
+    if is_back:
+        draft.note(events.ActorRecovered(message.by, message.reason))
+        draft.want(BackToWork())
     if override is None or (message.only is not None and override.ends != message.only):
+        if is_back:
+            draft.want(Respond(message.reply, draft.state.asset_id))
+            return
         what = "is not paused" if message.only == _PAUSE else "has no override"
         _refuse(draft, message.reply, f"{draft.state.asset_id} {what}")
         return

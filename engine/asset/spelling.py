@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from engine.adapters.base import Answer, AssetView, Observation, Payload
+from engine.adapters.base import Answer, AssetView, Frame, Observation, Payload
 from engine.asset.state import AssetState, Order
 from engine.asset.view import reading_of
 from engine.commands import Attempt, Cause, CauseKind, Command, CommandType
@@ -34,7 +34,7 @@ class Spelled:
         if adapter is None:
             message = "no adapter"
             raise Untranslatable(message)
-        return adapter.translate(command, self.view, attempt)
+        return _checked(adapter.translate(command, self.view, attempt))
 
     def interpret(self, answer: Answer) -> tuple[Observation, ...]:
         """Return what an answer says."""
@@ -44,7 +44,8 @@ class Spelled:
     def questions(self) -> tuple[Payload, ...]:
         """Return what to ask after an unknown outcome."""
         adapter = self.state.outside.adapter
-        return () if adapter is None else adapter.questions(self.view)
+        questions = () if adapter is None else adapter.questions(self.view)
+        return tuple(map(_checked, questions))
 
 
 def spell_step(
@@ -84,6 +85,25 @@ def spell_order(spelled: Spelled, order: Order, own_id: str) -> Payload:
     attempt = Attempt(own_id, order.tries + 1, order.form, at, None, None, None, None)
     command = _command(spelled, order.command_id, order.type, None, dict(order.arguments))
     return spelled.translate(command, attempt)
+
+
+def _checked(made: object) -> Payload:
+    """Return a payload that can be recorded and read again.
+
+    Raises:
+        TypeError: an adapter made it of something else.
+    """
+    if not isinstance(made, Payload) or not all(map(_is_sound, made.frames)):
+        message = f"an adapter spelled a command as a {type(made).__name__} that makes no sense"
+        raise TypeError(message)
+    return made
+
+
+def _is_sound(frame: object) -> bool:
+    if not isinstance(frame, Frame):
+        return False
+    words: tuple[object, ...] = (frame.action, *frame.body)
+    return all(isinstance(word, str) for word in words)
 
 
 def _command(

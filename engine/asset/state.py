@@ -32,7 +32,8 @@ class Device(Struct, frozen=True, gc=False):
     ``own_state`` is the asset's own, ``overlay`` the charge point's as a whole, which wins.
     ``connected_at_us`` and ``left_at_us`` (when the vehicle left) are plan clock. ``start_tried``:
     the engine has asked this vehicle to start already. ``odd_status`` is the last status that no
-    table knows, until one is reported that is known.
+    table knows, until one is reported that is known. ``failed``: the engine itself has given the
+    asset up, whatever the device says.
     """
 
     own_state: str
@@ -48,10 +49,13 @@ class Device(Struct, frozen=True, gc=False):
     unread_at_us: int | None = None
     start_tried: bool = False
     odd_status: str | None = None
+    failed: bool = False
 
     @property
     def state(self) -> str:
-        """The state that counts: the overlay's where there is one."""
+        """The state that counts: the overlay's where there is one; FAULTED for what is given up."""
+        if self.failed:
+            return "FAULTED"
         return self.own_state if self.overlay is None else self.overlay
 
 

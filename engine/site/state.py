@@ -23,9 +23,10 @@ class SiteState(Struct, frozen=True, gc=False):
     running: bool = False
     lost_us: int | None = None
     notices: int = 0
+    crashes: int = 0
 
 
-def evolve_site(state: SiteState, event: events.SiteEvent, at: Instant) -> SiteState:  # noqa: PLR0911 - one case per event
+def evolve_site(state: SiteState, event: events.SiteEvent, at: Instant) -> SiteState:  # noqa: C901, PLR0911 - one case per event
     """Return the state after an event of the site's stream."""
     del at
     state = replace(state, version=state.version + 1)
@@ -42,6 +43,8 @@ def evolve_site(state: SiteState, event: events.SiteEvent, at: Instant) -> SiteS
             return replace(state, lost_us=lost_us)
         case events.StoreBack():
             return replace(state, lost_us=None)
+        case events.SiteActorCrashed():
+            return replace(state, crashes=state.crashes + 1)
         case events.SecurityNoticed(count=count):
             return replace(state, notices=state.notices + count)
         case _:

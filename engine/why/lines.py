@@ -25,6 +25,9 @@ Told: TypeAlias = (
     | events.DeviceChanged
     | events.LateAnswered
     | events.AssetRecovered
+    | events.ActorCrashed
+    | events.ActorRecovered
+    | events.LinkFailed
 )
 """What a chain can be made of."""
 
@@ -75,6 +78,13 @@ def told(event: Told, words: Words) -> str:  # noqa: C901, PLR0911, PLR0912 - on
             return f"an answer came late: {event.answer}"
         case events.AssetRecovered():
             return "an engine took the asset up again"
+        case events.ActorCrashed():
+            what = ", which is given up" if event.gave_up else ""
+            return f"the engine failed on {event.message} ({event.error}){what}"
+        case events.ActorRecovered():
+            return f"{event.by} put it back to work ({event.reason})"
+        case events.LinkFailed():
+            return f"its link could not be opened ({event.error})"
         case _:
             assert_never(event)
 

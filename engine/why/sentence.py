@@ -21,7 +21,8 @@ def sentence(story: Story, now: Instant, words: Words) -> str:
         return f"{state.asset_id} {known}."
     desired = state.desired
     if desired is None:
-        return f"{state.asset_id}: nothing has been asked of it, because {_nothing(story, words)}."
+        why = f"{_nothing(story, words)}{_trouble(story, words)}"
+        return f"{state.asset_id}: nothing has been asked of it, because {why}."
     what = "it is left to its own control"
     if desired.target != RELEASED:
         what = f"{words.setpoint(desired.target)} should hold"
@@ -31,6 +32,9 @@ def sentence(story: Story, now: Instant, words: Words) -> str:
 
 
 def _trouble(story: Story, words: Words) -> str:
+    failed = story.failure()
+    if failed is not None:
+        return _crash(story, failed, words)
     record = story.trouble()
     if record is None:
         return ""
@@ -38,6 +42,14 @@ def _trouble(story: Story, words: Words) -> str:
     code = event.detail.get("error_code")
     since = words.time(record.header.at_us)
     return f"; since {since} it is {event.target}" + (f" ({code})" if code else "")
+
+
+def _crash(story: Story, failed: Record, words: Words) -> str:
+    event: events.ActorCrashed = failed.event
+    when = words.time(failed.header.at_us)
+    if not story.state.device.failed:
+        return f"; at {when} the engine failed on {event.message} ({event.error})"
+    return f"; since {when} it is given up, as the engine failed on it repeatedly ({event.error})"
 
 
 def _nothing(story: Story, words: Words) -> str:

@@ -39,6 +39,8 @@ def _working(story: Story, work: Work, now: Instant, words: Words) -> str:
     if work.held is not None:
         held = story.outcome(events.CommandHeld)
         reason = _HELD.get(work.held, work.held).format(device=words.device)
+        if story.state.device.failed and work.held == "faulted":
+            reason = "the engine has given it up"
         return f"it has been waiting since {words.time(_plan_us(held, now))}: {reason}"
     if work.verifying is not None:
         return f"the {words.device} accepted it, and evidence is still being gathered"

@@ -30,6 +30,9 @@ _OUTCOMES: Final = (
     events.LateAnswered,
     events.DeviceChanged,
     events.AssetRecovered,
+    events.ActorCrashed,
+    events.ActorRecovered,
+    events.LinkFailed,
 )
 
 
@@ -108,6 +111,14 @@ class Story:
         broken = state.device.state in _OUT_OF_ORDER
         return self._latest.get(events.StateChanged) if broken else None
 
+    def failure(self) -> Record | None:
+        """Return the newest event that says that the engine failed on what it was told lately."""
+        if self.state.device.failed:
+            return self._latest.get(events.ActorCrashed)
+        found = self.outcome(events.ActorCrashed)
+        lost = found is not None and (found.event.set_aside or found.event.gave_up)
+        return found if lost else None
+
     def chain(self) -> tuple[Record, ...]:
         """Return the records that explain the state, oldest first."""
         chosen = {id(one): one for one in self._chosen() if one is not None}
@@ -121,6 +132,7 @@ class Story:
         yield self.decision
         yield from self.outcomes
         yield from self._waiting
+        yield self.failure()
         yield self.trouble()
         work = self.state.work
         if work is not None and work.held is not None:

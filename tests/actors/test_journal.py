@@ -10,8 +10,9 @@ from pathlib import Path
 import attrs
 import pytest
 
+from actors.appends import Append, Committed, Refused, Writer
 from actors.clock import Clocks
-from actors.journal import Append, Committed, Journal, Refused
+from actors.journal import Journal
 from actors.store import open_store
 from actors.testing.faulty_store import FaultyStore
 from engine.codec import Codec, Record
@@ -91,6 +92,66 @@ def test_what_waits_together_is_committed_together(store: FaultyStore) -> None:
     assert list(range(1, 52)) == [record.position for record in heard]
     assert heard[-1].topic == TOPIC
     assert not list(broken_seals(store.read_all(), CODEC))
+
+
+def test_what_cannot_be_encoded_is_refused_alone(
+    started: Callable[[], Journal], store: FaultyStore
+) -> None:
+    """The others of its batch are stored, its stream goes on, and the seals fit."""
+    journal = started()
+    bad, good, later = Answers(), Answers(), Answers()
+    journal.append(Append("a", 0, (Happened(1), object()), NOW, bad))
+    journal.append(Append("b", 0, (Happened(1),), NOW, good))
+    (refused,) = bad.wait()
+    assert isinstance(refused, Refused)
+    assert not refused.for_good
+    assert isinstance(good.wait()[0], Committed)
+    journal.append(Append("a", 0, (Happened(1),), NOW, later))
+    assert isinstance(later.wait()[0], Committed)
+    assert store.last_versions()["a"] == 1
+    assert not list(broken_seals(store.read_all(), CODEC))
+
+
+def test_a_writer_that_is_retired_is_heard_to_the_end_and_not_beyond(
+    started: Callable[[], Journal], store: FaultyStore
+) -> None:
+    """What it appended before is stored when one is told; what it appends later is dropped."""
+    journal = started()
+    store.gate.clear()
+    before, after, other = Answers(), Answers(), Answers()
+    writer = Writer()
+    told = threading.Event()
+    journal.append(Append("a", 0, (Happened(1),), NOW, before, writer=writer))
+    journal.retire(writer, told.set)
+    journal.append(Append("a", 1, (Happened(2),), NOW, after, writer=writer))
+    journal.append(Append("a", 1, (Happened(3),), NOW, other, writer=Writer()))
+    assert not told.is_set()
+    store.gate.set()
+    assert told.wait(10)
+    assert len(before.given) == 1
+    assert isinstance(other.wait()[0], Committed)
+    assert after.given == []
+    assert [CODEC.decode(row).event for row in store.read_all() if row.stream == "a"] == [
+        Happened(1),
+        Happened(3),
+    ]
+
+
+def test_who_retires_a_writer_of_a_closed_journal_is_told_at_once(
+    started: Callable[[], Journal], caplog: pytest.LogCaptureFixture
+) -> None:
+    """And what that raises is logged."""
+    journal = started()
+    journal.close(5)
+
+    def fails() -> None:
+        raise ValueError
+
+    told = threading.Event()
+    journal.retire(Writer(), fails)
+    journal.retire(Writer(), told.set)
+    assert told.is_set()
+    assert "who waited for the journal failed" in caplog.text
 
 
 def test_a_wrong_version_is_refused_alone(
@@ -229,7 +290,8 @@ def test_nothing_acknowledged_is_lost_by_a_kill(tmp_path: Path) -> None:
     script.write_text(
         "import sys\n"
         "from actors.clock import Clocks\n"
-        "from actors.journal import Append, Journal\n"
+        "from actors.appends import Append\n"
+        "from actors.journal import Journal\n"
         "from actors.store import open_store\n"
         "from engine.codec import Codec\n"
         "from engine.events import TOPICS, EngineStopped\n"

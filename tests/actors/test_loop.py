@@ -218,6 +218,28 @@ def test_an_idle_loop_shows_itself() -> None:
     assert loop.stop()
 
 
+@pytest.mark.parametrize("error", [SystemExit(), KeyboardInterrupt()])
+def test_what_would_end_a_thread_does_not_end_the_loop(
+    loop: LoopThread, caplog: pytest.LogCaptureFixture, error: BaseException
+) -> None:
+    """Raised in a task, or in a call, of somebody's link."""
+
+    async def ends() -> None:
+        raise error
+
+    def calls() -> None:
+        raise error
+
+    loop.submit(ends())
+    assert loop.submit(answer(1)).result(WAIT_S) == 1
+    loop.call(calls)
+    done = threading.Event()
+    loop.call(done.set)
+    assert done.wait(WAIT_S)
+    assert "wanted to end it" in caplog.text
+    assert loop.stop()
+
+
 def test_stop_cancels_what_runs(loop: LoopThread) -> None:
     """Whoever waits is told; nothing can be submitted after it."""
     entered = threading.Event()

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 import pandas as pd
 import pytest
@@ -9,8 +10,10 @@ import pytest
 from actors.testing.faults import Fault, Faults
 from actors.testing.simulation import Simulation
 from actors.testing.world import WorldClock
-from engine.bus import Event
 from engine.errors import EngineClosed
+
+if TYPE_CHECKING:
+    from engine.bus import Event
 
 pytest_plugins = ("pytester",)
 

@@ -111,6 +111,25 @@ def test_a_crash_without_a_message_counts_and_sets_nothing_aside() -> None:
     assert verdicts == [Verdict.RETRY] * 4 + [Verdict.GIVE_UP]
 
 
+def test_a_hang_sets_its_message_aside_and_the_second_in_a_minute_gives_up() -> None:
+    """Each costs a thread."""
+    ledger = CrashLedger()
+    verdicts = [ledger.record("a", object(), at_s * S_US, hung=True) for at_s in (0, 60, 119, 200)]
+
+    assert verdicts == [Verdict.SET_ASIDE, Verdict.SET_ASIDE, Verdict.GIVE_UP, Verdict.SET_ASIDE]
+
+
+def test_an_error_is_told_at_length_once_a_minute() -> None:
+    """Each kind by itself."""
+    ledger = CrashLedger()
+    told = [
+        ledger.is_news(error, at_s * S_US)
+        for error, at_s in (("a", 0), ("a", 59), ("b", 59), ("a", 60))
+    ]
+
+    assert told == [True, False, True, True]
+
+
 def test_a_cleared_actor_starts_from_nothing() -> None:
     """After an operator put it back, old crashes do not count."""
     ledger = CrashLedger()
@@ -200,9 +219,9 @@ def test_what_a_hung_handler_returns_later_is_dropped_and_its_thread_ends(
 
 
 def test_beyond_the_extra_threads_a_hung_one_joins_in_again_when_it_returns(
-    pool: Pool, scene: Scene
+    pool: Pool, scene: Scene, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """However many handlers hang, the threads stay bounded and none is lost."""
+    """However many handlers hang, the threads stay bounded and none is lost; the log says so."""
     other = Scene()
     first, second = Stuck.start(pool, scene), Stuck.start(pool, other)
     watchdog = Watchdog(pool, hung_after_s=10)
@@ -214,6 +233,7 @@ def test_beyond_the_extra_threads_a_hung_one_joins_in_again_when_it_returns(
     waiting = first.ask("after", block=False)
 
     assert pool.workers() == ()
+    assert "2 threads hang, and none is added any more" in caplog.text
     other.let_go.set()
     assert waiting.get(timeout=WAIT_S) == "after"
     assert len(pool.workers()) == 1
@@ -262,6 +282,29 @@ def test_a_watchdog_looks_by_itself(pool: Pool, scene: Scene) -> None:
     watchdog.stop()
 
     assert "watchdog" not in {thread.name for thread in threading.enumerate()}
+
+
+def test_handlers_of_a_process_that_stood_still_do_not_count_as_hung(
+    pool: Pool, scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A look that comes an hour late says nothing of them."""
+    Stuck.start(pool, scene).tell("hang")
+    assert scene.entered.wait(WAIT_S)
+    looks, looked = iter(range(0, 21_600, 3_600)), threading.Semaphore(0)
+
+    def an_hour_later() -> float:
+        looked.release()
+        return float(next(looks, 21_600))
+
+    monkeypatch.setattr("actors.supervisor.steady_s", an_hour_later)
+    watchdog = Watchdog(pool, hung_after_s=10.0, interval_s=0.001)
+    watchdog.start()
+    for _ in range(6):
+        assert looked.acquire(timeout=WAIT_S)
+    watchdog.stop()
+
+    assert len(pool.workers()) == 1
+    assert scene.crashes == []
 
 
 def test_a_watchdog_that_never_began_can_be_stopped(pool: Pool) -> None:

@@ -314,6 +314,22 @@ def test_an_actor_that_gave_up_is_an_alarm(*, gave_up: bool) -> None:
     assert [one.data["alarm"] for one in heard] == ["actor_gave_up"] * gave_up
 
 
+def test_a_link_that_could_not_be_opened_is_an_alarm() -> None:
+    """Of its asset."""
+    (alarm,) = told([record(events.LinkFailed("KeyError"))])
+    assert dict(alarm.data) == {"alarm": "link_failed", "error": "KeyError"}
+
+
+@pytest.mark.parametrize(
+    ("gave_up", "alarm"), [(False, "dispatcher_failed"), (True, "dispatcher_gave_up")]
+)
+def test_a_crash_of_the_sites_own_actors_is_an_alarm(*, gave_up: bool, alarm: str) -> None:
+    """Of the whole site."""
+    crash = events.SiteActorCrashed("dispatcher", "Submitted", "KeyError", gave_up=gave_up)
+    (heard,) = told([record(crash, stream="site")])
+    assert dict(heard.data) == {"alarm": alarm, "error": "KeyError"}
+
+
 def test_a_lost_store_is_an_alarm() -> None:
     """It is the whole site's."""
     (alarm,) = told([record(events.StoreLost(at_us(0), "disk full"), stream="site")])

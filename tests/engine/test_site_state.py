@@ -19,10 +19,13 @@ def test_the_sites_state_is_the_fold_of_its_stream() -> None:
         configured,
         clock,
         events.SecurityNoticed("wrong password", "CP-1", 3),
+        events.SiteActorCrashed("dispatcher", "Submitted", "KeyError"),
         events.StoreLost(7, "full"),
     ):
         state = evolve_site(state, event, AT)
-    assert state == SiteState(6, 4, configured, clock, running=True, lost_us=7, notices=3)
+    assert state == SiteState(
+        7, 4, configured, clock, running=True, lost_us=7, notices=3, crashes=1
+    )
     state = evolve_site(state, events.StoreBack(7, 9), AT)
     state = evolve_site(state, events.EngineStopped(4, "closed"), AT)
-    assert (state.version, state.running, state.lost_us) == (8, False, None)
+    assert (state.version, state.running, state.lost_us) == (9, False, None)

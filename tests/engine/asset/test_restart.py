@@ -5,8 +5,10 @@ from msgspec.structs import replace
 from actors.testing.rig import Rig, battery_rules, charger_rules, names_of, plan_of
 from engine import events
 from engine.adapters import base
+from engine.asset import effects as effect
 from engine.asset import messages as message
 from engine.commands import CommandType
+from engine.errors import CommandRefused
 from engine.events import Setpoint
 from engine.plans import PlanRef
 from engine.types import US_PER_S, Channel, Instant, ScheduleId
@@ -151,20 +153,141 @@ def test_the_device_is_not_known_after_a_restart() -> None:
 def test_a_crashed_actor_goes_on_where_it_was() -> None:
     """Its events say everything; only the crash is new, and counted."""
     rig = charger()
-    crash = message.Crashed("Woke", "ValueError", 1, set_aside=False, gave_up=False)
+    crash = message.Crashed("Woke", "ValueError")
     happened = rig.tell(crash, crash)
     assert [one.count for one in happened if isinstance(one, events.ActorCrashed)] == [1, 2]
     assert rig.state.device.state == "CHARGING"
 
 
-def test_an_actor_that_gave_up_is_faulted_until_the_device_reports() -> None:
-    """With an alarm that goes with the report."""
+GAVE_UP = message.Crashed("Woke", "ValueError", gave_up=True)
+
+
+def resume(rig: Rig) -> list[events.AssetEvent]:
+    """Let a person put the asset back to work."""
+    return rig.tell(message.OverrideCleared("ann", "mended", rig.replies.append, "resume"))
+
+
+def test_an_actor_that_gave_up_is_faulted_whatever_the_device_reports() -> None:
+    """With an alarm that stays; what the device reports is known all the same."""
     rig = charger()
-    gave_up = message.Crashed("Woke", "ValueError", 1, set_aside=False, gave_up=True)
-    rig.tell(gave_up, gave_up)
+    rig.tell(GAVE_UP, GAVE_UP)
+    rig.observe(base.StateReported("SUSPENDED", "SuspendedEV"))
     assert rig.state.device.state == "FAULTED"
+    assert rig.state.device.own_state == "SUSPENDED"
     assert rig.state.alarms == ("actor_gave_up",)
-    rig.observe(base.StateReported("CHARGING", "Charging"))
+
+
+def test_an_asset_that_is_given_up_does_nothing_by_itself() -> None:
+    """The plan's next change is not sent, nor is a lease renewed."""
+    rig = charger()
+    before = len(rig.sent)
+    rig.tell(GAVE_UP)
+    rig.advance(7_200)
+    assert len(rig.sent) == before
+
+
+def test_a_person_can_still_pause_an_asset_that_is_given_up() -> None:
+    """0 kW always goes, as to any device that is faulted."""
+    rig = charger()
+    rig.tell(GAVE_UP)
+    before = len(rig.sent)
+    rig.tell(
+        message.OverrideRequested(
+            Setpoint(0, 0),
+            CommandType.SET_CHARGE_RATE,
+            "resume",
+            None,
+            "ann",
+            "why",
+            "override",
+            rig.replies.append,
+        )
+    )
+    assert [one["charge_kw"] for one in rig.sent[before:]] == [0.0]
+    rig.answer()
+    assert rig.state.holding.charge_w == 0
+
+
+def test_resume_puts_an_asset_back_to_work_that_was_given_up() -> None:
+    """It goes on record who did, and what is due is sent at once."""
+    rig = charger()
+    rig.tell(GAVE_UP)
+    rig.advance(7_200)
+    before = len(rig.sent)
+    happened = resume(rig)
+    assert names_of(happened)[0] == "ActorRecovered"
+    assert rig.replies[-1] == rig.rules.asset_id
+    assert rig.effects.count(effect.BackToWork()) == 1
+    assert rig.state.device.state == "CHARGING"
+    assert rig.state.alarms == ()
+    assert len(rig.sent) > before
+    resume(rig)
+    assert isinstance(rig.replies[-1], CommandRefused)
+
+
+def test_resume_ends_a_pause_and_puts_back_to_work_at_once() -> None:
+    """One word for both."""
+    rig = charger()
+    rig.tell(
+        message.OverrideRequested(
+            Setpoint(0, 0),
+            CommandType.SET_CHARGE_RATE,
+            "resume",
+            None,
+            "ann",
+            "why",
+            "override",
+            rig.replies.append,
+        )
+    )
+    rig.answer()
+    rig.tell(GAVE_UP)
+    assert {"ActorRecovered", "OverrideEnded"} <= set(names_of(resume(rig)))
+    assert rig.state.override is None
+
+
+def test_a_new_engine_tries_again_what_was_given_up() -> None:
+    """The start is on record, the alarm is gone."""
+    rig = charger()
+    rig.tell(GAVE_UP)
+    assert "AssetRecovered" in names_of(rig.restart())
+    assert not rig.state.device.failed
+    assert rig.state.alarms == ()
+
+
+def test_an_attempt_on_which_the_engine_failed_is_unknown() -> None:
+    """The device is asked before anything new is sent; the attempt is not repeated blindly."""
+    rig = charger()
+    rig.advance(900)
+    attempt = rig.state.attempt
+    assert attempt is not None
+    before = len(rig.sent)
+    happened = rig.tell(message.Crashed("Committed", "ValueError", unsure=attempt.attempt_id))
+    assert [
+        (one.outcome, one.reason) for one in happened if isinstance(one, events.AttemptEnded)
+    ] == [("unknown", "the engine failed on it (ValueError)")]
+    assert rig.state.unknown == attempt
+    rig.tell(message.Woke())
+    assert len(rig.sent) == before
+    assert rig.state.outside.asking == attempt.attempt_id
+
+
+def test_an_attempt_that_was_at_no_risk_stays_open_over_a_crash() -> None:
+    """Its answer is still on the way."""
+    rig = charger()
+    rig.advance(900)
+    attempt = rig.state.attempt
+    assert attempt is not None
+    rig.tell(message.Crashed("Woke", "ValueError", unsure="att_other"))
+    assert rig.state.attempt == attempt
+
+
+def test_a_link_that_cannot_be_opened_is_an_alarm_until_it_connects() -> None:
+    """Told once for each time."""
+    rig = Rig(charger_rules())
+    assert names_of(rig.tell(message.LinkFailed("ValueError"))) == ["LinkFailed"]
+    assert rig.state.alarms == ("link_failed",)
+    rig.connect()
     assert not rig.state.alarms
 
 

@@ -437,7 +437,14 @@ class Storm(RuleBasedStateMachine):
                 self._answer_late()
 
     def _crash(self, *, gave_up: bool) -> None:
-        self.rig.tell(message.Crashed("Woke", "ValueError", 1, set_aside=False, gave_up=gave_up))
+        attempt = self.rig.state.attempt
+        unsure = None if attempt is None else attempt.attempt_id
+        self.rig.tell(message.Crashed("Woke", "ValueError", gave_up=gave_up, unsure=unsure))
+        if gave_up:
+            self.rig.tell(message.Woke())
+            self.rig.tell(
+                message.OverrideCleared("ann", "mended", self.rig.replies.append, "resume")
+            )
 
     def _retire_and_return(self) -> None:
         self.rig.tell(message.Configured(None))

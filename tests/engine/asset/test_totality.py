@@ -101,6 +101,8 @@ RECORDED: tuple[events.AssetEvent, ...] = (
     events.MessageNotUnderstood("raw"),
     events.ActorCrashed("Woke", "ValueError", 1, gave_up=True),
     events.ActorCrashed("Woke", "ValueError", 1),
+    events.ActorRecovered("ann", "why"),
+    events.LinkFailed("ValueError"),
 )
 TOLD: tuple[message.Message, ...] = (
     message.Woke(),
@@ -134,7 +136,10 @@ TOLD: tuple[message.Message, ...] = (
     message.OverrideCleared("ann", "why", print),
     message.CancelRequested(ONE, "ann", "why", print),
     message.Stopping(),
-    message.Crashed("Woke", "ValueError", 1, set_aside=True, gave_up=False),
+    message.Crashed("Woke", "ValueError", set_aside=True),
+    message.Crashed("Committed", "ValueError", unsure="att_1"),
+    message.Crashed("Woke", "ValueError", gave_up=True),
+    message.LinkFailed("ValueError"),
 )
 
 
