@@ -18,7 +18,7 @@ from engine.history import CommandRecord, Filters, History, histories
 from engine.seals import STREAM as LOG
 from engine.seals import TOPIC, LogSealed, SealMark
 from engine.site import SiteState, evolve_site
-from engine.types import AssetId, Instant
+from engine.types import AssetId, Instant, iso
 from engine.verification import Verification
 
 SITE: Final = "site"
@@ -89,13 +89,24 @@ class Reader:
         return self._store.last_position()
 
     def history(self, filters: Filters = _ALL) -> History:
-        """Return the commands that pass the filters, by due time."""
+        """Return the commands that pass the filters, by due time.
+
+        Those that were moved to an archive are not among them; a warning says so.
+        """
+        self._warn_of_archive(filters)
         try:
             found = self._from_model(filters)
         except StoreError as error:
             logger.warning("%s; the whole log is read", error)
             found = None
         return histories(self.readable(), filters) if found is None else found
+
+    def _warn_of_archive(self, filters: Filters) -> None:
+        asked_us = filters.since_us if filters.since_us is not None else filters.until_us
+        archived = None if asked_us is None else self.bases.archived
+        if archived is not None and asked_us is not None and asked_us < archived.at_us:
+            until = iso(archived.at_us)
+            logger.warning("what was over by %s is in the archive %s", until, archived.file)
 
     def _from_model(self, filters: Filters) -> History | None:
         """Return what the read model and the log's tail say; null where there is no model."""

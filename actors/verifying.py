@@ -12,6 +12,7 @@ from engine.archives import Bases
 from engine.asset import AssetState
 from engine.codec import Codec, Record, Row
 from engine.discrepancy import Discrepancy
+from engine.errors import StoreCorrupt
 from engine.seals import SealMark
 from engine.verification import Comparison, SnapshotComparison, Verification, Verifier
 
@@ -43,7 +44,7 @@ def verify_store(
     """
     kept = {row.stream: row for row in store.snapshots()}
     schedules = kept.pop(SCHEDULES, None)
-    bases = Bases.of(codec.decode(row).event for row in store.read_stream(ARCHIVE))
+    bases = Bases.of(_event_of(codec, row) for row in store.read_stream(ARCHIVE))
     comparisons: list[Comparison] = [
         SnapshotComparison(_that_count(kept.values(), bases)),
         _Schedules(schedules, bases),
@@ -57,6 +58,14 @@ def verify_store(
         if progress is not None and done % _EVERY == 0:
             progress(done, total)
     return verifier.finish()
+
+
+def _event_of(codec: Codec, row: Row) -> object:
+    """Return a row's event, null if it cannot be read: that is told when the log is followed."""
+    try:
+        return codec.decode(row).event
+    except StoreCorrupt:
+        return None
 
 
 def _that_count(rows: Iterable[Row], bases: Bases) -> Iterator[Row]:

@@ -81,7 +81,10 @@ class Bases:
 
     @classmethod
     def of(cls, recorded: Iterable[object]) -> "Bases":
-        """Return those of the newest archive, from the events of the stream ``archive``."""
+        """Return those of the newest archive, from the events of the stream ``archive``.
+
+        What stands in place of an event that cannot be read is passed over.
+        """
         happened = list(recorded)
         archived = happened[-1] if happened else None
         if not isinstance(archived, LogArchived):
@@ -106,6 +109,12 @@ class Bases:
         if state is None:
             raise StoreCorrupt(f"the state on which the events of {asset_id} rest cannot be read")
         return state
+
+    def readable(self) -> Iterator[AssetId]:
+        """Yield the assets whose streams have a base that can be read."""
+        for asset_id, base in self.assets.items():
+            if snapshot.decode(base.state) is not None:
+                yield asset_id
 
     def begins(self) -> dict[str, int]:
         """Return the version behind which each stream begins, where that is not the first."""
@@ -152,6 +161,9 @@ class Tail:
 
     def _needed(self) -> Iterator[int]:
         yield from (one.header.version for one in self._story.chain())
+        before = self._story.plan_before
+        if before is not None and before.ref.schedule_id in self._plans:
+            yield self._plans[before.ref.schedule_id]
         asset = self._history.assets.get(self._asset_id)
         if asset is None:
             return

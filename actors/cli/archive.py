@@ -6,7 +6,7 @@ import click
 
 from actors.archiving import archive as archived
 from actors.audit import moment
-from actors.cli.output import formats, json_line, progress_bar
+from actors.cli.output import json_line, progress_bar
 from actors.cli.places import store_url
 from actors.following import rebuild
 from actors.reading import VOCABULARY
@@ -22,8 +22,8 @@ from engine.types import to_us
 @click.option(
     "--before", required=True, metavar="TIME", help="Move what was recorded before this plan time."
 )
-@formats
-def archive(place: str, file: Path, before: str, form: str | None) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def archive(place: str, file: Path, before: str, *, as_json: bool) -> None:
     """Move the oldest part of the log to FILE, a store of its own; no engine may run meanwhile.
 
     FILE answers history, why, verify and all else that is asked of a store. What stays is what is
@@ -40,7 +40,7 @@ def archive(place: str, file: Path, before: str, form: str | None) -> None:
             rebuild(place_of(url), store, Codec(VOCABULARY), progress)
     finally:
         store.close()
-    if form == "json":
+    if as_json:
         told = {"file": str(file), "rows": done.rows, "kept": done.kept, "last": str(done.last)}
         click.echo(json_line(told))
         return

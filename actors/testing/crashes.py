@@ -134,12 +134,19 @@ class CrashingLink:
         """Send, unless that is over."""
         if not any(frame.control for frame in payload.frames):
             return await self._link.send(payload, timeout_s)
-        self._crash.reach("before_send")
+        await self._reach("before_send")
         before = self._crash.seen()
         sending = asyncio.ensure_future(self._link.send(payload, timeout_s))
         while self._crash.seen() == before and not sending.done():
             await asyncio.wait((sending,), timeout=_LOOK_S)
-        self._crash.reach("after_send")
+        await self._reach("after_send")
         answer = await sending
-        self._crash.reach("after_answer")
+        await self._reach("after_answer")
         return answer
+
+    async def _reach(self, point: Point) -> None:
+        """Come to a point; in a process that ends there, nothing comes behind it."""
+        try:
+            self._crash.reach(point)
+        except Crashed:
+            await asyncio.get_running_loop().create_future()

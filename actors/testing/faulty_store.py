@@ -23,13 +23,15 @@ class FaultyStore:
 
     So many times in a row an append fails ``before`` it has stored, or loses its answer ``after``
     that; it waits while the ``gate`` is shut. The head of the log cannot be read while it is
-    ``lost``. ``tries`` and ``reads`` count appends and looks at the head.
+    ``lost``; nothing can be archived while it is ``full``. ``tries`` and ``reads`` count appends
+    and looks at the head.
     """
 
     inner: Store
     before: int = 0
     after: int = 0
     lost: bool = False
+    full: bool = False
     tries: int = 0
     reads: int = 0
     gate: threading.Event = attrs.field(factory=_open)
@@ -49,7 +51,9 @@ class FaultyStore:
         return positions
 
     def archive(self, rows: Sequence[Row], moved: Sequence[tuple[int, int]]) -> None:
-        """As the store."""
+        """As the store, unless it is full."""
+        if self.full:
+            raise StoreUnavailable("full")
         self.inner.archive(rows, moved)
 
     def read_all(self, after: int = 0) -> Iterator[Row]:

@@ -71,13 +71,13 @@ class SealedLog:
         return _CODEC.encode(Header(self.epoch, stream, version, at.plan_us, at.device_us), event)
 
 
-def depot_log(assets: int, changes: int, batch: int) -> SealedLog:
+def depot_log(assets: int, changes: int, batch: int, schedules: int = 1) -> SealedLog:
     """Return the log of a depot in which every planned change was sent and accepted.
 
-    Each asset has 5 events and 2 a change, in transactions of ``batch`` events.
+    Each asset has 4 events, 1 a schedule and 2 a change, in transactions of ``batch`` events.
     """
     log = SealedLog()
-    entries = list(_depot(assets, changes, changes))
+    entries = list(_depot(assets, changes, changes, schedules))
     for first in range(0, len(entries), batch):
         log.commit(*entries[first : first + batch])
     return log
@@ -120,10 +120,8 @@ def asset_name(number: int) -> AssetId:
     return AssetId(f"ast_bay_{number}")
 
 
-def _depot(assets: int, changes: int, planned: int) -> Iterator[Entry]:
+def _depot(assets: int, changes: int, planned: int, schedules: int = 1) -> Iterator[Entry]:
     names = [asset_name(number) for number in range(1, assets + 1)]
-    plans = {name: _plan(planned) for name in names}
-    horizon_us = START_US + planned * _MINUTE_US
     at = Instant(START_US - _MINUTE_US, START_US - _MINUTE_US)
     yield "site", events.SiteConfigured("sit_depot", "UTC", tuple(names)), at
     for name in names:
@@ -132,39 +130,52 @@ def _depot(assets: int, changes: int, planned: int) -> Iterator[Entry]:
         yield name, events.ConnectionChanged(connected=True, booted=True), at
         yield name, events.StateChanged("AVAILABLE", "PREPARING", "plug_in", "Preparing"), at
         yield name, events.CapabilitiesLearned({"MaxStackLevel": "3"}), at
-    received = events.ScheduleReceived(SCHEDULE, 1, START_US, horizon_us, b"digest", plans)
-    yield SCHEDULE, received, at
-    for ordinal, name in enumerate(names):
-        ref = PlanRef(SCHEDULE, 1, ordinal)
-        yield name, events.PlanReplaced(ref, plans[name], START_US, horizon_us), at
-    for index in range(changes):
-        yield from _changed(names, plans[names[0]], index)
+    for sequence in range(1, schedules + 1):
+        begins_us = START_US + (sequence - 1) * planned * _MINUTE_US
+        horizon_us = begins_us + planned * _MINUTE_US
+        at = Instant(begins_us - _MINUTE_US, begins_us - _MINUTE_US)
+        plans = dict.fromkeys(names, _plan(planned, begins_us))
+        schedule_id = ScheduleId(f"sch_{sequence}")
+        received = events.ScheduleReceived(
+            schedule_id, sequence, begins_us, horizon_us, b"digest", plans
+        )
+        yield schedule_id, received, at
+        for ordinal, name in enumerate(names):
+            ref = PlanRef(schedule_id, sequence, ordinal)
+            yield name, events.PlanReplaced(ref, plans[name], begins_us, horizon_us), at
+        for index in range(changes):
+            yield from _changed(names, plans[names[0]], index, sequence)
 
 
-def _plan(changes: int) -> Plan:
+def _plan(changes: int, begins_us: int) -> Plan:
     packed = [
-        PlannedChange(n, START_US + n * _MINUTE_US, Channel.CHARGE, 4_000 + n % 7 * 1_000)
+        PlannedChange(n, begins_us + n * _MINUTE_US, Channel.CHARGE, 4_000 + n % 7 * 1_000)
         for n in range(changes)
     ]
     return pack(packed, ("ev_kw",))
 
 
-def _changed(names: Sequence[AssetId], plan: Plan, index: int) -> Iterator[Entry]:
+def _changed(names: Sequence[AssetId], plan: Plan, index: int, sequence: int) -> Iterator[Entry]:
     """Yield what happens when a change falls due: every asset begins, then every one answers."""
     change = plan.change(index)
+    schedule_id = ScheduleId(f"sch_{sequence}")
     sent = Instant(change.due_us, change.due_us)
     answered = Instant(change.due_us + 80_000, change.due_us + 80_000)
     for ordinal, name in enumerate(names):
-        yield name, _started(name, PlanRef(SCHEDULE, 1, ordinal), change), sent
+        yield name, _started(name, PlanRef(schedule_id, sequence, ordinal), change), sent
     for name in names:
         accepted = events.AttemptEnded(
-            f"att_{name}_{index}",
+            _attempt_id(name, sequence, index),
             "accepted",
             CommandStatus.COMPLETED,
             '{"status":"Accepted"}',
             evidence="ack",
         )
         yield name, accepted, answered
+
+
+def _attempt_id(name: AssetId, sequence: int, index: int) -> str:
+    return f"att_{name}_{index}" if sequence == 1 else f"att_{name}_{sequence}_{index}"
 
 
 def _started(name: AssetId, ref: PlanRef, change: PlannedChange) -> events.AttemptStarted:
@@ -176,11 +187,11 @@ def _started(name: AssetId, ref: PlanRef, change: PlannedChange) -> events.Attem
         "schedule",
         (step,),
         change.due_us,
-        taken=Taken(SCHEDULE, change.index + 1),
-        sequence=1,
+        taken=Taken(ref.schedule_id, change.index + 1),
+        sequence=ref.sequence,
     )
     return events.AttemptStarted(
-        f"att_{name}_{change.index}",
+        _attempt_id(name, ref.sequence, change.index),
         1,
         0,
         ids,

@@ -279,6 +279,10 @@ class Simulation(ActorSystem):
         """Return the whole log as it is stored."""
         return list(self._kept.read_all())
 
+    def copy_store(self, path: Path) -> None:
+        """Copy the store to a file."""
+        self._kept.backup(path, lambda *_: None)
+
     def records(self) -> list[Record]:
         """Return the whole log."""
         return list(Reader(self._kept, Codec(VOCABULARY)).records())

@@ -53,7 +53,7 @@ class Verifier:
         later = {mark.n: mark.digest for mark in known if mark.n >= before.n}
         self._chain = SealChain(before, later)
         self._streams = StreamVersions(from_the_start=after.n == 0, begins=bases.begins())
-        start = {asset_id: bases.state(asset_id) for asset_id in bases.assets}
+        start = {asset_id: bases.state(asset_id) for asset_id in bases.readable()}
         self._folds = Folds(start) if after.n == 0 else None
         self._first = self._place = after.rows or 0
         self._missing: dict[int, Missing] = {}
