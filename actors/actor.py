@@ -296,7 +296,7 @@ class Worker:
             count += 1
             envelope = waiting.popleft()
             held[envelope] = actor
-            answer = self._deliver(actor, envelope)
+            answer = self.deliver(actor, envelope)
             if held.pop(envelope, None) is None:
                 return False
             if envelope.reply_to is not None:
@@ -323,7 +323,7 @@ class Worker:
             actor.inbox.messages.appendleft(Envelope(_Revoked(envelope.message)))
         return actor
 
-    def _deliver(self, actor: PoolActor, envelope: Envelope[Any]) -> object:
+    def deliver(self, actor: PoolActor, envelope: Envelope[Any]) -> object:
         """Return the actor's answer to a message, or what it raised."""
         message = envelope.message
         try:
@@ -333,10 +333,10 @@ class Worker:
         except self._catches as exception:
             answered = envelope.reply_to is not None and isinstance(exception, actor.answers)
             if not answered and envelope in self.held:
-                self._crash(actor, message, exception)
+                self.crash(actor, message, exception)
             return _Raised(exception)
 
-    def _crash(self, actor: PoolActor, message: object, exception: BaseException) -> None:
+    def crash(self, actor: PoolActor, message: object, exception: BaseException) -> None:
         """Tell an actor of its crash; what it raises then is logged."""
         if isinstance(message, _Revoked):
             message = message.message

@@ -114,6 +114,11 @@ class JournalledActor(PoolActor):
         self._supervision = supervision
         self._given_up_us: int | None = None
 
+    @property
+    def name(self) -> str:
+        """The stream that its events are in."""
+        return self._name
+
     def on_crash(self, told: object, exception: BaseException) -> None:
         """Begin another life, and read the state again once the store has all. A pool thread."""
         error = type(exception).__name__

@@ -31,6 +31,8 @@ class _Nudge:
 
 
 _NUDGE: Final = _Nudge()
+CAUGHT: Final = (Exception, SystemExit)
+"""What is a crash of an actor in a run without threads."""
 _STAND_IN_S: Final = 0.05  # how often a stand-in looks whether it is needed
 
 
@@ -260,11 +262,11 @@ class SeededPool(ActorPool):
     Of one thread. What is no crash of an actor (KeyboardInterrupt, the end of a test) passes.
     """
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, worker: Worker | None = None) -> None:
         super().__init__()
         self._random = random.Random(seed)
         self._ready: list[PoolActor] = []
-        self._worker = Worker((Exception, SystemExit), budget=1)
+        self._worker = worker or Worker(CAUGHT, budget=1)
         self._running = False
 
     def schedule(self, actor: PoolActor, *, hurry: bool = False) -> None:  # noqa: ARG002 -- the seed has the order

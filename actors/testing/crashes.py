@@ -10,7 +10,9 @@ from typing import Any, Final, Literal, TypeAlias, get_args
 
 import attrs
 
+from actors.sim.wirelog import Direction, WireEntry, WireLog
 from actors.testing.faulty_store import FaultyStore
+from actors.testing.promises import CONTROL_ACTIONS, WRITES
 from engine.adapters.base import Answer, Link, Payload
 from engine.codec import Row
 from engine.events import TOPICS, AttemptEnded
@@ -27,8 +29,8 @@ Point: TypeAlias = Literal[
     "after_snapshot",
 ]
 POINTS: Final[tuple[Point, ...]] = get_args(Point)
+_CONTROL: Final = CONTROL_ACTIONS | WRITES
 _ANSWERED: Final = next(topic for topic, kind in TOPICS.items() if kind is AttemptEnded)
-_LOOK_S: Final = 0.000_1  # less than bytes are on their way
 
 
 class Crashed(BaseException):
@@ -37,13 +39,9 @@ class Crashed(BaseException):
 
 @attrs.define
 class Crash:
-    """Ends an engine at a point, once it is armed.
-
-    ``end`` ends it; ``seen`` counts the control frames that devices have received.
-    """
+    """Ends an engine at a point, once it is armed, by ``end``."""
 
     end: Callable[[], None]
-    seen: Callable[[], int]
     happened: bool = False
     _is_news: bool = False
     _point: Point | None = None
@@ -59,20 +57,24 @@ class Crash:
         self.happened = self._is_news = False
 
     def reach(self, point: Point) -> None:
-        """Come to a point.
+        """Come to a point, within the engine.
 
         Raises:
             Crashed: the engine ends here, or has ended already.
         """
-        if self.happened:
+        if self.happened or self.passes(point):
             raise Crashed
-        if point != self._point:
-            return
+
+    def passes(self, point: Point) -> bool:
+        """Come to a point, wherever; return whether the engine ends at it."""
+        if self.happened or point != self._point:
+            return False
         self._left -= 1
-        if self._left == 0:
-            self.happened = self._is_news = True
-            self.end()
-            raise Crashed
+        if self._left:
+            return False
+        self.happened = self._is_news = True
+        self.end()
+        return True
 
     def tell(self) -> None:
         """Let whoever gives turns know, once: what ran on into the crash may have caught it.
@@ -111,7 +113,7 @@ class CrashingStore(FaultyStore):
 
 
 class CrashingLink:
-    """A link on which an engine may end: before a frame, behind it, behind the answer."""
+    """A link on which an engine may end: before a frame leaves, and behind the answer."""
 
     def __init__(self, link: Link, crash: Crash) -> None:
         """Wrap a link."""
@@ -135,12 +137,7 @@ class CrashingLink:
         if not any(frame.control for frame in payload.frames):
             return await self._link.send(payload, timeout_s)
         await self._reach("before_send")
-        before = self._crash.seen()
-        sending = asyncio.ensure_future(self._link.send(payload, timeout_s))
-        while self._crash.seen() == before and not sending.done():
-            await asyncio.wait((sending,), timeout=_LOOK_S)
-        await self._reach("after_send")
-        answer = await sending
+        answer = await self._link.send(payload, timeout_s)
         await self._reach("after_answer")
         return answer
 
@@ -150,3 +147,30 @@ class CrashingLink:
             self._crash.reach(point)
         except Crashed:
             await asyncio.get_running_loop().create_future()
+
+
+class CrashingLog(WireLog):
+    """A device's wire log: an engine may end when the device has received a control frame."""
+
+    def __init__(self, crash: Crash, wall_us: Callable[[], int]) -> None:
+        """Begin empty."""
+        super().__init__(wall_us=wall_us)
+        self._crash = crash
+
+    def write(  # noqa: PLR0913 - the contract's keys of one line
+        self,
+        device: str,
+        protocol: str,
+        direction: Direction,
+        *,
+        message_id: str | int | None,
+        action: str | int | None,
+        payload: object,
+    ) -> WireEntry:
+        """Add one frame."""
+        entry = super().write(
+            device, protocol, direction, message_id=message_id, action=action, payload=payload
+        )
+        if direction == "in" and action in _CONTROL:
+            self._crash.passes("after_send")
+        return entry

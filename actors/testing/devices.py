@@ -12,7 +12,7 @@ from actors.sim.battery import SimBattery
 from actors.sim.charger import ChargerSetup, SimCharger
 from actors.sim.setup import Pace
 from actors.sim.timetable import Arrival
-from actors.sim.wirelog import WireLog
+from actors.testing.crashes import Crash, CrashingLog
 from actors.testing.faults import Fault
 from actors.testing.frames import ModbusSplitter, OcppSplitter
 from actors.testing.network import Ways
@@ -56,6 +56,7 @@ class Devices:
     site: Site
     world: World
     loop: SteppedLoop
+    crash: Crash
     by_asset: dict[str, Device] = attrs.field(factory=dict)
     _assets_of: dict[str, list[str]] = attrs.field(factory=dict)
 
@@ -84,10 +85,6 @@ class Devices:
                     charger = self._charger(setup, assets)
                     self.by_asset |= dict.fromkeys(assets, charger)
         self.world.turns.settle()
-
-    def logs(self) -> list[WireLog]:
-        """Return each device's wire log."""
-        return list({id(one): one.wire_log for one in self.by_asset.values()}.values())
 
     def _connectors(self) -> Mapping[str, int]:
         """Return the highest connector of each charge point that the site names."""
@@ -121,7 +118,7 @@ class Devices:
             return _quirks(fault, _CHARGERS)
 
         async def life() -> None:
-            charger = SimCharger(setup, WireLog(wall_us=self.world.time.now_us))
+            charger = SimCharger(setup, CrashingLog(self.crash, self.world.time.now_us))
             charger.struck = struck
             made.append(charger)
             await charger.run()
@@ -140,7 +137,7 @@ class Devices:
     # --- batteries
 
     def _battery(self, asset_id: str, own: ModbusOptions) -> SimBattery:
-        log = WireLog(wall_us=self.world.time.now_us)
+        log = CrashingLog(self.crash, self.world.time.now_us)
         battery = SimBattery(register_profile(own.profile), own.unit, wire_log=log)
         battery.now_s = lambda: self.world.time.device_us / US_PER_S
 

@@ -23,8 +23,8 @@ WIRE: Final = frozenset({"drop", "delay", "duplicate", "reorder", "garbage", "cu
 """Between a device and the engine; ``direction`` is seen from the device, as in its wire log."""
 DEVICE: Final = frozenset({"reject", "error", "ignore", "alter", "wrong_echo", "reboot"})
 """What a device does with one message that it gets; so are the names of its quirks."""
-ACTOR: Final = frozenset({"raise", "hang", "die"})
-"""What happens to an asset's actor with a message; ``action`` is the message's type."""
+ACTOR: Final = frozenset({"raise", "raise_late", "hang", "die"})
+"""What happens to an asset's actor with a message, before it or behind; ``action`` is its type."""
 STORE: Final = frozenset({"locked", "full", "slow", "reply_lost"})
 """What happens to an append."""
 CLOCK: Final = frozenset({"wall_jump"})
@@ -128,6 +128,8 @@ class Faults:
             direction: where it goes, seen from the device.
             action: what it is.
         """
+        if not self._rules:
+            return None
         for rule in tuple(self._rules):
             fault = rule.fault
             if kinds(fault) and _fits(fault, assets, direction, action) and self._strikes(rule):

@@ -1,6 +1,8 @@
 """Small schedules and what is taken from them, for tests of the intake."""
 
-from datetime import timedelta
+import random
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import Any, Literal, TypedDict, Unpack
 
 import numpy.typing as npt
@@ -30,6 +32,41 @@ class Words(TypedDict, total=False):
     timezone: str
     limits: Literal["refuse", "clamp"]
     slot: timedelta
+
+
+def rolling(
+    source: random.Random,
+    begins: datetime,
+    count: int,
+    keys: tuple[Sequence[str], Sequence[str]],
+    calm: float,
+) -> pd.DataFrame:
+    """Return quarter-hours from an aware time on, drawn from a seeded source.
+
+    Args:
+        source: what is drawn from.
+        begins: the start of the first slot.
+        count: how many slots.
+        keys: the vehicles' and the batteries' ids.
+        calm: how likely a value is that of the slot before.
+    """
+    columns: dict[str, list[float]] = {}
+    for key in keys[0]:
+        columns[f"ev_{key}_kw"] = _steps(source, count, (0.0, 4.2, 7.4, 11.0, 22.0), calm)
+    for key in keys[1]:
+        powers = _steps(source, count, (0.0, 10.0, 25.5, -10.0, -30.0), calm)
+        columns[f"battery_{key}_charge_kw"] = [max(one, 0.0) for one in powers]
+        columns[f"battery_{key}_discharge_kw"] = [max(-one, 0.0) for one in powers]
+    index = pd.date_range(pd.Timestamp(begins), periods=count, freq="15min")
+    return pd.DataFrame(columns, index=index)
+
+
+def _steps(source: random.Random, count: int, values: Sequence[float], calm: float) -> list[float]:
+    steps: list[float] = []
+    for _ in range(count):
+        keeps = bool(steps) and source.random() < calm
+        steps.append(steps[-1] if keeps else source.choice(values))
+    return steps
 
 
 def slots(count: int, start: str = "2025-03-12T00:00Z") -> pd.DatetimeIndex:

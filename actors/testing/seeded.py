@@ -12,6 +12,7 @@ from actors.pool import SeededPool
 from actors.runtime import Part, Runtime, Seams
 from actors.testing.crashes import Crashed
 from actors.testing.stepped import SteppedLoop
+from actors.testing.struck_pool import StruckWorker
 from actors.testing.world import World
 from actors.wakeups import Wakeups
 from engine.bus import EventBus
@@ -47,7 +48,7 @@ class SeededRuntime(Runtime):
     @classmethod
     def of(cls, world: World, clocks: Clocks, seams: Seams) -> "SeededRuntime":
         """Return a runtime whose parts have their turns from now on."""
-        pool = SeededPool(world.seed)
+        pool = SeededPool(world.seed, StruckWorker(world.faults))
         wakeups = Wakeups(clocks)
         bus = BusThread(EventBus(), clocks)
         runtime = cls(

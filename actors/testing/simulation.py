@@ -24,14 +24,13 @@ from actors.runtime import Seams
 from actors.sim.battery import SimBattery
 from actors.sim.charger import SimCharger
 from actors.sim.timetable import Arrival
-from actors.sim.wirelog import WireLog
 from actors.standing import PlanStart
 from actors.store import Store, open_store
 from actors.system import ActorSystem
 from actors.testing.crashes import Crash, Crashed, CrashingLink, Point
 from actors.testing.devices import Device, Devices
 from actors.testing.faulty_store import FaultyStore
-from actors.testing.promises import CONTROL_ACTIONS, WRITES, Judgement, judge
+from actors.testing.promises import Judgement, judge
 from actors.testing.seeded import SeededRuntime
 from actors.testing.struck import StruckStore
 from actors.testing.witness import Witness
@@ -44,7 +43,6 @@ from engine.errors import EngineClosed, UsageError
 from engine.types import US_PER_S, AssetId, from_us, to_us
 from engine.verification import Verification
 
-_CONTROL = CONTROL_ACTIONS | WRITES
 _CLOSE_S = 10.0
 _STANDING_S = 20.0  # the engine waits 10 s at most for devices to report
 _LOOK_S = 0.5
@@ -74,13 +72,12 @@ class Simulation(ActorSystem):
         ``arrivals`` are the vehicles that come, by charge point.
         """
         self.world = World(seed) if isinstance(seed, int) else seed
-        self._frames = _Frames()
         simulated = attrs.evolve(site, store_url=f"memory:{os.urandom(8).hex()}")
         if site.ocpp is not None:
             port = site.ocpp.port or self.world.network.free_port()
             simulated = attrs.evolve(simulated, ocpp=attrs.evolve(site.ocpp, port=port))
         self.witness = Witness(Codec(VOCABULARY))
-        self.crash = Crash(self._die, self._frames.seen)
+        self.crash = Crash(self._die)
         self._simulated = simulated
         self._start = start or PlanStart()
         self._snapshot_every = snapshot_every
@@ -90,10 +87,9 @@ class Simulation(ActorSystem):
         self._store: Store | None = None
         self._clocks = Clocks(self.world.time)
         self._device_loop = self.world.loop()
-        made = Devices(simulated, self.world, self._device_loop)
+        made = Devices(simulated, self.world, self._device_loop, self.crash)
         made.begin(arrivals or {}, lambda: from_us(self._clocks.now().plan_us))
         self.devices: Mapping[str, Device] = made.by_asset
-        self._frames.logs = made.logs()
         self.world.turns.add(self, lambda: self.witness.look(self._board))
         self.world.turns.look(self, self.crash.tell)
         super().__init__(self._opened())
@@ -139,6 +135,11 @@ class Simulation(ActorSystem):
     def crash_at(self, point: Point, nth: int = 1) -> None:
         """Let the engine crash at the nth time that it comes to a point from now on."""
         self.crash.arm(point, nth)
+
+    @property
+    def plan_now(self) -> datetime:
+        """Plan time, aware, in UTC."""
+        return from_us(self._clocks.now().plan_us)
 
     @property
     def plan_clocks(self) -> Clocks:
@@ -303,24 +304,6 @@ class _Watched(FaultyStore):
         positions = super().append(rows)
         self.witness.committed(rows, positions)
         return positions
-
-
-@attrs.define
-class _Frames:
-    """Counts the control frames that the devices have received."""
-
-    logs: Sequence[WireLog] = ()
-    _places: list[int] = attrs.field(factory=list)
-    _count: int = 0
-
-    def seen(self) -> int:
-        """Return how many there are so far."""
-        self._places = self._places or [0] * len(self.logs)
-        for number, log in enumerate(self.logs):
-            for entry in log.entries[self._places[number] :]:
-                self._count += entry.direction == "in" and entry.action in _CONTROL
-            self._places[number] = len(log.entries)
-        return self._count
 
 
 def _heartbeats(battery: SimBattery) -> frozenset[int]:

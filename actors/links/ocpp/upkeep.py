@@ -5,7 +5,8 @@ Some say nothing of themselves when they connect to a central system that was re
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
 from typing import Any, Final
 
 from actors.links.ocpp.session import Reply, Request, Session
@@ -15,6 +16,8 @@ from engine.errors import LinkError
 logger = logging.getLogger("setpoint")
 
 ANSWER_S: Final = 10.0
+AGAIN_S: Final = (10.0, 300.0)
+"""The first and the longest pause before what was not answered is asked again."""
 KEYS: Final = (
     "ChargingScheduleAllowedChargingRateUnit",
     "ChargeProfileMaxStackLevel",
@@ -37,7 +40,7 @@ class Upkeep:
         self,
         session: Session,
         quiet_s: float,
-        connectors: Collection[int],
+        connectors: AbstractSet[int],
         learned: Callable[[CapabilitiesLearned], None],
     ) -> None:
         """Begin to ask ``quiet_s`` seconds from now for what is not said until then.
@@ -96,31 +99,42 @@ class Upkeep:
         self._triggered_boot = True  # some send it before they answer the trigger
         if not await self._trigger("BootNotification"):
             self._triggered_boot = False
-        await self._learn()
-        await self._ask_for_statuses()
+        await self._find_out(known=await self._learn())
 
     async def _after_boot(self) -> None:
-        await self._learn()
+        known = await self._learn()
         await asyncio.sleep(self._quiet_s)
-        await self._ask_for_statuses()
+        await self._find_out(known=known)
 
-    async def _ask_for_statuses(self) -> None:
-        for connector in sorted(self._connectors):
-            if connector not in self._said:
-                await self._trigger("StatusNotification", connectorId=connector)
+    async def _find_out(self, *, known: bool) -> None:
+        """Ask until all is answered, ever more seldom: one lost message must not be for good."""
+        pause_s = AGAIN_S[0]
+        refused: set[int] = set()
+        while True:
+            for connector in sorted(self._connectors - self._said - refused):
+                told = await self._trigger("StatusNotification", connectorId=connector)
+                if told is False:
+                    refused.add(connector)
+            if known and not self._connectors - self._said - refused:
+                return
+            await asyncio.sleep(pause_s)
+            pause_s = min(2 * pause_s, AGAIN_S[1])
+            known = known or await self._learn()
 
-    async def _trigger(self, message: str, **more: object) -> bool:
-        """Ask for a message [5.17]; return whether it will come."""
+    async def _trigger(self, message: str, **more: object) -> bool | None:
+        """Ask for a message [5.17]; return whether it will come, null if there was no answer."""
         reply = await self._ask("TriggerMessage", {"requestedMessage": message, **more})
-        payload = None if reply is None else reply.payload
-        return isinstance(payload, Mapping) and payload.get("status") == "Accepted"
+        if reply is None:
+            return None
+        return isinstance(reply.payload, Mapping) and reply.payload.get("status") == "Accepted"
 
-    async def _learn(self) -> None:
-        """Ask what it can do [5.8, 9]."""
+    async def _learn(self) -> bool:
+        """Ask what it can do [5.8, 9]; return whether there was an answer."""
         reply = await self._ask("GetConfiguration", {"key": list(KEYS)})
         learned = {} if reply is None else configuration(reply.payload)
         if learned:
             self._learned(CapabilitiesLearned(learned))
+        return reply is not None
 
     async def _ask(self, action: str, body: dict[str, object]) -> Reply | None:
         async with self._one_at_a_time:
