@@ -12,6 +12,7 @@ from typing import Any, Final, cast
 import attrs
 
 from actors.sim.wirelog import WireEntry
+from actors.testing.rules import LogRules
 from engine import events
 from engine.adapters.base import Payload
 from engine.codec import Record
@@ -79,10 +80,11 @@ def judge(
     counts: Counter[str] = Counter()
     violations: list[str] = []
     attempts: dict[str, Attempt] = {}
-    folds = Folds()
+    folds, rules = Folds(), LogRules()
     for record in records:
         counts["events"] += 1
         violations += _of_the_log(folds, record, counts)
+        violations += rules.feed(record)
         _take(attempts, record)
     for device, entries in chargers.items():
         violations += (f"{one} ({device})" for one in _of_a_charger(attempts, entries, counts))
