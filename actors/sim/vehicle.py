@@ -9,6 +9,7 @@ _TAPER_PCT: Final = 80.0
 _TAPERED: Final = 0.1
 _FALL_S: Final = 5.0
 _STEP_S: Final = 5.0
+_STEADY_S: Final = 60.0  # of a power that is as it wants to be
 _S_PER_H: Final = 3_600.0
 _WHOLE: Final = 100.0
 _HAIR: Final = 1e-9
@@ -69,7 +70,8 @@ class PluggedVehicle:
         taken_wh = 0.0
         left_s = dt_s
         while left_s > _HAIR:
-            step_s = min(left_s, _STEP_S)
+            steady = self.power_w == self._wanted(offered_w)
+            step_s = min(left_s, _STEADY_S if steady else _STEP_S)
             taken_wh += self._step(step_s, offered_w)
             left_s -= step_s
         return taken_wh

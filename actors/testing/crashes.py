@@ -152,10 +152,13 @@ class CrashingLink:
 class CrashingLog(WireLog):
     """A device's wire log: an engine may end when the device has received a control frame."""
 
-    def __init__(self, crash: Crash, wall_us: Callable[[], int]) -> None:
-        """Begin empty."""
+    def __init__(
+        self, crash: Crash, wall_us: Callable[[], int], seen: Callable[[str, str], object]
+    ) -> None:
+        """Begin empty; ``seen`` is told of each control frame, by device and message id."""
         super().__init__(wall_us=wall_us)
         self._crash = crash
+        self._seen = seen
 
     def write(  # noqa: PLR0913 - the contract's keys of one line
         self,
@@ -172,5 +175,6 @@ class CrashingLog(WireLog):
             device, protocol, direction, message_id=message_id, action=action, payload=payload
         )
         if direction == "in" and action in _CONTROL:
+            self._seen(device, str(message_id))
             self._crash.passes("after_send")
         return entry

@@ -18,6 +18,7 @@ from actors.testing.frames import ModbusSplitter, OcppSplitter
 from actors.testing.network import Ways
 from actors.testing.stepped import SteppedLoop
 from actors.testing.wire import Tap
+from actors.testing.witness import Witness
 from actors.testing.world import World
 from engine.adapters.modbus import ModbusOptions
 from engine.adapters.ocpp16 import OcppOptions
@@ -26,7 +27,7 @@ from engine.types import US_PER_S, from_us
 
 Device: TypeAlias = SimCharger | SimBattery
 
-PACE: Final = Pace(tick_s=0.5, reconnect_s=0.2, reconnect_most_s=2.0)
+PACE: Final = Pace(tick_s=1.0, slow_s=2.0, late_s=7.0, reconnect_s=0.2, reconnect_most_s=2.0)
 
 _CHARGERS: Final = {
     "reject": "reject_profile",
@@ -57,6 +58,7 @@ class Devices:
     world: World
     loop: SteppedLoop
     crash: Crash
+    witness: Witness
     by_asset: dict[str, Device] = attrs.field(factory=dict)
     _assets_of: dict[str, list[str]] = attrs.field(factory=dict)
 
@@ -118,7 +120,9 @@ class Devices:
             return _quirks(fault, _CHARGERS)
 
         async def life() -> None:
-            charger = SimCharger(setup, CrashingLog(self.crash, self.world.time.now_us))
+            charger = SimCharger(
+                setup, CrashingLog(self.crash, self.world.time.now_us, self.witness.received)
+            )
             charger.struck = struck
             made.append(charger)
             await charger.run()
@@ -137,7 +141,7 @@ class Devices:
     # --- batteries
 
     def _battery(self, asset_id: str, own: ModbusOptions) -> SimBattery:
-        log = CrashingLog(self.crash, self.world.time.now_us)
+        log = CrashingLog(self.crash, self.world.time.now_us, _by_place)
         battery = SimBattery(register_profile(own.profile), own.unit, wire_log=log)
         battery.now_s = lambda: self.world.time.device_us / US_PER_S
 
@@ -155,6 +159,10 @@ class Devices:
         self.world.network.tap(own.port, tapped)
         self.loop.submit(battery.start(own.host, own.port))
         return battery
+
+
+def _by_place(_device: str, _transaction: str) -> None:
+    """A Modbus frame does not say which attempt it is of: the judge goes by its place."""
 
 
 def _quirks(fault: Fault | None, names: Mapping[str, str]) -> Collection[str]:

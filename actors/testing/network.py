@@ -323,6 +323,15 @@ class Network:
         if transport in self._transports:
             self._transports.remove(transport)
 
+    def leave(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Take a loop's listeners away, and whoever had connected to them with them."""
+        for server, _ in tuple(self._listeners.values()):
+            if server.get_loop() is loop:
+                self.unlisten(server)
+                for transport in tuple(self._transports):
+                    if transport.get_extra_info("peername") == server.address:
+                        self.soon(transport.loop, transport.reset)
+
     def kill(self, loop: asyncio.AbstractEventLoop) -> None:
         """The process of a loop is gone, and with it its connections and listeners."""
         for server, _ in tuple(self._listeners.values()):

@@ -36,6 +36,8 @@ WRITES: Final = frozenset({6, 16})
 """The Modbus functions that do."""
 WINDOW_US: Final = 2 * US_PER_S
 """An attempt is begun within 1 s of its record or never; as much again for the way."""
+LATE_US: Final = 5 * US_PER_S
+"""What breaks a connection so soon behind an answer may have kept it from arriving."""
 
 _CERTAIN: Final = frozenset({"accepted"})
 _UNSENT: Final = frozenset({"not_sent"})
@@ -69,6 +71,7 @@ def judge(
     records: Iterable[Record],
     chargers: Mapping[str, Sequence[WireEntry]],
     batteries: Mapping[AssetId, tuple[Sequence[WireEntry], frozenset[int]]],
+    struck: Sequence[tuple[int, str]] = (),
 ) -> Judgement:
     """Hold a log against what the devices saw.
 
@@ -76,17 +79,20 @@ def judge(
         records: the whole log in order.
         chargers: each charge point's wire log (OCPP 1.6).
         batteries: each battery's wire log with the addresses of its heartbeat registers.
+        struck: when a fault struck a message on the wire (device clock), and whose.
     """
     counts: Counter[str] = Counter()
     violations: list[str] = []
     attempts: dict[str, Attempt] = {}
-    folds, rules = Folds(), LogRules()
+    folds, rules, answers = Folds(), LogRules(), LateAnswers(struck)
     for record in records:
         counts["events"] += 1
         violations += _of_the_log(folds, record, counts)
         violations += rules.feed(record)
+        answers.take(record)
         _take(attempts, record)
     for device, entries in chargers.items():
+        violations += answers.unrecorded(entries, attempts)
         violations += (f"{one} ({device})" for one in _of_a_charger(attempts, entries, counts))
     for asset_id, (entries, heartbeats) in batteries.items():
         own = [one for one in attempts.values() if one.asset_id == asset_id]
@@ -139,13 +145,59 @@ def _stale(event: events.AttemptStarted, at_us: int, where: str) -> Iterator[str
 # --- what a charger saw
 
 
+@attrs.define
+class LateAnswers:
+    """Answers that a charge point gave after their attempt had timed out: each is on record.
+
+    Not if it cannot have arrived: the connection was made anew, the engine too, or a fault struck.
+    """
+
+    struck: Sequence[tuple[int, str]]
+    _recorded: set[str] = attrs.field(factory=set)
+    _timed_out: dict[str, int] = attrs.field(factory=dict)
+    _breaks: list[tuple[int, str]] = attrs.field(factory=list)
+
+    def take(self, record: Record) -> None:
+        """Take the next record of the log."""
+        header, event = record.header, record.event
+        match event:
+            case events.LateAnswered(attempt_id=attempt_id):
+                self._recorded.add(attempt_id)
+            case events.AttemptEnded(attempt_id=attempt_id, outcome="timed_out"):
+                self._timed_out[attempt_id] = header.wall_us
+            case events.ConnectionChanged() | events.AssetRecovered() | events.ActorCrashed():
+                self._breaks.append((header.wall_us, header.stream))
+            case _:
+                return
+
+    def unrecorded(
+        self, entries: Sequence[WireEntry], attempts: Mapping[str, Attempt]
+    ) -> Iterator[str]:
+        """Yield the late answers of a charge point that are not on record."""
+        for entry in entries:
+            attempt_id = str(entry.message_id)
+            ended_us, given_us = self._timed_out.get(attempt_id), _us(entry)
+            if entry.direction != "out" or ended_us is None or given_us <= ended_us:
+                continue
+            attempt = attempts[attempt_id]
+            span = (attempt.recorded_us, given_us + LATE_US)
+            if attempt_id not in self._recorded and not self._is_disturbed(attempt.asset_id, span):
+                yield f"P8: the late answer to {attempt_id} is not on record"
+
+    def _is_disturbed(self, asset_id: AssetId, span: tuple[int, int]) -> bool:
+        first, last = span
+        return any(
+            stream == asset_id and first <= at_us <= last
+            for at_us, stream in (*self._breaks, *self.struck)
+        )
+
+
 def _of_a_charger(
     attempts: Mapping[str, Attempt], entries: Sequence[WireEntry], counts: Counter[str]
 ) -> Iterator[str]:
     """Yield control frames without their own recorded attempt, late ones, and disorder."""
-    order = {attempt_id: number for number, attempt_id in enumerate(attempts)}
     seen: Counter[str] = Counter()
-    newest: dict[AssetId, int] = {}
+    order = _Order({attempt_id: number for number, attempt_id in enumerate(attempts)})
     for entry in entries:
         if entry.direction != "in" or entry.action not in CONTROL_ACTIONS:
             continue
@@ -159,12 +211,30 @@ def _of_a_charger(
         if seen[message_id] > 1:
             yield f"P3: frame {message_id} went out more than once"
         yield from _in_time(attempt, entry, message_id)
-        if order[attempt.id] < newest.get(attempt.asset_id, 0):
-            yield f"P5: frame {message_id} came behind a newer attempt's"
-        newest[attempt.asset_id] = max(order[attempt.id], newest.get(attempt.asset_id, 0))
+        yield from order.take(attempt, message_id)
     for attempt in attempts.values():
         if attempt.outcome in _UNSENT and attempt.id in seen:
             yield f"P3: {attempt.id} is on record as not sent"
+
+
+@attrs.define
+class _Order:
+    """The order in which a charge point got frames: by attempt, and by engine."""
+
+    _numbers: Mapping[str, int]
+    _newest: dict[AssetId, int] = attrs.field(factory=dict)
+    _engine: int = 0
+
+    def take(self, attempt: Attempt, name: str) -> Iterator[str]:
+        """Take the next frame; yield what it came behind."""
+        number, newest = self._numbers[attempt.id], self._newest.get(attempt.asset_id, 0)
+        if number < newest:
+            yield f"P5: frame {name} came behind a newer attempt's"
+        self._newest[attempt.asset_id] = max(number, newest)
+        engine = int(attempt.id.split("_")[-2], 36)
+        if engine < self._engine:
+            yield f"P6: frame {name} came behind one of engine {self._engine}"
+        self._engine = max(engine, self._engine)
 
 
 def _in_time(attempt: Attempt, entry: WireEntry, name: str) -> Iterator[str]:

@@ -36,6 +36,7 @@ class LogRules:
 
     _attempts: dict[str, _Tried] = attrs.field(factory=dict)
     _of_command: dict[tuple[str, CommandId], list[str]] = attrs.field(factory=dict)
+    _expiries: dict[tuple[str, CommandId], int | None] = attrs.field(factory=dict)
     _plans: dict[str, list[events.PlanReplaced]] = attrs.field(factory=dict)
 
     def feed(self, record: Record) -> Iterator[str]:
@@ -44,7 +45,11 @@ class LogRules:
         match event:
             case events.PlanReplaced():
                 self._plans.setdefault(header.stream, []).append(event)
+            case events.SetpointDecided(decision=decision):
+                self._decided(header.stream, decision)
             case events.AttemptStarted():
+                self._decided(header.stream, event.decision)
+                yield from self._expired(header.stream, event, header.at_us)
                 yield from self._started(header.stream, event)
                 yield from self._replaced(header.stream, event, header.at_us)
             case events.AttemptEnded():
@@ -52,11 +57,25 @@ class LogRules:
             case _:
                 return
 
+    def _decided(self, stream: str, decision: events.Decision | None) -> None:
+        for step in () if decision is None else decision.steps:
+            for command_id in step.command_ids:
+                expires_us = None if decision is None else decision.expires_us
+                self._expiries[stream, command_id] = expires_us
+
+    def _expired(self, stream: str, event: events.AttemptStarted, at_us: int) -> Iterator[str]:
+        for command_id in event.command_ids:
+            expires_us = self._expiries.get((stream, command_id))
+            if expires_us is not None and expires_us <= at_us:
+                yield f"P5: {event.attempt_id} began for {command_id}, which had expired"
+
     def _started(self, stream: str, event: events.AttemptStarted) -> Iterator[str]:
         if event.attempt_id in self._attempts:
             yield f"P3: {event.attempt_id} began twice"
-        if event.setpoint is not None and event.setpoint.charge_w and event.setpoint.discharge_w:
-            yield f"pair: {event.attempt_id} charges and discharges at once"
+        if event.setpoint is not None:
+            pair = (event.setpoint.charge_w, event.setpoint.discharge_w)
+            if any(pair) and 0 not in pair:
+                yield f"pair: {event.attempt_id} raises a rate before the other is known to be 0"
         for command_id in event.command_ids:
             before = self._of_command.setdefault((stream, command_id), [])
             for attempt_id in before if event.type in _NOT_REPEATED else ():

@@ -29,6 +29,7 @@ from actors.store import Store, open_store
 from actors.system import ActorSystem
 from actors.testing.crashes import Crash, Crashed, CrashingLink, Point
 from actors.testing.devices import Device, Devices
+from actors.testing.faults import WIRE
 from actors.testing.faulty_store import FaultyStore
 from actors.testing.promises import Judgement, judge
 from actors.testing.seeded import SeededRuntime
@@ -83,11 +84,12 @@ class Simulation(ActorSystem):
         self._snapshot_every = snapshot_every
         self._kept = open_store(simulated.store_url)
         self._engines = 0
+        self._usurped: list[Running] = []
         self._runtime: SeededRuntime | None = None
         self._store: Store | None = None
         self._clocks = Clocks(self.world.time)
         self._device_loop = self.world.loop()
-        made = Devices(simulated, self.world, self._device_loop, self.crash)
+        made = Devices(simulated, self.world, self._device_loop, self.crash, self.witness)
         made.begin(arrivals or {}, lambda: from_us(self._clocks.now().plan_us))
         self.devices: Mapping[str, Device] = made.by_asset
         self.world.turns.add(self, lambda: self.witness.look(self._board))
@@ -115,6 +117,8 @@ class Simulation(ActorSystem):
 
         Returns False if it crashed, before or while it was closing.
         """
+        while self._usurped:
+            self._usurped.pop().close(_CLOSE_S)
         if not self.crash.happened:
             with contextlib.suppress(Crashed):
                 self._engine.close(_CLOSE_S)
@@ -131,6 +135,24 @@ class Simulation(ActorSystem):
             self.stop()
             self._device_loop.stop()
             self._kept.close()
+
+    def usurp(self, asleep_s: float = 3.0) -> None:
+        """Let another engine take the store over while this one is stopped, and then wake it.
+
+        Charge points connect to the new one; batteries can be reached by both. The old one is left
+        running until the run is stopped.
+        """
+        runtime, engine = self._runtime, self._engine
+        if runtime is None:
+            raise UsageError("no engine runs")
+        asleep = [self.world.turns.suspend(one) for one in (runtime, runtime.loop)]
+        self.world.network.leave(runtime.loop.loop)
+        self._usurped.append(engine)
+        self._engine = self._opened()
+        self.advance(asleep_s)
+        runtime.loop.slept_s += asleep_s
+        for wake in asleep:
+            wake()
 
     def crash_at(self, point: Point, nth: int = 1) -> None:
         """Let the engine crash at the nth time that it comes to a point from now on."""
@@ -274,7 +296,9 @@ class Simulation(ActorSystem):
                 chargers[device.setup.identity] = device.wire_log.entries
             else:
                 batteries[AssetId(asset_id)] = (device.wire_log.entries, _heartbeats(device))
-        return judge(self.records(), chargers, batteries)
+        wire = [one for one in self.world.faults.injected if one.kind in WIRE]
+        struck = [(to_us(one.at), str(one.asset)) for one in wire]
+        return judge(self.records(), chargers, batteries, struck)
 
     def rows(self) -> list[Row]:
         """Return the whole log as it is stored."""

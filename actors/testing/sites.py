@@ -22,6 +22,7 @@ adapter = "ocpp"
 charge_point = "CP-{number}"
 max_kw = 22
 fallback_kw = 4.2
+start = "{start}"
 """
 _BATTERY = """
 [[asset]]
@@ -38,13 +39,18 @@ fallback_kw = 0
 _PORT = 5_020
 
 
-def site_text(chargers: int = 2, batteries: int = 1) -> str:
+def site_text(chargers: int = 2, batteries: int = 1, *, started: int = 0) -> str:
     """Return a site file of chargers ``ast_charger_1`` on and batteries ``ast_battery_1`` on.
+
+    The first ``started`` chargers are started by the engine, the others start by themselves.
 
     Their columns are ``ev_1_kw`` and ``battery_b1_charge_kw`` on; no charge point has a password.
     """
     parts = [_HEAD]
-    parts += (_CHARGER.format(number=number) for number in range(1, chargers + 1))
+    parts += (
+        _CHARGER.format(number=number, start="engine" if number <= started else "charger")
+        for number in range(1, chargers + 1)
+    )
     parts += (
         _BATTERY.format(number=number, port=_PORT + number) for number in range(1, batteries + 1)
     )

@@ -107,14 +107,16 @@ class SteppedEventLoop(asyncio.BaseEventLoop):
 
 
 class SteppedLoop(LoopThread):
-    """The loop of an engine or of devices, in turns; nothing stalls that is not stalled by hand."""
+    """The loop of an engine or of devices, in turns; it stands still only by hand."""
 
     def __init__(self, time: ManualTime, network: Network) -> None:
         """Begin with nothing to do."""
         self.loop = SteppedEventLoop(time, network)
         self.is_dead = False
         """Whether the process that it stands for was killed."""
-        super().__init__(now_s=lambda: 0.0, loop=self.loop)
+        self.slept_s = 0.0
+        """How long that process has been stopped, in all."""
+        super().__init__(now_s=lambda: self.slept_s, loop=self.loop)
 
     def start(self) -> None:
         """Let it be: it runs in its turns."""

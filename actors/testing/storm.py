@@ -33,7 +33,7 @@ SPEED: Final = 900.0
 
 _OF_CHARGERS: Final = (
     *("drop", "delay", "duplicate", "garbage", "cut", "half_open", "reorder"),
-    *("reject", "error", "ignore", "reboot", "silent", "unanswered", "extra_field"),
+    *("reject", "error", "ignore", "reboot", "silent", "unanswered", "late_answer", "extra_field"),
 )
 _OF_BATTERIES: Final = (
     *("drop", "delay", "duplicate", "garbage", "cut", "half_open"),
@@ -42,6 +42,7 @@ _OF_BATTERIES: Final = (
 )
 _OF_ACTORS: Final = ("raise", "raise_late", "hang", "die")
 _OF_STORES: Final = ("locked", "full", "slow", "reply_lost", "wall_jump")
+_USURPED: Final = 0.3  # of all storms
 _WAYS: Final[tuple[Direction | None, ...]] = ("in", "out", None)
 _ACTIONS: Final = ("SetChargingProfile", "ClearChargingProfile", "RemoteStartTransaction", None)
 _MESSAGES: Final = ("Woke", "Observed", "AttemptAnswered", "PlanOffered", "QuestionAnswered")
@@ -57,7 +58,7 @@ class Size:
     replans: int = 3
     faults: int = 20
     kinds: int = 6
-    calm: float = 0.75
+    calm: float = 0.82
 
 
 @attrs.define
@@ -77,7 +78,9 @@ class Storm:
             AssertionError: a promise was broken; it names which, and where.
         """
         file = self.folder / f"storm_{self.seed}.toml"
-        file.write_text(site_text(self.size.chargers, self.size.batteries), encoding="utf-8")
+        file.write_text(
+            site_text(self.size.chargers, self.size.batteries, started=2), encoding="utf-8"
+        )
         source = random.Random(f"storm {self.seed}")
         arrivals = {
             f"CP-{number}": (Arrival(1, source.choice((0.0, 0.0, 9_000.0))),)
@@ -106,6 +109,7 @@ class _Played:
         self._try(lambda: run.submit(self._schedule(START, size.slots)))
         steps = [self._replan] * size.replans + [self._fault] * size.faults * 2
         steps += [self._person] * 10 + [self._vehicle] * 4 + [self._crash]
+        steps += [self._usurp] * (self._random.random() < _USURPED)
         self._random.shuffle(steps)
         pause_s = size.slots * SLOT.total_seconds() / SPEED / len(steps)
         for step in steps:
@@ -196,6 +200,12 @@ class _Played:
         self._tell(f"crash {point} {nth}")
         self._run.crash_at(point, nth)
 
+    def _usurp(self) -> None:
+        if not self._run.crash.happened:
+            self._tell("usurp")
+            self.counts["usurped"] += 1
+            self._try(lambda: self._run.usurp(self._random.choice((1.5, 3.0, 6.0))))
+
     # --- what has to be
 
     def _restart_if_crashed(self) -> None:
@@ -229,7 +239,7 @@ class _Played:
         end = START + self._storm.size.slots * SLOT + timedelta(minutes=30)
         if self._now() < end:
             run.run_until(end)
-        if not run.wait_for(lambda: not self._open(), 120):
+        if not run.wait_for(lambda: run.is_done() and not self._open(), 120):
             raise AssertionError(f"seed {self._storm.seed}: not over: {', '.join(self._open())}")
         run.stop()
 

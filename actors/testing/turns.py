@@ -73,6 +73,12 @@ class Turns:
         """Let a part of ``owner`` have its turns."""
         self._parts.append(_Part(owner, step, due_us))
 
+    def suspend(self, owner: object) -> Callable[[], None]:
+        """Give no part of ``owner`` a turn until what is returned is called."""
+        asleep = [one for one in self._parts if one.owner is owner]
+        self.remove(owner)
+        return lambda: self._parts.extend(asleep)
+
     def look(self, owner: object, after_each: Callable[[], object]) -> None:
         """Call something of ``owner`` after each turn; what it raises ends the run there."""
         self._looks[owner] = after_each

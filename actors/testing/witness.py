@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from engine.asset import AssetState
 from engine.bus import Event
 from engine.codec import Codec, Record, Row
+from engine.events import AttemptStarted
 from engine.seals import STREAM as LOG
 from engine.types import AssetId
 from engine.verification.folds import Folds
@@ -17,8 +18,9 @@ from engine.verification.folds import Folds
 class Witness:
     """Sees each commit and each notice of a run, over all its engines.
 
-    ``violations`` are what was seen to break P1 (what was told is in the log) or P9 (a live state
-    is the fold of what was committed). ``compared`` counts the states that were looked at.
+    ``violations`` are what was seen to break P1 (what was told is in the log), P2 (what a device
+    got had been committed) or P9 (a live state is the fold of what was committed). ``compared``
+    counts the states that were looked at.
     """
 
     codec: Codec
@@ -28,6 +30,7 @@ class Witness:
     _folds: Folds = attrs.field(factory=Folds)
     _changed: dict[AssetId, None] = attrs.field(factory=dict)
     _streams: dict[int, str] = attrs.field(factory=dict)
+    _attempts: set[str] = attrs.field(factory=set)
 
     def committed(self, rows: Sequence[Row], positions: Sequence[int]) -> None:
         """Take what was stored."""
@@ -35,8 +38,15 @@ class Witness:
             self._streams[position] = row.stream
             record: Record = self.codec.decode(row)
             self._folds.feed(record)
+            if isinstance(record.event, AttemptStarted):
+                self._attempts.add(record.event.attempt_id)
             if record.header.stream != LOG:
                 self._changed[AssetId(record.header.stream)] = None
+
+    def received(self, device: str, message_id: str) -> None:
+        """Take a control frame that a charge point got: its attempt has been committed (P2)."""
+        if message_id.partition(".")[0] not in self._attempts:
+            self.violations.append(f"P2: {device} got frame {message_id}, which is not on record")
 
     def heard(self, event: Event) -> None:
         """Take a notice: the log has what it tells of (P1)."""
