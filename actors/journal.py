@@ -289,11 +289,24 @@ class Journal:
             reason = self._writer.misfit(append)
             if reason is None:
                 self._encode_or_refuse(append, batch)
-            else:
-                self._answer(append, Refused(reason, for_good=False))
+                continue
+            if self._writer.is_ahead(append):
+                self._look_at_head()
+            self._answer(append, Refused(self._over or reason, for_good=self._over is not None))
         if batch.appends:
             self._writer.seal(batch)
         return batch
+
+    def _look_at_head(self) -> None:
+        """Stop, if the log's head is another engine's: an actor has read what that one wrote."""
+        try:
+            newest = self._store.last_row(STREAM)
+        except StoreUnavailable as error:
+            logger.debug("the log's head could not be read: %s", error)
+            return
+        seal = None if newest is None else self._codec.decode(newest).event
+        if seal is not None and seal.epoch != self.epoch:
+            self._fence()
 
     def _encode_or_refuse(self, append: Append, batch: Batch) -> None:
         """Turn an append into rows; one that cannot be is refused, and the others go on."""

@@ -130,7 +130,10 @@ class JournalledActor(PoolActor):
         name = type(told if culprit is None else culprit).__name__
         logger.error("%s failed on %s: %s", self._name, name, error, exc_info=exc_info)
         before, life = self._begin_life(Lost(culprit, name, error, verdict))
-        self._supervision.journal.retire(before.writer, lambda: self.hurry(Readable(life)))
+        # What the journal has refused it may refuse again: that takes its time.
+        refused = isinstance(exception, StoreError)
+        again = partial(self._read_again_later if refused else self._read_again, life)
+        self._supervision.journal.retire(before.writer, again)
 
     def _verdict(self, culprit: object, exception: BaseException, device_us: int) -> Verdict:
         hung = isinstance(exception, HandlerHung)
@@ -158,8 +161,12 @@ class JournalledActor(PoolActor):
         now_us = self._supervision.clocks.device_us()
         return given_up_us is not None and now_us - given_up_us < WINDOW_US
 
+    def _read_again(self, life: Life) -> None:
+        """Read the state, now that the store has all. The journal's thread."""
+        self.hurry(Readable(life))
+
     def _read_again_later(self, life: Life) -> None:
-        """Try again to read the state, after a pause that grows. A pool thread."""
+        """Try again to read the state, after a pause that grows. Any thread."""
         pause_us = life.pause_s * US_PER_S
         life.pause_s = min(2 * life.pause_s, _LONGEST_PAUSE_S)
         at_us = self._supervision.clocks.device_us() + pause_us

@@ -40,6 +40,10 @@ class LogWriter:
             return None
         return f"{append.stream} is at version {last}, not {append.expected}"
 
+    def is_ahead(self, append: Append) -> bool:
+        """Return whether an append goes on from rows that were not written here."""
+        return append.expected > self._versions.get(append.stream, 0)
+
     def write(self, append: Append, batch: Batch) -> None:
         """Put an append's rows into a batch: all of them, or none if one cannot be encoded."""
         before = len(batch.rows)

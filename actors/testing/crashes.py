@@ -51,6 +51,10 @@ class Crash:
         """Let the engine end at the nth time that it comes to a point from now on."""
         self._point, self._left = point, nth
 
+    def disarm(self) -> None:
+        """Let nothing happen from now on."""
+        self._point = None
+
     def forget(self) -> None:
         """Let nothing happen from now on, as if nothing had."""
         self._point = None

@@ -329,3 +329,38 @@ def test_nothing_acknowledged_is_lost_by_a_kill(tmp_path: Path) -> None:
     assert acknowledged <= store.last_versions()["a"] <= acknowledged + 1
     assert not list(broken_seals(store.read_all(), Codec({TOPIC: LogSealed})))
     store.close()
+
+
+def test_an_actor_that_has_read_what_another_engine_wrote_shows_that_there_is_one(
+    store: FaultyStore,
+) -> None:
+    """It goes on behind rows that were not written here: whose the store is, is looked up."""
+    mine = Journal(store, CODEC, instance="mine", clocks=Clocks())
+    other = Journal(store, CODEC, instance="other", clocks=Clocks())
+    answers = Answers()
+    mine.append(Append("b", 1, (Happened(1),), NOW, answers))
+    mine.step()
+    other.append(Append("a", 0, (Happened(1),), NOW, answers))
+    other.step()
+    taken: list[str] = []
+    mine.hooks.fenced = taken.append
+    mine.append(Append("a", 1, (Happened(2),), NOW, answers))
+    mine.step()
+    assert [type(one) for one in answers.wait(3)] == [Refused, Committed, Refused]
+    assert [one.for_good for one in answers.given if isinstance(one, Refused)] == [False, True]
+    assert "engine other" in taken[0]
+    mine.close(1)
+    other.close(1)
+
+
+def test_a_store_that_is_away_does_not_say_whose_it_is(store: FaultyStore) -> None:
+    """Then it is as if nobody else had written."""
+    journal = Journal(store, CODEC, instance="mine", clocks=Clocks())
+    store.lost = True
+    answers = Answers()
+    journal.append(Append("a", 1, (Happened(2),), NOW, answers))
+    journal.step()
+    refused = answers.wait()[0]
+    assert isinstance(refused, Refused)
+    assert not refused.for_good
+    journal.close(1)
