@@ -1,6 +1,7 @@
 """Evidence in a file: a part of the log with its seals, for people and for another Setpoint."""
 
 import base64
+import contextlib
 import csv
 import io
 import itertools
@@ -77,16 +78,24 @@ def export(store: Store, codec: Codec, path: Path, span: Span, progress: Progres
     part = _part(store, codec, span)
     if not part.rows:
         raise UsageError("no event was recorded in that time")
+    try:
+        with _whole(path) as file:
+            write(file, part, _told(_rows_of(store, part), codec, part.rows, progress))
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error.strerror}") from error
+    return Export(part.rows, part.seals, part.after, part.last)
+
+
+@contextlib.contextmanager
+def _whole(path: Path) -> Iterator[BinaryIO]:
+    """Give a file that is at ``path`` when all of it is written, or nowhere."""
     aside = path.with_name(f"{path.name}.part")
     try:
         with aside.open("wb") as file:
-            write(file, part, _told(_rows_of(store, part), codec, part.rows, progress))
+            yield file
         aside.replace(path)
-    except OSError as error:
-        raise UsageError(f"{path} cannot be written: {error.strerror}") from error
     finally:
         aside.unlink(missing_ok=True)
-    return Export(part.rows, part.seals, part.after, part.last)
 
 
 def verify_export(path: Path, codec: Codec, known: Iterable[SealMark] = ()) -> Verification:

@@ -15,6 +15,7 @@
     │   └── OutcomeUnknown    sent, no answer understood; ask the device first
     ├── StoreError            the store cannot take or give events
     │   ├── StoreUnavailable  locked, full or gone; the engine tries again by itself
+    │   ├── StoreMissing      its URL or path is at fault: there is none to read, or can be none
     │   ├── StoreInUse        another engine has it
     │   ├── Fenced            another engine took over; this one has stopped
     │   └── StoreCorrupt      a row cannot be read; names the row
@@ -139,6 +140,10 @@ class StoreError(SetpointError):
 
 class StoreUnavailable(StoreError):
     """The store is locked, full or gone; trying again makes sense."""
+
+
+class StoreMissing(StoreError):
+    """There is no such store, and trying again does not help: its URL or path is at fault."""
 
 
 class StoreInUse(StoreError):

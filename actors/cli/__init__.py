@@ -85,7 +85,7 @@ def setpoint() -> None:
 
 def main() -> None:
     """Run the command; what is wrong is told in plain lines on stderr."""
-    from engine.errors import SetpointError, UsageError
+    from engine.errors import SetpointError, StoreMissing, StoreUnavailable, UsageError
 
     try:
         code = setpoint.main(standalone_mode=False)
@@ -94,12 +94,13 @@ def main() -> None:
     except click.ClickException as error:
         error.show()
         code = error.exit_code
-    except UsageError as error:
+    except (UsageError, StoreMissing) as error:
         click.echo(str(error), err=True)
         code = 2
     except SetpointError as error:
         click.echo(str(error), err=True)
-        code = 3 if type(error).__name__ == "NotReachable" else getattr(error, "exit", 1)
+        away = isinstance(error, StoreUnavailable) or type(error).__name__ == "NotReachable"
+        code = 3 if away else getattr(error, "exit", 1)
     except BrokenPipeError:
         # The reader of our output has gone: nothing is left to say, and nowhere to say it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,5 +1,6 @@
 """The verb that copies a live store."""
 
+import os
 from pathlib import Path
 
 import click
@@ -17,6 +18,8 @@ def backup(place: str, file: Path) -> None:
     """Copy a store to FILE, consistently, also while an engine writes to it."""
     if file.exists():
         raise UsageError(f"{file} is there already")
+    if not os.access(file.absolute().parent, os.W_OK):
+        raise UsageError(f"{file} cannot be written: there is no folder that takes it")
     store = open_store(store_url(place), read_only=True)
     try:
         with progress_bar("backup") as progress:

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Final
 
 from actors.store.base import Store
-from actors.store.places import FileLock, file_system
+from actors.store.places import FileLock, file_system, name_to_read
 from actors.store.sqlite import SqliteStore
-from engine.errors import StoreError
+from engine.errors import StoreError, StoreMissing
 
 _NETWORK: Final = ("nfs", "cifs", "smb", "fuse.sshfs", "9p", "afs", "ceph", "glusterfs")
 
@@ -21,7 +21,8 @@ def open_store(url: str, *, read_only: bool = False, take_over: bool = False) ->
 
     Raises:
         StoreInUse: another engine writes to it.
-        StoreError: there is no such store to read, or its place does not keep what is written.
+        StoreMissing: there is no such store to read, or there can be none.
+        StoreError: its place does not keep what is written.
         StoreUnavailable: it cannot be used now.
     """
     if url.startswith("memory:"):
@@ -30,7 +31,7 @@ def open_store(url: str, *, read_only: bool = False, take_over: bool = False) ->
     if url.startswith(("postgresql://", "postgres://")):
         return _postgres(url, read_only=read_only, take_over=take_over)
     if not url.startswith("sqlite:///"):
-        raise StoreError(f"a store's URL begins with sqlite:/// or postgresql://, not as {url!r}")
+        raise StoreMissing(f"a store's URL begins with sqlite:/// or postgresql://, not as {url!r}")
     return _sqlite(Path(url.removeprefix("sqlite:///")), read_only=read_only)
 
 
@@ -48,10 +49,10 @@ def _postgres(url: str, *, read_only: bool, take_over: bool) -> Store:
 def _sqlite(path: Path, *, read_only: bool) -> Store:
     if read_only:
         if not path.is_file():
-            raise StoreError(f"there is no store at {path}")
-        return SqliteStore(str(path), read_only=True)
+            raise StoreMissing(f"there is no store at {path}")
+        return SqliteStore(name_to_read(path), read_only=True)
     if not path.parent.is_dir():
-        raise StoreError(f"there is no folder {path.parent}")
+        raise StoreMissing(f"there is no folder {path.parent}")
     kind = file_system(path)
     if kind.startswith(_NETWORK):
         raise StoreError(f"{path} is on a network file system ({kind}): SQLite needs a local one")

@@ -4,8 +4,9 @@ import fcntl
 import os
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
-from engine.errors import StoreInUse
+from engine.errors import StoreInUse, StoreUnavailable
 
 
 class FileLock:
@@ -16,8 +17,12 @@ class FileLock:
 
         Raises:
             StoreInUse: another process, or another engine of this one, has it.
+            StoreUnavailable: the place cannot be written to.
         """
-        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise StoreUnavailable(f"{path} cannot be written: {error.strerror}") from error
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -29,6 +34,18 @@ class FileLock:
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
+
+
+def name_to_read(path: Path) -> str:
+    """Return the name by which SQLite opens a file that is only read.
+
+    Beside a file with a write-ahead log SQLite makes another, also to read. Where that cannot be,
+    and no such log is left, nobody writes: then it reads the file alone.
+    """
+    log = path.with_name(f"{path.name}-wal")
+    if os.access(path.parent, os.W_OK) or log.exists():
+        return str(path)
+    return f"file:{quote(str(path.absolute()))}?immutable=1"
 
 
 def file_system(path: Path, mounts: Path = Path("/proc/mounts")) -> str:

@@ -22,7 +22,7 @@ from actors.store.base import Progress
 from actors.store.postgres_place import CONNECT_S, Place, translated
 from actors.store.sqlite import SqliteStore
 from engine.codec import Row
-from engine.errors import StoreError, StoreInUse, StoreUnavailable
+from engine.errors import StoreError, StoreInUse, StoreMissing, StoreUnavailable
 
 PAGE: Final = 5_000
 _SNAPSHOTS: Final = "snapshots"
@@ -114,12 +114,15 @@ class PostgresStore:
         Raises:
             StoreInUse: another engine writes to it.
             StoreUnavailable: the server cannot be reached.
-            StoreError: there is no such store to read, or commits would not be durable.
+            StoreMissing: there is no such store to read.
+            StoreError: commits would not be durable.
         """
         self._place = place
         self._read_only = read_only
         self._lost = False
-        self._connect()
+        with translated():
+            place.connect().close()  # says why it cannot; the pool only that it waited in vain
+            self._connect()
         self._lock: Lock | None = None
         try:
             with translated():
@@ -183,7 +186,7 @@ class PostgresStore:
                     (place.schema, self._recorder.events_table_name),
                 )
                 if cursor.fetchone() is None:
-                    raise StoreError(f"there is no store in schema {place.schema}")
+                    raise StoreMissing(f"there is no store in schema {place.schema}")
             return
         self._recorder.create_table()
         self._snapshots.create_table()

@@ -11,8 +11,9 @@ import psycopg
 from eventsourcing.persistence import IntegrityError, PersistenceError
 
 from actors.store.base import VersionConflict
-from engine.errors import StoreError, StoreUnavailable
+from engine.errors import StoreMissing, StoreUnavailable
 
+_PORT: Final = 5432
 CONNECT_S: Final = 5
 """How long a connection may take to come about."""
 
@@ -33,19 +34,23 @@ class Place:
         """Read ``postgresql://user:password@host:port/database?schema=name``.
 
         Raises:
-            StoreError: it names no database, or something that is not known.
+            StoreMissing: it is no URL, names no database, or something that is not known.
         """
-        parts = urlsplit(url)
+        try:
+            parts = urlsplit(url)
+            port = parts.port or _PORT
+        except ValueError as error:
+            raise StoreMissing(f"the store's URL cannot be read: {error}") from None
         query = parse_qs(parts.query)
         unknown = sorted(set(query) - {"schema"})
         if unknown:
-            raise StoreError(f"a store's URL takes schema=, not {unknown[0]}=")
+            raise StoreMissing(f"a store's URL takes schema=, not {unknown[0]}=")
         database = unquote(parts.path.removeprefix("/"))
         if not database:
-            raise StoreError("the store's URL names no database: postgresql://user@host/database")
+            raise StoreMissing("the store's URL names no database: postgresql://user@host/database")
         return cls(
             parts.hostname or "localhost",
-            parts.port or 5432,
+            port,
             database,
             unquote(parts.username or "postgres"),
             unquote(parts.password or ""),

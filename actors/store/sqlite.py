@@ -19,7 +19,7 @@ from eventsourcing.sqlite import (
 from actors.store.base import Progress, VersionConflict
 from actors.store.places import FileLock
 from engine.codec import Row
-from engine.errors import StoreCorrupt, StoreError, StoreUnavailable
+from engine.errors import StoreCorrupt, StoreError, StoreMissing, StoreUnavailable
 
 PAGE: Final = 5_000
 _FULL: Final = 2  # PRAGMA synchronous: a commit waits for the disk (SQLite documentation)
@@ -99,8 +99,12 @@ class SqliteStore:
             if not read_only:
                 self._recorder.create_table()
                 self._snapshots.create_table()
-            else:
-                self._recorder.max_notification_id()
+            elif not self._has(self._recorder.events_table_name):
+                raise StoreMissing(f"there is no store in {name}")
+
+    def _has(self, table: str) -> bool:
+        with self._datastore.transaction(commit=False) as cursor:
+            return _is_there(cursor, table)
 
     @property
     def took_over(self) -> bool:
@@ -216,8 +220,7 @@ class SqliteStore:
     def _select_snapshots(self, where: str, values: tuple[str, ...]) -> list[Row]:
         """Return snapshots; a store of an older version, that is only read, may have none."""
         with _translated(), self._datastore.transaction(commit=False) as cursor:
-            cursor.execute("SELECT 1 FROM sqlite_master WHERE name=?", (_SNAPSHOTS,))
-            if cursor.fetchone() is None:
+            if not _is_there(cursor, _SNAPSHOTS):
                 return []
             cursor.execute(f"SELECT * FROM {_SNAPSHOTS} {where}", values)  # noqa: S608 - our own table name
             return [Row(*row) for row in cursor.fetchall()]
@@ -239,6 +242,11 @@ class SqliteStore:
         self._datastore.close()
         if self._lock is not None:
             self._lock.release()
+
+
+def _is_there(cursor: SQLiteCursor, table: str) -> bool:
+    cursor.execute("SELECT 1 FROM sqlite_master WHERE name=?", (table,))
+    return cursor.fetchone() is not None
 
 
 def _row(stored: StoredEvent) -> Row:

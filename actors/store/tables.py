@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final, Protocol, TypeAlias
 from urllib.parse import parse_qs, urlsplit, urlunsplit
 
+from actors.store.places import name_to_read
 from engine.errors import StoreCorrupt, StoreError, StoreUnavailable
 
 logger = logging.getLogger("setpoint")
@@ -90,7 +91,7 @@ def open_tables(url: str, *, read_only: bool = False) -> Tables | None:
     if url.startswith("sqlite:///"):
         path = Path(url.removeprefix("sqlite:///"))
         if read_only:
-            return SqliteTables(str(path), read_only=True) if path.is_file() else None
+            return SqliteTables(name_to_read(path), read_only=True) if path.is_file() else None
         return _writable(path)
     if url.startswith("memory:"):
         return None
@@ -127,7 +128,7 @@ class SqliteTables:
         """Open them; create what is not there."""
         with _translated():
             self._session = sqlite3.connect(
-                name, timeout=_BUSY_S, isolation_level=None, check_same_thread=False
+                name, timeout=_BUSY_S, isolation_level=None, check_same_thread=False, uri=True
             )
         try:
             with _translated():

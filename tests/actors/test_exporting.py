@@ -122,6 +122,10 @@ def test_what_cannot_be_exported_is_refused_and_leaves_nothing(
         audit.export(tmp_path / "there.jsonl")
     with pytest.raises(UsageError, match="no event was recorded in that time"):
         audit.export(tmp_path / "none.jsonl", "2001-01-01T00:00:00Z", "2001-01-02T00:00:00Z")
+    (tmp_path / "taken.jsonl.part").mkdir()
+    with pytest.raises(UsageError, match=r"taken\.jsonl cannot be written"):
+        audit.export(tmp_path / "taken.jsonl")
+    (tmp_path / "taken.jsonl.part").rmdir()
     with pytest.raises(UsageError, match="cannot be written: No such file or directory"):
         audit.export(tmp_path / "nowhere" / "all.jsonl")
     with pytest.raises(UsageError, match="cannot be read: No such file or directory"):

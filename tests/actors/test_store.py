@@ -102,6 +102,28 @@ def test_places_and_urls_that_cannot_be_are_refused(tmp_path: Path) -> None:
         open_store(f"sqlite:///{tmp_path / 'text.db'}")
 
 
+def test_a_store_is_read_where_nothing_can_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From a medium that is only read, say: nothing is made beside it."""
+    writer = open_store(f"sqlite:///{tmp_path / 'a b?.db'}")
+    writer.append(rows("a", 2))
+    writer.close()
+    before = sorted(tmp_path.iterdir())
+    monkeypatch.setattr("actors.store.places.os.access", lambda *_: False)
+    reader = open_store(f"sqlite:///{tmp_path / 'a b?.db'}", read_only=True)
+    assert reader.last_position() == 2
+    assert before == sorted(tmp_path.iterdir())
+    reader.close()
+
+
+def test_a_place_that_takes_no_lock_is_told(tmp_path: Path) -> None:
+    """A folder stands where the lock's file is to be."""
+    (tmp_path / "a.db.lock").mkdir()
+    with pytest.raises(StoreUnavailable, match=r"a\.db\.lock cannot be written"):
+        open_store(f"sqlite:///{tmp_path / 'a.db'}")
+
+
 def test_a_network_file_system_is_recognised(tmp_path: Path) -> None:
     """SQLite's locks do not hold there."""
     mounts = tmp_path / "mounts"

@@ -65,6 +65,45 @@ def test_a_missing_file_is_told_in_one_line(tmp_path: Path, depot: TestSite) -> 
         assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize("verb", ["history", "state", "tail", "verify", "rebuild"])
+def test_a_store_that_is_not_there_is_refused(depot: TestSite, verb: str) -> None:
+    """Exit status 2 and a plain line: no file, no store in it, no URL of one."""
+    (depot.folder / "empty.db").touch()
+    for place in ("nowhere.db", "empty.db", "mysql://localhost/x"):
+        done = depot.setpoint(verb, str(depot.folder / place) if ".db" in place else place)
+        assert done.returncode == 2
+        assert "store" in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_a_server_that_is_away_is_not_reachable(depot: TestSite) -> None:
+    """Exit status 3, at once, with what the server's own library says of it."""
+    pytest.importorskip("psycopg")
+    for verb in ("history", "verify", "backup"):
+        args = (str(depot.folder / "copy.db"),) if verb == "backup" else ()
+        done = depot.setpoint(verb, "postgresql://nobody:x@127.0.0.1:1/depot", *args)
+        assert done.returncode == 3
+        assert "port 1" in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_a_postgres_url_that_is_none_is_refused(depot: TestSite) -> None:
+    """Exit status 2: what cannot be read of it, is not known or is left out, is named."""
+    pytest.importorskip("psycopg")
+    for url in ("postgresql://[::1/x", "postgresql://h:port/x", "postgresql://h"):
+        done = depot.setpoint("history", url)
+        assert done.returncode == 2
+        assert "the store's URL" in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_a_copy_goes_where_it_can_be_written(depot: TestSite) -> None:
+    """Exit status 2 and the name of the file."""
+    done = depot.setpoint("backup", str(depot.file), str(depot.folder / "no" / "copy.db"))
+    assert done.returncode == 2
+    assert "copy.db cannot be written" in done.stderr
+
+
 def test_a_verb_that_needs_an_engine_says_that_none_runs(depot: TestSite) -> None:
     """Exit status 3: not reachable."""
     done = depot.setpoint("pause", str(depot.file), "ast_a", "--by", "anna", "--reason", "a test")
