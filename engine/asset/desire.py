@@ -34,9 +34,18 @@ def desire(state: AssetState, now: Instant) -> Desire | None:
     if override is None:
         return planned
     losers: tuple[tuple[str, int | None, int | None], ...] = ()
-    if planned is not None and planned.target != override.target:
+    target = limited(override.target, rules)
+    if planned is not None and planned.target != target:
         losers = ((planned.source, planned.target.charge_w, planned.target.discharge_w),)
-    return Desire(override.target, "override", CauseKind.REASSERT, losers)
+    return Desire(target, "override", CauseKind.REASSERT, losers)
+
+
+def limited(target: Setpoint, rules: AssetRules) -> Setpoint:
+    """Return a setpoint within the asset's limits: they may be lower than when it was asked for."""
+    charge_w, discharge_w = target.charge_w or 0, target.discharge_w or 0
+    if charge_w <= rules.max_charge_w and discharge_w <= rules.max_discharge_w:
+        return target
+    return Setpoint(min(charge_w, rules.max_charge_w), min(discharge_w, rules.max_discharge_w))
 
 
 def fallback(rules: AssetRules) -> Desire:
@@ -72,6 +81,7 @@ def _planned(state: AssetState, rules: AssetRules, now: Instant) -> Desire | Non
     pair = None if part is None else values_at(part.plan, now.plan_us)
     if part is None or pair is None:
         return None if state.desired is None else fallback(rules)
+    pair = limited(pair, rules)
     absence = programme.absence
     if (
         absence is not None
@@ -99,7 +109,7 @@ def _after_end(state: AssetState, rules: AssetRules, now: Instant) -> Desire | N
         until_us = hold_end_us(horizon(state) or 0, rules.hold_max_s)
         held = state.desired
         if now.plan_us < until_us and held.source in {"schedule", "hold"}:
-            return Desire(held.target, "hold", CauseKind.REASSERT)
+            return Desire(limited(held.target, rules), "hold", CauseKind.REASSERT)
     return fallback(rules)
 
 

@@ -4,7 +4,7 @@ from engine import events
 from engine.adapters.base import Payload
 from engine.asset.clearing import ask, clear_up, settle, unproven
 from engine.asset.decisions import Due, due_changes, passed_over, propose
-from engine.asset.desire import Desire, decision_differs, desire, is_given_up
+from engine.asset.desire import Desire, decision_differs, desire, is_given_up, limited
 from engine.asset.draft import Draft
 from engine.asset.effects import KeepAlive, Send, Stopped
 from engine.asset.holding import hold_reason, holds, is_kept, known_holding
@@ -61,6 +61,7 @@ def is_at_rest(state: AssetState, now: Instant) -> bool:
         and parts[0].ref.schedule_id == taken.schedule_id
         and programme.taken == taken.count
         and changes_until(parts[0], now.plan_us, taken.count) == taken.count
+        and limited(desired.target, state.rules) == desired.target
         and is_kept(state, desired.target, now)
     )
 

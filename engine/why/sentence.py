@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 
 from engine import events
-from engine.asset.programme import part_at
+from engine.asset.desire import limited
+from engine.asset.programme import part_at, values_at
 from engine.asset.state import Override, Part
 from engine.codec import Record
 from engine.events import RELEASED, Decision
@@ -63,6 +64,7 @@ def _nothing(story: Story, words: Words) -> str:
 def _because(story: Story, desired: Decision, words: Words) -> Iterator[str]:
     """Yield the reasons: the rule that wins, then what brought it about."""
     yield from _rule(story, desired, words)
+    yield from _limit(story, desired, words)
     ended = story.prompt(events.OverrideEnded)
     if ended is not None and desired.source != "override":
         yield f"an override ended at {words.time(ended.header.at_us)} ({_end_of(ended)})"
@@ -90,6 +92,18 @@ def _rule(story: Story, desired: Decision, words: Words) -> Iterator[str]:
             yield f"{_unplanned(story, words)}, and no fallback is set for it"
         case _:
             yield f"{_unplanned(story, words)}, and this is its fallback"
+
+
+def _limit(story: Story, desired: Decision, words: Words) -> Iterator[str]:
+    """Yield what was asked for, where the asset's own limit is lower than that by now."""
+    rules, override, wanted = story.state.rules, story.state.override, None
+    if desired.source == "override" and override is not None:
+        wanted = override.target
+    elif desired.source == "schedule" and (part := _part(story, desired)) is not None:
+        wanted = values_at(part.plan, max(story.decided_us, part.from_us))
+    if wanted is None or rules is None or limited(wanted, rules) == wanted:
+        return
+    yield f"{words.setpoint(wanted)} is more than its limit allows by now"
 
 
 def _handed_back(story: Story) -> bool:

@@ -870,6 +870,20 @@ def test_times_are_told_in_the_zone_that_is_asked_for() -> None:
     assert "from 2027-01-15 08:00:00+00:00 on" in told.sentence
 
 
+def test_a_limit_that_was_lowered_is_named() -> None:
+    """Beside what asked for more: the plan, or a person."""
+    lower = message.Configured(charger_rules(max_charge_w=2_000))
+    planned_more = settled()
+    planned_more.tell(lower)
+    assert "(column ev_kw); 11 kW is more than its limit allows" in why(planned_more).sentence
+    by_hand_more = charger(THREE)
+    by_hand_more.answer()
+    by_hand(by_hand_more)
+    by_hand_more.answer()
+    by_hand_more.tell(lower)
+    assert "; 5 kW is more than its limit allows by now;" in why(by_hand_more).sentence
+
+
 def test_an_asset_that_nobody_knows_is_said_to_be_unknown() -> None:
     """There is no event of it."""
     told = explain([], AssetState(AssetId("ast_x")), Instant(0, 0), UTC)
