@@ -158,8 +158,6 @@ def _replaced(
 
 
 def _reason(state: AssetState, work: Work, want: Desire) -> str:
-    if state.outside.stopping:
-        return "operator"
     if want.source == "override":
         return "override"
     if work.decision.source == "schedule" and (state.programme.exhausted or state.outside.fresh):

@@ -326,8 +326,8 @@ def test_stopping_cuts_nothing_of_the_plan() -> None:
 
 
 def test_a_command_that_waits_is_cancelled_by_the_stop() -> None:
-    """By the operator, who stopped the engine."""
+    """What the device is handed back with takes its place: nobody asked for that by hand."""
     rig = Rig(charger_rules())
     rig.offer(plan_of((0, CHARGE, 11_000)), 900)
     rig.tell(message.Stopping())
-    assert rig.story()[0] == "1.0.0 CANCELLED operator"
+    assert rig.story()[0] == "1.0.0 CANCELLED superseded"
