@@ -5,7 +5,9 @@ from datetime import datetime
 from typing import Final, cast
 
 from engine.adapters.base import AssetView
+from engine.asset.desire import horizon
 from engine.asset.holding import is_stale
+from engine.asset.programme import next_change_us
 from engine.asset.state import AssetState
 from engine.events import RELEASED, Setpoint
 from engine.types import AssetKind, CommandId, Instant, from_us, iso, to_kw, to_us
@@ -34,7 +36,7 @@ def view_of(state: AssetState, now: Instant) -> AssetView:
         charge_kw=charge_kw if kind is AssetKind.BATTERY else None,
         discharge_kw=discharge_kw if kind is AssetKind.BATTERY else None,
         setpoint_source=None if state.desired is None else state.desired.source,
-        valid_until=None if state.desired is None else _moment(state.desired.expires_us),
+        valid_until=_moment(_valid_until_us(state, now)),
         measured_kw=_kw(outside.measured_w),
         measured_at=_moment(outside.measured_at_us),
         soc_pct=outside.soc_pct,
@@ -137,6 +139,18 @@ def open_commands(state: AssetState) -> tuple[CommandId, ...]:
     """Return the commands that have begun and are not yet over, the oldest first."""
     orders = tuple(order.command_id for order in state.orders)
     return orders if state.work is None else (*orders, *state.work.open_ids)
+
+
+def _valid_until_us(state: AssetState, now: Instant) -> int | None:
+    """Return until when the setpoint rules; a planned one to its plan's next change, else the end.
+
+    The plan may have been replaced since the decision, or the setpoint asserted again.
+    """
+    desired = state.desired
+    if desired is None or desired.source != "schedule":
+        return None if desired is None else desired.expires_us
+    following_us = next_change_us(state.programme, now.plan_us)
+    return horizon(state) if following_us is None else following_us
 
 
 def _moment(moment_us: int | None) -> datetime | None:

@@ -10,7 +10,7 @@ from engine.asset.messages import PlanOffered
 from engine.asset.preview import Preview, preview
 from engine.asset.view import reading_of, view_json, view_of
 from engine.plans import Plan, PlanRef
-from engine.types import US_PER_S, Channel, ScheduleId
+from engine.types import US_PER_S, Channel, ScheduleId, from_us
 
 CHARGE = Channel.CHARGE
 DAY = plan_of((0, CHARGE, 11_000), (900, CHARGE, 7_000), (1800, CHARGE, 0))
@@ -98,6 +98,18 @@ def test_a_view_of_a_battery_is_signed() -> None:
     rig.offer(both, 900)
     view = view_of(rig.state, rig.now)
     assert (view.setpoint_kw, view.charge_kw, view.discharge_kw) == (-3, 0, 3)
+
+
+def test_a_planned_setpoint_is_valid_until_the_plan_changes(rig: Rig) -> None:
+    """Also when it was asserted again, or the plan was replaced by one that says the same."""
+    start_us = Rig.START_US
+    assert view_of(rig.state, rig.now).valid_until == from_us(start_us + 900 * US_PER_S)
+    rig.restart()
+    rig.connect("CHARGING")
+    rig.answer()
+    assert view_of(rig.state, rig.now).valid_until == from_us(start_us + 900 * US_PER_S)
+    rig.offer(plan_of((0, CHARGE, 11_000)), 1_800, sequence=2)
+    assert view_of(rig.state, rig.now).valid_until == from_us(start_us + 1_800 * US_PER_S)
 
 
 def test_a_view_of_an_asset_that_nothing_is_known_of() -> None:
