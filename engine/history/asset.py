@@ -168,8 +168,10 @@ class AssetHistory:
         self._forget_horizon(event.sequence)
 
     def _horizon_us(self, plan: TakenPlan) -> int:
-        if plan is self._newest and self._received is not None:
-            return self._received[1]
+        """Return a plan's horizon; one that its own changes go beyond is not that of this plan."""
+        received = self._received
+        if plan is self._newest and received is not None and plan.is_over_by(received[1]):
+            return received[1]
         return plan.horizon_us
 
     def _settle_horizon(self) -> None:

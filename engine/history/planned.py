@@ -96,6 +96,10 @@ class TakenPlan:
         """Return whether a plan taken later can still cover changes of this one."""
         return self._event.plan.index_at(at.plan_us) < self._open_until
 
+    def is_over_by(self, plan_us: int) -> bool:
+        """Return whether all changes are due before a moment."""
+        return self._event.plan.index_at(plan_us - 1) == len(self._event.plan)
+
     def supersede(self, event: PlanReplaced, at: Instant) -> None:
         """End what a later plan covers: from its beginning on; all, when it rules at once."""
         first = 0

@@ -8,7 +8,7 @@ from engine.history.kept import Head
 from engine.history.lives import Life
 from engine.history.planned import PlanRow
 
-VERSION: Final = 1
+VERSION: Final = 2
 """Of everything that is kept; what another version kept is made anew."""
 
 _ENCODER: Final = msgspec.msgpack.Encoder()

@@ -157,6 +157,18 @@ def test_a_plan_taken_later_has_a_horizon_of_its_own(sequence: int) -> None:
     assert last == [after(3600 if sequence == 3 else 2700), after(9000)]
 
 
+def test_a_horizon_within_the_plan_is_not_the_plans() -> None:
+    """A shorter schedule that a newer one overtook before the asset heard of it."""
+    log = [
+        record(taken()),
+        record(received(2, 1_200, EV), 10),
+        record(received(3, 5_400, EV), 11),
+        record(taken(sequence=3), 12),
+    ]
+    first = histories(log, Filters(schedule="sch_1"))
+    assert [one.expires_at for one in first] == [after(900), after(1_800), after(2_700)]
+
+
 def test_a_schedule_received_early_is_not_lost() -> None:
     """A plan of an older schedule, taken late, does not use up a newer one's horizon."""
     log = [
