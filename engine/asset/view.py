@@ -36,7 +36,7 @@ def view_of(state: AssetState, now: Instant) -> AssetView:
         charge_kw=charge_kw if kind is AssetKind.BATTERY else None,
         discharge_kw=discharge_kw if kind is AssetKind.BATTERY else None,
         setpoint_source=None if state.desired is None else state.desired.source,
-        valid_until=_moment(_valid_until_us(state, now)),
+        valid_until=_moment(_valid_until_us(state)),
         measured_kw=_kw(outside.measured_w),
         measured_at=_moment(outside.measured_at_us),
         soc_pct=outside.soc_pct,
@@ -141,7 +141,7 @@ def open_commands(state: AssetState) -> tuple[CommandId, ...]:
     return orders if state.work is None else (*orders, *state.work.open_ids)
 
 
-def _valid_until_us(state: AssetState, now: Instant) -> int | None:
+def _valid_until_us(state: AssetState) -> int | None:
     """Return until when the setpoint rules; a planned one to its plan's next change, else the end.
 
     The plan may have been replaced since the decision, or the setpoint asserted again.
@@ -149,7 +149,7 @@ def _valid_until_us(state: AssetState, now: Instant) -> int | None:
     desired = state.desired
     if desired is None or desired.source != "schedule":
         return None if desired is None else desired.expires_us
-    following_us = next_change_us(state.programme, now.plan_us)
+    following_us = next_change_us(state.programme, desired.due_us)
     return horizon(state) if following_us is None else following_us
 
 

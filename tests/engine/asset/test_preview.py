@@ -10,7 +10,7 @@ from engine.asset.messages import PlanOffered
 from engine.asset.preview import Preview, preview
 from engine.asset.view import reading_of, view_json, view_of
 from engine.plans import Plan, PlanRef
-from engine.types import US_PER_S, Channel, ScheduleId, from_us
+from engine.types import US_PER_S, Channel, Instant, ScheduleId, from_us
 
 CHARGE = Channel.CHARGE
 DAY = plan_of((0, CHARGE, 11_000), (900, CHARGE, 7_000), (1800, CHARGE, 0))
@@ -103,7 +103,8 @@ def test_a_view_of_a_battery_is_signed() -> None:
 def test_a_planned_setpoint_is_valid_until_the_plan_changes(rig: Rig) -> None:
     """Also when it was asserted again, or the plan was replaced by one that says the same."""
     start_us = Rig.START_US
-    assert view_of(rig.state, rig.now).valid_until == from_us(start_us + 900 * US_PER_S)
+    at_the_change = Instant(start_us + 900 * US_PER_S, start_us + 900 * US_PER_S)
+    assert view_of(rig.state, at_the_change).valid_until == from_us(start_us + 900 * US_PER_S)
     rig.restart()
     rig.connect("CHARGING")
     rig.answer()
