@@ -13,6 +13,7 @@ from engine.errors import UsageError
 F = TypeVar("F", bound=Callable[..., Any])
 
 _ANSWER_S = 30.0
+_SET_FORM = "SITE ASSET KW --until TIME|unplugged ..."
 
 
 def _who(verb: F) -> F:
@@ -62,7 +63,7 @@ class _Override(click.Group):
 
     def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Show both forms."""
-        formatter.write_usage(ctx.command_path, "SITE ASSET KW --until TIME|unplugged ...")
+        formatter.write_usage(ctx.command_path, _SET_FORM)
         formatter.write_usage(f"{ctx.command_path} clear", "SITE ASSET ...")
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -84,7 +85,16 @@ def override() -> None:
     """
 
 
-@override.command("set", context_settings={"ignore_unknown_options": True})
+class _Set(click.Command):
+    """``set`` is written by nobody: what is wrong with an override is told in the outer form."""
+
+    def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Show the form that sets one."""
+        path = ctx.command_path if ctx.parent is None else ctx.parent.command_path
+        formatter.write_usage(path, _SET_FORM)
+
+
+@override.command("set", cls=_Set, context_settings={"ignore_unknown_options": True})
 @click.argument("site", type=click.Path())
 @click.argument("asset")
 @click.argument("kw", type=float)

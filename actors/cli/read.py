@@ -153,15 +153,26 @@ def _states(place: str) -> list[Mapping[str, object]]:
 def tail(place: str, since: int | None, form: str | None, *, follow: bool) -> None:
     """Print events in the order of the log; the last twenty, or all behind --since."""
     with reader_of(place) as reader:
-        last = 0
-        for record in _first(reader, since):
-            _print(record, form)
+        records = _following(reader, since, follow=follow)
+        if form is not None:
+            emit(map(_row, records), form, (), "")
+            return
+        for record in records:
+            click.echo(_line(record))
+
+
+def _following(reader: Reader, since: int | None, *, follow: bool) -> Iterator[Record]:
+    last = 0
+    waiting = threading.Event()
+    records = _first(reader, since)
+    while True:
+        for record in records:
+            yield record
             last = record.position or last
-        waiting = threading.Event()
-        while follow and not waiting.wait(0.5):
-            for record in reader.records(last):
-                _print(record, form)
-                last = record.position or last
+        if not follow:
+            return
+        waiting.wait(0.5)
+        records = reader.records(last)
 
 
 def _first(reader: Reader, since: int | None) -> Iterator[Record]:
@@ -171,9 +182,9 @@ def _first(reader: Reader, since: int | None) -> Iterator[Record]:
     return reader.records(max(0, newest - 20))
 
 
-def _print(record: Record, form: str | None) -> None:
+def _row(record: Record) -> dict[str, object]:
     header = record.header
-    row: dict[str, object] = {
+    return {
         "position": record.position,
         "stream": header.stream,
         "version": header.version,
@@ -183,17 +194,16 @@ def _print(record: Record, form: str | None) -> None:
         "cause": header.cause,
         "event": msgspec.to_builtins(record.event, builtin_types=()),
     }
-    if form == "json":
-        click.echo(json_line(row))
-    elif form == "csv":
-        emit([row], "csv", (), "")
-    else:
-        brief = {
-            key: value
-            for key, value in msgspec.to_builtins(record.event).items()
-            if value not in (None, [], {}, "") and key not in {"plan", "plans", "payload"}
-        }
-        click.echo(
-            f"{record.position}  {iso(header.at_us)}  {header.stream}  {record.topic}  "
-            f"{msgspec.json.encode(brief).decode()}"
-        )
+
+
+def _line(record: Record) -> str:
+    brief = {
+        key: value
+        for key, value in msgspec.to_builtins(record.event).items()
+        if value not in (None, [], {}, "") and key not in {"plan", "plans", "payload"}
+    }
+    header = record.header
+    return (
+        f"{record.position}  {iso(header.at_us)}  {header.stream}  {record.topic}  "
+        f"{msgspec.json.encode(brief).decode()}"
+    )

@@ -1,5 +1,7 @@
 """What people ask of the record afterwards, in Python and on the command line."""
 
+import csv
+import io
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -151,6 +153,27 @@ def test_verbs_print_what_the_methods_return(store: Path, audit: StoreAudit) -> 
     assert "missing: the log ends with seal" in out
     with pytest.raises(UsageError, match="is no seal"):
         run("verify", place, "--seal", "x")
+
+
+def test_a_log_as_csv_has_one_header(store: Path) -> None:
+    """A row for each event, as in JSON."""
+    place = str(store)
+    code, out = run("tail", place, "--since", "0", "--csv")
+    table = list(csv.DictReader(io.StringIO(out)))
+    events = rows("tail", place, "--since", "0")
+    assert (code, [int(one["position"]) for one in table]) == (
+        0,
+        [one["position"] for one in events],
+    )
+    assert [one["topic"] for one in table] == [one["topic"] for one in events]
+
+
+@pytest.mark.parametrize("given", [(), ("ast_a",), ("ast_a", "much")])
+def test_an_override_that_is_not_complete_shows_how_one_is_set(given: tuple[str, ...]) -> None:
+    """As it is typed, without the word `set` that nobody types."""
+    done = CliRunner().invoke(setpoint, ["override", "site.toml", *given])
+    assert done.exit_code == 2
+    assert "Usage: setpoint override SITE ASSET KW --until TIME|unplugged" in done.stderr
 
 
 def test_a_file_that_is_no_store_is_named(tmp_path: Path) -> None:
