@@ -61,7 +61,8 @@ def _print(found: Verification, form: str | None) -> None:
         click.echo(str(one))
     if found.more:
         click.echo(f"and {found.more:,} more")
-    told = "nothing wrong" if found.ok else f"{len(found.problems) + found.more:,} problems"
+    count = len(found.problems) + found.more
+    told = "nothing wrong" if found.ok else f"{count:,} problem{'s' if count != 1 else ''}"
     click.echo(
         f"{found.rows:,} rows, {found.seals:,} seals, {found.streams:,} streams, "
         f"{found.assets:,} assets: {told}"

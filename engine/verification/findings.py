@@ -40,6 +40,8 @@ class Findings:
         if one.stream is not None:
             self.breaks(one.stream, one.place)
         known = None if one.position is None else self._rows.get(one.place)
+        if known is not None and one.what in known.what.split("; "):
+            return
         if known is not None:
             self._rows[one.place] = replace(known, what=f"{known.what}; {one.what}")
         elif len(self._rows) + len(self._gone) >= MOST:

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
+import attrs
 import pytest
 from msgspec.structs import replace
 
@@ -63,6 +64,17 @@ def test_a_sound_log_has_no_problems() -> None:
     told = to_json(found)
     assert told["last_seal"] == {"n": found.seals, "digest": found.last_seal.digest.hex()}
     assert (told["ok"], told["problems"], told["more_problems"]) == (True, [], 0)
+
+
+def test_what_shows_in_two_ways_is_told_once() -> None:
+    """A seal with another digest is not of its rows, and the next does not go on from it."""
+    rows = depot().rows
+    place = next(n for n, row in enumerate(rows) if (row.stream, row.version) == ("log", 2))
+    record = CODEC.decode(rows[place])
+    changed = CODEC.encode(record.header, attrs.evolve(record.event, digest=bytes(32)))
+    rows[place] = replace(changed, position=rows[place].position)
+    (found,) = checked(rows).problems
+    assert (found.version, found.what) == (2, "the seal is not as it was made")
 
 
 def test_an_empty_log_has_no_problems() -> None:
