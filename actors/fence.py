@@ -98,6 +98,10 @@ class Fence:
         """Send nothing for a while: the engine before may still be sending."""
         self._not_before_s = steady_s() + AFTER_TAKE_OVER_S
 
+    def wait(self) -> None:
+        """Wait until that while is over: what is decided before can only be recorded NOT_SENT."""
+        self._closing.wait(max(0.0, self._not_before_s - steady_s()))
+
     def stop(self, timeout_s: float) -> None:
         """Read no more."""
         self._closing.set()

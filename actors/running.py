@@ -172,6 +172,7 @@ class Running:
         self.assembly.start(self._stored.recovery)
         with contextlib.suppress(TimeoutError):  # it opens also while the store is away
             self.runtime.result(self.journal.flush(), _OPEN_S)
+        self.fence.wait()
         self.runtime.result(self.assembly.links.open(_LINKS_S), 2 * _LINKS_S)
         self._sweep()
         if self._stored.recovery.accepted.sequence:

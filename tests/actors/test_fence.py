@@ -127,6 +127,19 @@ def test_who_took_over_from_a_live_engine_waits(
     fence.stop(5)
 
 
+def test_who_took_over_waits_no_longer_than_needed(
+    store: FaultyStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Then it may send; who did not take over does not wait at all."""
+    monkeypatch.setattr(fences, "AFTER_TAKE_OVER_S", 0.05)
+    fence = Fence(store, CODEC, (1, "engine"), print)
+    fence.wait()
+    fence.hold_back()
+    assert not fence.may_send()
+    fence.wait()
+    assert fence.may_send()
+
+
 def test_a_claim_is_a_seal_like_any_other(store: FaultyStore) -> None:
     """The chain goes on; the engine before can write nothing any more."""
     before = store.inner.last_row(STREAM)

@@ -16,7 +16,8 @@ from actors.testing.relay import Relay, modbus_requests
 from actors.testing.site import TestSite, free_port, simulated_site
 from actors.testing.waiting import wait_until
 from engine import events
-from engine.types import AssetId
+from engine.codec import Record
+from engine.types import US_PER_S, AssetId
 
 POSTGRES: Final = os.environ.get("SETPOINT_TEST_POSTGRES")
 ROUNDS: Final = 20 if POSTGRES else 0
@@ -109,6 +110,10 @@ def test_no_frame_of_the_old_engine_comes_behind_the_new_ones_first(pair: Pair, 
     assert_fenced(pair)
 
 
+def _is_attempt(record: Record) -> bool:
+    return isinstance(record.event, events.AttemptStarted)
+
+
 def assert_fenced(pair: Pair) -> None:
     """Everything in the devices' logs is on record, and nothing old comes behind the new."""
     site = pair.site
@@ -127,6 +132,8 @@ def assert_fenced(pair: Pair) -> None:
     assert max(old) < min(new)
     engines = [one for one in records if isinstance(one.event, events.EngineStarted)]
     taken = engines[1].header.wall_us
+    waited = taken + 2 * US_PER_S
+    assert not [one for one in records if _is_attempt(one) and taken <= one.header.wall_us < waited]
     epochs = {
         one.event.attempt_id: one.header.epoch
         for one in records
