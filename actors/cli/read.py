@@ -172,14 +172,14 @@ def _following(reader: Reader, since: int | None, *, follow: bool) -> Iterator[R
         if not follow:
             return
         waiting.wait(0.5)
-        records = reader.records(last)
+        records = reader.readable(last)
 
 
 def _first(reader: Reader, since: int | None) -> Iterator[Record]:
     if since is not None:
-        return reader.records(since)
+        return reader.readable(since)
     newest = reader.last_position()
-    return reader.records(max(0, newest - 20))
+    return reader.readable(max(0, newest - 20))
 
 
 def _row(record: Record) -> dict[str, object]:

@@ -73,14 +73,17 @@ def test_a_schedule_that_cannot_be_read_leaves_the_plans_that_were_taken(
         assert all(v.setpoint_source == "schedule" for v in system.state().values())
 
 
-@pytest.mark.parametrize(("verb", "code"), [("history", 0), ("state", 0), ("verify", 1)])
+@pytest.mark.parametrize(
+    ("verb", "code"), [("history", 0), ("state", 0), ("verify", 1), ("tail --since 0", 0)]
+)
 def test_read_verbs_name_the_row_and_go_on(
     store: Path, verb: str, code: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     """What else there is is shown; a read model made meanwhile knows what it left out."""
     damage(store, "ast_0", 3)
     assert CliRunner().invoke(setpoint, ["rebuild", str(store)]).exit_code == 0
-    done = CliRunner().invoke(setpoint, [verb, str(store)])
+    name, *options = verb.split()
+    done = CliRunner().invoke(setpoint, [name, str(store), *options])
     assert done.exit_code == code
     assert "ast_1" in done.stdout or verb == "verify"
     assert "stream ast_0, version 3" in done.output + caplog.text
