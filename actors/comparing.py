@@ -68,6 +68,7 @@ class ReadModelComparison:
 
 def _of_an_asset(asset_id: str, own: ReadModel, model: ReadModel) -> Iterator[Discrepancy]:
     """Yield the first thing in which an asset's history is not what the log says."""
+    model.check(asset_id)
     lives = {row[0]: row for row in own.command_rows(asset_id)}
     other = {row[0]: row for row in model.command_rows(asset_id)}
     if lives != other:

@@ -11,7 +11,7 @@ from actors.read_model import ReadModel
 from actors.store import Progress, Store
 from actors.store.tables import open_tables
 from engine.codec import Codec, Record
-from engine.errors import StoreError
+from engine.errors import StoreCorrupt, StoreError
 
 logger = logging.getLogger("setpoint")
 
@@ -118,9 +118,17 @@ class Follower:
         return self._closing.is_set()
 
     def _catch_up(self, model: ReadModel) -> None:
-        """Follow to the end of the log, or of the time that is left."""
-        fold = Fold()
+        """Follow as far as the log, or the time, goes; a damaged model is made anew."""
         self._behind = 0
+        try:
+            self._follow(model)
+        except StoreCorrupt as error:
+            logger.warning("%s; it is made anew", error)
+            model.clear()
+            self._follow(model)
+
+    def _follow(self, model: ReadModel) -> None:
+        fold = Fold()
         while model.follow(self._store, self._codec, fold):
             if self._closing.is_set() and steady_s() > self._deadline_s:
                 return

@@ -49,6 +49,7 @@ _PUT_HEAD: Final = (
     "INSERT INTO heads (asset, state) VALUES (?, ?) "
     "ON CONFLICT (asset) DO UPDATE SET state = excluded.state"
 )
+_NAMES: Final = msgspec.msgpack.Decoder(list[str])
 _PUT_META: Final = (
     "INSERT INTO meta (key, value) VALUES (?, ?) "
     "ON CONFLICT (key) DO UPDATE SET value = excluded.value"
@@ -198,7 +199,10 @@ class ReadModel:
         """Return a set of names; they are the same from schedule to schedule."""
         if names not in self._names:
             found = self._tables.rows("SELECT names FROM names WHERE id = ?", (names,))
-            self._names[names] = frozenset(msgspec.msgpack.decode(found[0][0]))
+            try:
+                self._names[names] = frozenset(_NAMES.decode(found[0][0]))
+            except (IndexError, msgspec.MsgspecError) as error:
+                raise StoreCorrupt("the read model is damaged: names of a schedule") from error
         return self._names[names]
 
     def _schedule_received(self, event: events.ScheduleReceived) -> None:
@@ -230,6 +234,15 @@ class ReadModel:
     def assets(self) -> list[str]:
         """Return the assets of which something is kept."""
         return [row[0] for row in self._tables.rows("SELECT asset FROM heads")]
+
+    def check(self, asset_id: str) -> None:
+        """Look whether an asset's head can be read.
+
+        Raises:
+            StoreCorrupt: it is damaged.
+        """
+        for (data,) in self._tables.rows("SELECT state FROM heads WHERE asset = ?", (asset_id,)):
+            head_of(data)
 
     def command_rows(self, asset_id: str) -> list[tuple[object, ...]]:
         """Return all that is kept of an asset's commands, each row beginning with the id."""

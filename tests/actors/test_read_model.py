@@ -28,6 +28,8 @@ from engine.codec import Codec, Row
 from engine.commands import CommandStatus
 from engine.errors import StoreUnavailable
 from engine.history import Filters, histories
+from engine.history.kept import Head
+from engine.history.rows import encode
 
 CODEC = Codec(VOCABULARY)
 MIXED = [
@@ -137,6 +139,68 @@ def test_a_model_that_cannot_be_read_is_done_without(
     assert "is damaged" in caplog.text
     caplog.clear()
     assert len(Reader(store, CODEC, place_of(url)).history()) == 18
+    assert not caplog.text
+    store.close()
+
+
+@pytest.mark.parametrize("table", ["commands", "plans", "heads"])
+def test_a_model_with_a_damaged_row_is_done_without_and_made_anew(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, table: str
+) -> None:
+    """Also when the row could still be read, and would say something else."""
+    url = f"sqlite:///{tmp_path / 'a.db'}"
+    store = open_store(url)
+    store.append(LOG)
+    rebuild(place_of(url), store, CODEC, no_progress)
+    tables = SqliteTables(str(tmp_path / "a.read.db"))
+    for number, data in tables.rows(f"SELECT rowid, state FROM {table}"):  # noqa: S608 - our own
+        value = data[:-1] + bytes([data[-1] ^ 1])
+        tables.run(f"UPDATE {table} SET state = ? WHERE rowid = ?", [(value, number)])  # noqa: S608 - our own
+    tables.close()
+    whole = histories(map(CODEC.decode, LOG))
+    assert Reader(store, CODEC, place_of(url)).history() == whole
+    assert "the read model is damaged" in caplog.text
+    assert "the whole log is read" in caplog.text
+    found = Reader(store, CODEC, place_of(url)).verify()
+    assert any("the read model" in one.what for one in found.problems)
+    store.close()
+
+
+def test_damaged_names_are_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """They say which assets a schedule is for."""
+    url = f"sqlite:///{tmp_path / 'a.db'}"
+    store = open_store(url)
+    store.append(LOG)
+    rebuild(place_of(url), store, CODEC, no_progress)
+    tables = SqliteTables(str(tmp_path / "a.read.db"))
+    tables.run("UPDATE names SET names = CAST(? || id AS BLOB)", [("x",)])
+    tables.run("UPDATE heads SET state = ?", [(encode(Head()),)])
+    tables.close()
+    assert Reader(store, CODEC, place_of(url)).history() == histories(map(CODEC.decode, LOG))
+    assert "damaged: names of a schedule; the whole log is read" in caplog.text
+    store.close()
+
+
+def test_a_follower_makes_a_damaged_model_anew(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """At the next commit of an asset of which something is damaged."""
+    url = f"sqlite:///{tmp_path / 'a.db'}"
+    store = open_store(url)
+    half = len(LOG) // 2
+    store.append(LOG[:half])
+    rebuild(place_of(url), store, CODEC, no_progress)
+    tables = SqliteTables(str(tmp_path / "a.read.db"))
+    tables.run("UPDATE heads SET state = ?", [(b"damaged",)])
+    tables.close()
+    store.append(LOG[half:])
+    follower = Follower(place_of(url), store, CODEC)
+    follower.start()
+    follower.close(20)
+    assert "it is made anew" in caplog.text
+    caplog.clear()
+    reader = Reader(store, CODEC, place_of(url))
+    assert reader.history() == histories(map(CODEC.decode, LOG))
     assert not caplog.text
     store.close()
 

@@ -296,7 +296,7 @@ def test_a_read_model_that_agrees_passes(untouched: Path, tmp_path: Path) -> Non
         ),
         (
             "UPDATE plans SET state=x'00' WHERE asset='ast_bay_7'",
-            "the read model cannot be read: Expected `object`, got `int`",
+            "the read model cannot be read: the read model is damaged: a row is not as it was kept",
         ),
     ],
 )
