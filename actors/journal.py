@@ -305,7 +305,7 @@ class Journal:
             logger.debug("the log's head could not be read: %s", error)
             return
         seal = None if newest is None else self._codec.decode(newest).event
-        if seal is not None and seal.epoch != self.epoch:
+        if seal is not None and not self._writer.made(seal):
             self._fence()
 
     def _encode_or_refuse(self, append: Append, batch: Batch) -> None:

@@ -44,6 +44,10 @@ class LogWriter:
         """Return whether an append goes on from rows that were not written here."""
         return append.expected > self._versions.get(append.stream, 0)
 
+    def made(self, seal: LogSealed) -> bool:
+        """Return whether a seal was made here."""
+        return (seal.epoch, seal.instance) == (self.epoch, self._instance)
+
     def write(self, append: Append, batch: Batch) -> None:
         """Put an append's rows into a batch: all of them, or none if one cannot be encoded."""
         before = len(batch.rows)

@@ -51,6 +51,12 @@ class Crash:
         """Let the engine end at the nth time that it comes to a point from now on."""
         self._point, self._left = point, nth
 
+    def hand_over(self, end: Callable[[], None]) -> "Crash":
+        """Return the crash of the engine that takes over; this one's does not come any more."""
+        following = Crash(end, point=self._point, left=self._left)
+        self._point = None
+        return following
+
     def disarm(self) -> None:
         """Let nothing happen from now on."""
         self._point = None
@@ -157,11 +163,14 @@ class CrashingLog(WireLog):
     """A device's wire log: an engine may end when the device has received a control frame."""
 
     def __init__(
-        self, crash: Crash, wall_us: Callable[[], int], seen: Callable[[str, str], object]
+        self,
+        passes: Callable[[Point], object],
+        wall_us: Callable[[], int],
+        seen: Callable[[str, str], object],
     ) -> None:
         """Begin empty; ``seen`` is told of each control frame, by device and message id."""
         super().__init__(wall_us=wall_us)
-        self._crash = crash
+        self._passes = passes
         self._seen = seen
 
     def write(  # noqa: PLR0913 - the contract's keys of one line
@@ -180,5 +189,5 @@ class CrashingLog(WireLog):
         )
         if direction == "in" and action in _CONTROL:
             self._seen(device, str(message_id))
-            self._crash.passes("after_send")
+            self._passes("after_send")
         return entry

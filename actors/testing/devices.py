@@ -12,7 +12,7 @@ from actors.sim.battery import SimBattery
 from actors.sim.charger import ChargerSetup, SimCharger
 from actors.sim.setup import Pace
 from actors.sim.timetable import Arrival
-from actors.testing.crashes import Crash, CrashingLog
+from actors.testing.crashes import CrashingLog, Point
 from actors.testing.faults import Fault
 from actors.testing.frames import ModbusSplitter, OcppSplitter
 from actors.testing.network import Ways
@@ -57,7 +57,7 @@ class Devices:
     site: Site
     world: World
     loop: SteppedLoop
-    crash: Crash
+    passes: Callable[[Point], object]
     witness: Witness
     by_asset: dict[str, Device] = attrs.field(factory=dict)
     _assets_of: dict[str, list[str]] = attrs.field(factory=dict)
@@ -121,7 +121,7 @@ class Devices:
 
         async def life() -> None:
             charger = SimCharger(
-                setup, CrashingLog(self.crash, self.world.time.now_us, self.witness.received)
+                setup, CrashingLog(self.passes, self.world.time.now_us, self.witness.received)
             )
             charger.struck = struck
             made.append(charger)
@@ -141,7 +141,7 @@ class Devices:
     # --- batteries
 
     def _battery(self, asset_id: str, own: ModbusOptions) -> SimBattery:
-        log = CrashingLog(self.crash, self.world.time.now_us, _by_place)
+        log = CrashingLog(self.passes, self.world.time.now_us, _by_place)
         battery = SimBattery(register_profile(own.profile), own.unit, wire_log=log)
         battery.now_s = lambda: self.world.time.device_us / US_PER_S
 

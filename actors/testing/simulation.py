@@ -89,11 +89,11 @@ class Simulation(ActorSystem):
         self._store: Store | None = None
         self._clocks = Clocks(self.world.time)
         self._device_loop = self.world.loop()
-        made = Devices(simulated, self.world, self._device_loop, self.crash, self.witness)
+        made = Devices(simulated, self.world, self._device_loop, self._passes, self.witness)
         made.begin(arrivals or {}, lambda: from_us(self._clocks.now().plan_us))
         self.devices: Mapping[str, Device] = made.by_asset
         self.world.turns.add(self, lambda: self.witness.look(self._board))
-        self.world.turns.look(self, self.crash.tell)
+        self.world.turns.look(self, self._tell_of_crash)
         super().__init__(self._opened())
 
     @classmethod
@@ -118,7 +118,8 @@ class Simulation(ActorSystem):
         Returns False if it crashed, before or while it was closing.
         """
         while self._usurped:
-            self._usurped.pop().close(_CLOSE_S)
+            with contextlib.suppress(Crashed):  # of the engine that took over
+                self._usurped.pop().close(_CLOSE_S)
         if not self.crash.happened:
             with contextlib.suppress(Crashed):
                 self._engine.close(_CLOSE_S)
@@ -148,6 +149,7 @@ class Simulation(ActorSystem):
         asleep = [self.world.turns.suspend(one) for one in (runtime, runtime.loop)]
         self.world.network.leave(runtime.loop.loop)
         self._usurped.append(engine)
+        self.crash = self.crash.hand_over(self._die)
         self._engine = self._opened()
         self.advance(asleep_s)
         runtime.loop.slept_s += asleep_s
@@ -197,6 +199,14 @@ class Simulation(ActorSystem):
 
     def _wrapped(self, link: Link) -> Link:
         return CrashingLink(link, self.crash)
+
+    def _tell_of_crash(self) -> None:
+        """Let whoever lets time go on know of a crash."""
+        self.crash.tell()
+
+    def _passes(self, point: Point) -> None:
+        """Come to a point outside of the engine."""
+        self.crash.passes(point)
 
     def _die(self) -> None:
         """Have the engine end as a killed process does. Within one of its own turns."""

@@ -170,7 +170,7 @@ BUGS: Final[dict[Patch, int]] = {
     a_hold_is_lost: 4,
     rise_before_zero: 0,
     a_conflict_is_nothing: 1,
-    late_answers_are_dropped: 0,
+    late_answers_are_dropped: 22,
 }
 """The bugs, each with the first seed of a window that holds a find."""
 
