@@ -9,6 +9,7 @@ from engine.asset.state import Override, Part
 from engine.codec import Record
 from engine.events import RELEASED, Decision
 from engine.types import Instant
+from engine.why.overdue import overdue
 from engine.why.standing import standing
 from engine.why.story import Story
 from engine.why.words import Words
@@ -29,7 +30,8 @@ def sentence(story: Story, now: Instant, words: Words) -> str:
         what = f"{words.setpoint(desired.target)} should hold"
     why = "; ".join(_because(story, desired, words))
     stands = standing(story, now, words)
-    return f"{state.asset_id}: {what}, because {why}; {stands}{_trouble(story, words)}."
+    rest = f"{overdue(state, now, words)}{_trouble(story, words)}"
+    return f"{state.asset_id}: {what}, because {why}; {stands}{rest}."
 
 
 def _trouble(story: Story, words: Words) -> str:
