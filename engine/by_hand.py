@@ -1,10 +1,14 @@
 """What people ask for by hand, from their words to commands and setpoints."""
 
+from typing import Final
+
 from engine.commands import CommandType
 from engine.errors import CommandRefused
 from engine.events import RELEASED, Setpoint
 from engine.rules import AssetRules
 from engine.types import AssetKind, to_w
+
+_MOST_KW: Final = 1e9  # beyond any grid; a float above it need not fit an integer of watts
 
 
 def check_schedule_id(schedule_id: str | None) -> None:
@@ -45,8 +49,8 @@ def target_of(rules: AssetRules, wanted: CommandType, kw: float | None) -> Setpo
         return Setpoint(0, 0)
     if wanted not in {CommandType.SET_CHARGE_RATE, CommandType.SET_DISCHARGE_RATE}:
         return None
-    if kw is None or not 0 <= kw < float("inf"):
-        raise CommandRefused(f"{wanted} needs a power of 0 kW or more")
+    if kw is None or not 0 <= kw < _MOST_KW:
+        raise CommandRefused(f"{wanted} needs a power of 0 kW or more, in kW")
     if wanted is CommandType.SET_DISCHARGE_RATE:
         return Setpoint(0, to_w(kw))
     return Setpoint(to_w(kw), 0)
@@ -58,8 +62,8 @@ def signed_target(rules: AssetRules, kw: float) -> Setpoint:
     Raises:
         CommandRefused: it is no number, or below 0 on a charger.
     """
-    if not -float("inf") < kw < float("inf"):
-        raise CommandRefused("the power is not a number")
+    if not -_MOST_KW < kw < _MOST_KW:
+        raise CommandRefused("the power is not a number of kW")
     if kw < 0 and rules.kind is AssetKind.EV_CHARGER:
         raise CommandRefused(f"{rules.asset_id} is a charger: it cannot discharge")
     return Setpoint(to_w(kw), 0) if kw >= 0 else Setpoint(0, to_w(-kw))

@@ -88,6 +88,8 @@ def _problem(draft: Draft, message: OverrideRequested) -> str | None:
     target = message.target
     if _is_paused(draft.state) and not is_zero(target):
         return f"{rules.asset_id} is paused: resume it first"
+    if message.ends == "unplugged" and rules.kind is AssetKind.BATTERY:
+        return f"{rules.asset_id} is a battery, which nobody unplugs: say until when"
     charge_w, discharge_w = target.charge_w or 0, target.discharge_w or 0
     discharges = discharge_w or message.command_type is CommandType.SET_DISCHARGE_RATE
     if discharges and rules.kind is AssetKind.EV_CHARGER:

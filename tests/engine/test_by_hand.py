@@ -39,7 +39,7 @@ def test_a_command_by_hand_has_a_target_or_none(
     assert target_of(rules, kind, kw) == target
 
 
-@pytest.mark.parametrize("kw", [None, -1.0, float("inf"), float("nan")])
+@pytest.mark.parametrize("kw", [None, -1.0, 1e308, float("inf"), float("nan")])
 def test_a_rate_needs_a_power(kw: float | None) -> None:
     """Of 0 kW or more."""
     with pytest.raises(CommandRefused, match="needs a power"):
@@ -54,6 +54,8 @@ def test_a_signed_power_discharges_below_zero() -> None:
         signed_target(CHARGER, -5.0)
     with pytest.raises(CommandRefused, match="not a number"):
         signed_target(CHARGER, float("nan"))
+    with pytest.raises(CommandRefused, match="not a number"):
+        signed_target(CHARGER, 1e308)
 
 
 @pytest.mark.parametrize("text", ["monday", "sch_", "sch_a b", "sch_/"])

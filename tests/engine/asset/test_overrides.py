@@ -491,10 +491,18 @@ def test_an_accepted_command_cannot_be_cancelled() -> None:
     """Its evidence is still being gathered."""
     rig = Rig(battery_rules())
     rig.connect()
-    own_id = by_hand(rig, 2_000)
+    own_id = by_hand(rig, 2_000, "time", 600)
     rig.answer()
     cancel(rig, own_id)
     assert "accepted already" in str(rig.replies[-1])
+
+
+def test_a_battery_is_never_unplugged() -> None:
+    """Its override would have no end."""
+    rig = Rig(battery_rules())
+    rig.connect()
+    assert "nobody unplugs" in by_hand(rig, 2_000)
+    assert rig.state.override is None
 
 
 def test_half_a_pair_is_cancelled_with_the_other_half() -> None:
