@@ -134,6 +134,10 @@ class Fence:
         logger.warning("nothing is sent until it is known whose the store is (%.1f s)", gap_s)
         self._asked.put(Future())
 
+    def look(self) -> None:
+        """Have the log's head read soon: an engine without work would not notice otherwise."""
+        self._asked.put(Future())
+
     def fenced(self, reason: str) -> None:
         """Take note that another engine has the store. Any thread."""
         self.reason = reason

@@ -205,6 +205,7 @@ class Running:
             "sweep", self._sweep, device_us=self.clocks.device_us() + interval_us
         )
         self.assembly.dispatcher(Swept())
+        self.fence.look()
 
     def _standing(self) -> tuple[events.ClockSet, ...]:
         """Return where a plan clock stands, if that is not on record.

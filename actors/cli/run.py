@@ -96,12 +96,15 @@ def run(site: str, **options: object) -> None:
     interrupts = Interrupts()
     with interrupts.caught():
         feed = feed_for(as_json=wanted.as_json)
-        system = ActorSystem.open(
-            found,
-            start=wanted.start,
-            take_over=bool(options["take_over"]),
-            on_event=feed.heard,
-        )
+        try:
+            system = ActorSystem.open(
+                found,
+                start=wanted.start,
+                take_over=bool(options["take_over"]),
+                on_event=feed.heard,
+            )
+        except OSError as error:
+            raise UsageError(f"the site cannot be opened: {error}") from None
         settle()
         try:
             code = _attend(system, wanted, interrupts, feed)

@@ -86,6 +86,14 @@ def test_a_foreign_head_fences(told: Told, store: FaultyStore) -> None:
     assert told.reasons == ["engine another, epoch 2"]
 
 
+def test_an_engine_without_work_finds_out_too(told: Told, store: FaultyStore) -> None:
+    """It looks whose the log is, also when it has nothing to send or to record."""
+    claim(store.inner, CODEC, "another")
+    told.fence.look()
+    wait_until(lambda: not told.fence.may_send())
+    assert told.reasons == ["engine another, epoch 2"]
+
+
 def test_after_a_standstill_nothing_is_sent_before_the_head_was_read(
     told: Told, store: FaultyStore
 ) -> None:

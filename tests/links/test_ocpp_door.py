@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -12,7 +13,7 @@ from websockets.exceptions import InvalidStatus
 from websockets.typing import Subprotocol
 
 from actors.clock import Clocks
-from actors.links.ocpp import OcppAdapter, door
+from actors.links.ocpp import OcppAdapter, csms, door
 from actors.testing.clocks import ManualTime
 from engine.adapters.ocpp16 import OcppOptions
 from engine.config import OcppListen
@@ -58,7 +59,7 @@ class House:
         self.time = ManualTime()
         self.notices: list[tuple[str, str]] = []
         self.adapter = OcppAdapter(
-            OcppListen(port=0, **listen),
+            OcppListen(**{"port": 0, **listen}),
             Clocks(self.time),
             (
                 lambda identity, password: (identity, password) == ("CP 1", PASSWORD),
@@ -176,8 +177,33 @@ def test_what_a_peer_calls_itself_is_fit_for_a_log() -> None:
     run(story)
 
 
-def test_an_address_that_is_taken_is_told_and_can_be_tried_again() -> None:
+def test_who_has_an_address_is_given_a_moment_to_let_it_go(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """An engine that was just taken over does not know it yet."""
+
+    async def story() -> None:
+        before = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
+        port = before.sockets[0].getsockname()[1]
+        after = House(port=port)
+        link = after.adapter.link(OcppOptions("CP 1"), lambda _: None)
+        opening = asyncio.create_task(link.open())
+        with caplog.at_level(logging.WARNING, "setpoint"):
+            assert not (await asyncio.wait([opening], timeout=0.1))[0]
+        assert "tried again" in caplog.text
+        before.close()
+        await opening
+        assert after.adapter.url == f"ws://127.0.0.1:{port}"
+        await link.close()
+
+    asyncio.run(story())
+
+
+def test_an_address_that_is_taken_is_told_and_can_be_tried_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """The one who has it goes on; links that never opened do not count as open."""
+    monkeypatch.setattr(csms, "_TRIES", 1)
 
     async def story(house: House) -> None:
         port = int((house.adapter.url or "").rpartition(":")[2])

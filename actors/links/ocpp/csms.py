@@ -1,6 +1,7 @@
 """The central system's listener: one for all charge points of a system."""
 
 import asyncio
+import errno
 import logging
 from typing import Any, Final
 
@@ -19,6 +20,8 @@ MESSAGE_BYTES: Final = 1 << 20
 HANDSHAKE_S: Final = 10.0
 CLOSE_S: Final = 3.0
 POLICY_VIOLATION: Final = 1008
+_TRIES: Final = 28  # in 7 s: an engine that was taken over looks every 5 s whose its store is
+_AGAIN_S: Final = 0.25
 
 
 class Csms:
@@ -50,8 +53,21 @@ class Csms:
         """
         async with self._opening:
             if self._server is None:
-                self._server = await self._listen()
+                self._server = await self._listening()
             self._opened += 1
+
+    async def _listening(self) -> Server:
+        """Listen; an engine whose store was just taken over needs a moment to give way."""
+        for tried in range(_TRIES):
+            try:
+                return await self._listen()
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE:
+                    raise
+                if not tried:
+                    logger.warning("%s; it is tried again for a while", error)
+            await asyncio.sleep(_AGAIN_S)
+        return await self._listen()
 
     async def _listen(self) -> Server:
         listen = self._house.listen
