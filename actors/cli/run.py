@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
 import attrs
 import click
@@ -17,15 +18,18 @@ from actors.cli.collector import settle
 from actors.cli.live import Feed, feed_for
 from actors.cli.output import json_line
 from actors.cli.places import moment_of, site_of
-from actors.cli.watch_folder import Folder
+from actors.cli.watch_folder import Folder, schedule_id
 from actors.control import ControlServer
 from actors.operations import operations
-from actors.receipts import Receipt
 from actors.standing import PlanStart
 from actors.system import ActorSystem
 from engine.commands import CommandStatus
+from engine.config import Site
 from engine.errors import SetpointError, UsageError
 from engine.types import US_PER_S, to_us
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _BENIGN = frozenset({"superseded", "override", "operator", "early_departure"})
 _LOOK_S = 0.2
@@ -41,6 +45,14 @@ class Wanted:
     force: bool
     until_done: bool
     as_json: bool
+
+
+@attrs.frozen
+class Inputs:
+    """What `run` submits: a schedule at its start, and what comes into a folder."""
+
+    frame: "pd.DataFrame | None"
+    folder: Folder | None
 
 
 class Interrupts:
@@ -93,6 +105,7 @@ def run(site: str, **options: object) -> None:
     for warning in found.warnings:
         click.echo(f"warning: {warning}", err=True)
     _log_to_stderr()
+    inputs = _inputs(found, wanted)
     interrupts = Interrupts()
     with interrupts.caught():
         feed = feed_for(as_json=wanted.as_json)
@@ -107,7 +120,7 @@ def run(site: str, **options: object) -> None:
             raise UsageError(f"the site cannot be opened: {error}") from None
         settle()
         try:
-            code = _attend(system, wanted, interrupts, feed)
+            code = _attend(system, wanted, inputs, interrupts, feed)
         finally:
             system.close()
     raise click.exceptions.Exit(code)
@@ -135,20 +148,36 @@ def _wanted(options: dict[str, object]) -> Wanted:
     )
 
 
-def _attend(system: ActorSystem, wanted: Wanted, interrupts: Interrupts, feed: Feed) -> int:
+def _inputs(site: Site, wanted: Wanted) -> Inputs:
+    """Return what is to be submitted, read before anything is opened.
+
+    Raises:
+        ScheduleRefused: the file cannot be read.
+        UsageError: there is no such folder.
+    """
+    folder = None if wanted.watch is None else Folder(wanted.watch)
+    if wanted.schedule is None:
+        return Inputs(None, folder)
+    from engine.frames import load_file
+
+    return Inputs(load_file(wanted.schedule, site.timezone), folder)
+
+
+def _attend(
+    system: ActorSystem, wanted: Wanted, inputs: Inputs, interrupts: Interrupts, feed: Feed
+) -> int:
     """Run until interrupted or done; return the exit status."""
     control = ControlServer(system.site.control_socket or "", operations(system))
     control.start()
     try:
         feed.started(system)
-        if wanted.schedule is not None:
-            submit_file(system, wanted.schedule, feed, force=wanted.force)
-        folder = None if wanted.watch is None else Folder(wanted.watch)
+        if inputs.frame is not None:
+            submit_frame(system, inputs.frame, feed, force=wanted.force)
         while not interrupts.stopping.wait(_LOOK_S):
             feed.refresh()
             system.check_fence()
-            if folder is not None:
-                _submit_new(system, folder, feed, wanted)
+            if inputs.folder is not None:
+                _submit_new(system, inputs.folder, feed, wanted)
             if wanted.until_done and system.is_done():
                 return 0 if judged(system, feed) else 1
     finally:
@@ -157,23 +186,27 @@ def _attend(system: ActorSystem, wanted: Wanted, interrupts: Interrupts, feed: F
     return 0
 
 
-def submit_file(system: ActorSystem, path: Path, feed: Feed, *, force: bool) -> Receipt:
-    """Submit a schedule file; what it says of its slots is checked against the speed.
+def submit_frame(
+    system: ActorSystem,
+    frame: "pd.DataFrame",
+    feed: Feed,
+    *,
+    force: bool,
+    own_id: str | None = None,
+) -> None:
+    """Submit a schedule; what it says of its slots is checked against the speed.
+
+    ``own_id``: the id of the schedule, which is not taken twice.
 
     Raises:
         ScheduleRefused: with all its problems.
         UsageError: a slot would last less than a second, and nobody insists.
     """
-    from engine.frames import load_file
-
-    frame = load_file(path, system.site.timezone)
     starts = [
         to_us(one.to_pydatetime()) for one in frame.index if hasattr(one, "tzinfo") and one.tzinfo
     ]
     _check_speed(system, starts, force=force)
-    receipt = system.submit(frame)
-    feed.accepted(receipt)
-    return receipt
+    feed.accepted(system.submit(frame, schedule_id=own_id))
 
 
 def _check_speed(system: ActorSystem, starts: list[int], *, force: bool) -> None:
@@ -190,9 +223,13 @@ def _check_speed(system: ActorSystem, starts: list[int], *, force: bool) -> None
 
 def _submit_new(system: ActorSystem, folder: Folder, feed: Feed, wanted: Wanted) -> None:
     """Submit what is new in the folder; a file that is refused is told and left."""
+    from engine.frames import load_file
+
     for path in folder.new():
         try:
-            submit_file(system, path, feed, force=wanted.force)
+            own_id = schedule_id(path)
+            frame = load_file(path, system.site.timezone)
+            submit_frame(system, frame, feed, force=wanted.force, own_id=own_id)
         except SetpointError as error:
             feed.refused(path, error)
 

@@ -40,7 +40,7 @@ def test_a_bad_schedule_is_refused_before_anything_is_sent(
     assert "refused" in done.stderr
     assert "Traceback" not in done.stderr
     assert named is None or named in done.stderr
-    assert not depot.history()
+    assert not list(depot.folder.glob("*.db")) or not depot.history()
     assert not depot.control_frames()
 
 
@@ -63,6 +63,16 @@ def test_a_missing_file_is_told_in_one_line(tmp_path: Path, depot: TestSite) -> 
         assert done.returncode == 2
         assert "nowhere.toml" in done.stderr
         assert "Traceback" not in done.stderr
+
+
+def test_a_file_or_folder_that_is_not_there_starts_no_engine(depot: TestSite) -> None:
+    """What is on its way to the devices stays as it is."""
+    for option in ("--schedule", "--watch"):
+        done = depot.setpoint("run", str(depot.file), option, str(depot.folder / "no.csv"))
+        assert done.returncode == 2
+        assert "no.csv" in done.stderr
+        assert not done.stdout
+        assert not list(depot.folder.glob("*.db"))
 
 
 @pytest.mark.parametrize("verb", ["history", "state", "tail", "verify", "rebuild"])
