@@ -236,7 +236,7 @@ class AssetHistory:
                 self._decided(event.decision)
             case events.LateAnswered():
                 self._answered_late(event, at)
-            case events.AssetRecovered():
+            case events.AssetRecovered() | events.AssetRetired():
                 self._recovered()
             case events.PlanCut():
                 self._plan_cut(event, at)
@@ -291,7 +291,7 @@ class AssetHistory:
         return self._tries.get(attempt_id), served
 
     def _recovered(self) -> None:
-        """Take note of a restart: attempts without a recorded outcome are unknown (P4)."""
+        """Take note that nobody will hear: attempts without an outcome are unknown (P4)."""
         for attempt_id in self._wire:
             tried, _ = self._try(attempt_id)
             if tried is not None:

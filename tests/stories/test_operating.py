@@ -94,6 +94,7 @@ def test_an_override_outranks_the_plan_until_it_is_cleared(engine: TestSite) -> 
     assert unplugged.returncode == 0, unplugged.stderr
     assert cleared.returncode == 0, cleared.stderr
     assert again.returncode == 2
+    assert "override [OPTIONS] SITE ASSET KW" in engine.setpoint("override", file, "ast_a").stderr
     assert engine.setpoint("override", "--help").stdout.count("SITE ASSET") == 2
 
 

@@ -287,6 +287,8 @@ def test_an_asset_that_left_the_site_file_ends_everything_it_had(rig: Rig) -> No
         "TIMED_OUT unknown",
     ]
     assert names_of(rig.events).count("AssetRetired") == 1
+    attempts = [tried for one in rig.history().values() for tried in one.attempts]
+    assert [tried.outcome for tried in attempts] == ["unknown"]
     assert rig.observe(base.Seen()) == []
 
 
