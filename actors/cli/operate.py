@@ -76,6 +76,21 @@ class _Override(click.Group):
                     formatter.write_dl([row for row in rows if row is not None])
 
 
+class _Nameless(click.Context):
+    """A form of a verb that is called by the verb's own name."""
+
+    @property
+    def command_path(self) -> str:
+        """The verb's, as it was typed."""
+        return super().command_path if self.parent is None else self.parent.command_path
+
+
+class _Form(click.Command):
+    """A command whose usage leaves its own name out."""
+
+    context_class = _Nameless
+
+
 @click.group(cls=_Override, context_settings={"ignore_unknown_options": True})
 def override() -> None:
     """Outrank the plan with a power of your own until a time, or until the vehicle leaves.
@@ -85,16 +100,7 @@ def override() -> None:
     """
 
 
-class _Set(click.Command):
-    """``set`` is written by nobody: what is wrong with an override is told in the outer form."""
-
-    def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Show the form that sets one."""
-        path = ctx.command_path if ctx.parent is None else ctx.parent.command_path
-        formatter.write_usage(path, _SET_FORM)
-
-
-@override.command("set", cls=_Set, context_settings={"ignore_unknown_options": True})
+@override.command("set", cls=_Form, context_settings={"ignore_unknown_options": True})
 @click.argument("site", type=click.Path())
 @click.argument("asset")
 @click.argument("kw", type=float)

@@ -173,7 +173,7 @@ def test_an_override_that_is_not_complete_shows_how_one_is_set(given: tuple[str,
     """As it is typed, without the word `set` that nobody types."""
     done = CliRunner().invoke(setpoint, ["override", "site.toml", *given])
     assert done.exit_code == 2
-    assert "Usage: setpoint override SITE ASSET KW --until TIME|unplugged" in done.stderr
+    assert "Usage: setpoint override [OPTIONS] SITE ASSET KW" in done.stderr
 
 
 def test_a_file_that_is_no_store_is_named(tmp_path: Path) -> None:
