@@ -123,12 +123,17 @@ class CrashingStore(FaultyStore):
 
 
 class CrashingLink:
-    """A link on which an engine may end: before a frame leaves, and behind the answer."""
+    """A link on which an engine may end: before a frame leaves, and behind the answer.
 
-    def __init__(self, link: Link, crash: Crash) -> None:
+    Of a device that is not ours nobody knows when it has received a frame: ``is_foreign`` takes the
+    moment at which its answer is there for that.
+    """
+
+    def __init__(self, link: Link, crash: Crash, *, is_foreign: bool = False) -> None:
         """Wrap a link."""
         self._link = link
         self._crash = crash
+        self._is_foreign = is_foreign
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the link has
         """As the link."""
@@ -148,6 +153,8 @@ class CrashingLink:
             return await self._link.send(payload, timeout_s)
         await self._reach("before_send")
         answer = await self._link.send(payload, timeout_s)
+        if self._is_foreign:
+            await self._reach("after_send")
         await self._reach("after_answer")
         return answer
 

@@ -18,6 +18,8 @@ from actors.adapters import option_types
 from actors.clock import Clocks
 from actors.environment import read_site
 from actors.ids import Ids
+from actors.links.battery import ModbusLink
+from actors.links.ocpp.link import OcppLink
 from actors.reading import VOCABULARY, Reader
 from actors.running import Running
 from actors.runtime import Seams
@@ -198,7 +200,8 @@ class Simulation(ActorSystem):
         return StruckStore(watched, crash=self.crash, world=self.world)
 
     def _wrapped(self, link: Link) -> Link:
-        return CrashingLink(link, self.crash)
+        is_foreign = not isinstance(link, ModbusLink | OcppLink)
+        return CrashingLink(link, self.crash, is_foreign=is_foreign)
 
     def _tell_of_crash(self) -> None:
         """Let whoever lets time go on know of a crash."""
