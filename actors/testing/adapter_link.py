@@ -334,5 +334,7 @@ class LinkChecks(AdapterHooks):
         try:
             yield line
         finally:
-            await line.close()
-            await device.stop()
+            try:
+                await line.close()
+            finally:
+                await device.stop()

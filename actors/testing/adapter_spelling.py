@@ -85,6 +85,8 @@ class SpellingChecks(AdapterHooks):
                 self.read_options(adapter, keys)
             except SiteRefused:
                 continue
+            except Exception as error:
+                raise AssertionError(f"the option {field.alias} raised {error!r}") from error
             raise AssertionError(f"the option {field.alias} takes {keys.partition(' = ')[2]}")
 
     def test_a_secret_option_is_marked(self) -> None:
