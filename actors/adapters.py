@@ -1,7 +1,7 @@
 """The adapters of a system: those built in, and those that others have installed."""
 
 import importlib.metadata
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -52,9 +52,11 @@ def plugins() -> dict[str, AdapterPlugin]:
     return found
 
 
-def option_types() -> dict[str, type]:
-    """Return every adapter's class of options, by the adapter's name."""
-    return BUILT_IN | {name: plugin.options for name, plugin in plugins().items()}
+def option_types(given: Mapping[str, AdapterPlugin] | None = None) -> dict[str, type]:
+    """Return every adapter's class of options, by the adapter's name; ``given`` ones go first."""
+    return BUILT_IN | {
+        name: plugin.options for name, plugin in (plugins() | dict(given or {})).items()
+    }
 
 
 def default_adapters(
@@ -62,9 +64,11 @@ def default_adapters(
     clocks: Clocks,
     fence: Guarding | None = None,
     notice: Callable[[str, str], None] = lambda _kind, _peer: None,
+    given: Mapping[str, AdapterPlugin] | None = None,
 ) -> AdapterRegistry:
     """Return the adapters that a site uses, ready to be linked.
 
+    ``given`` ones go before those that are built in or installed.
     ``fence`` is asked before each control frame and each round of keep-alives; ``notice``
     hears of refused peers, once a kind and minute.
 
@@ -75,8 +79,10 @@ def default_adapters(
     from actors.links.modbus import ModbusAdapter  # noqa: PLC0415
     from actors.links.ocpp import OcppAdapter  # noqa: PLC0415
 
-    registry = AdapterRegistry(dict(plugins()))
-    used = {one.rules.adapter for one in site.assets}
+    registry = AdapterRegistry(given)
+    used = {one.rules.adapter for one in site.assets} - set(registry)
+    if used - set(BUILT_IN):
+        registry = AdapterRegistry(plugins() | dict(registry))
     stale_s = min((one.rules.stale_s for one in site.assets), default=60.0)
     if "modbus" in used:
         guards = Guards(clocks.device_us, stale_s=stale_s)

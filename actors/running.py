@@ -83,7 +83,9 @@ class Running:
         own = (self.journal.epoch, ids.instance)
         self.fence = Fence(store, codec, own, self.journal.taken_over)
         self.runtime.loop.on_stall = self.fence.stood_still
-        self.adapters = adapters or default_adapters(site, self.clocks, self.fence, self._noticed)
+        self.adapters = default_adapters(
+            site, self.clocks, self.fence, self._noticed, given=adapters
+        )
         self.snapshots = Snapshots(store, stored.recovery.snapshots, every=seams.snapshot_every)
         publisher = Publisher(self.runtime.bus)
         self.journal.hooks.committed.append(publisher.committed)
@@ -132,7 +134,7 @@ class Running:
         Raises:
             SetpointError: the site, its store or a listener cannot be used; nothing runs then.
         """
-        read = site if isinstance(site, Site) else read_site(site, option_types())
+        read = site if isinstance(site, Site) else read_site(site, option_types(injected[3]))
         store = open_store(read.store_url, take_over=take_over)
         try:
             reader = Reader(store, Codec(VOCABULARY), place_of(read.store_url))

@@ -151,12 +151,8 @@ class Devices:
                 battery.hang_up()
             return _quirks(fault, _BATTERIES)
 
-        def tapped() -> Ways:
-            tap = Tap(ModbusSplitter(), self.world.faults, lambda: (asset_id,))
-            return lambda data: tap.through("in", data), lambda data: tap.through("out", data)
-
         battery.struck = struck
-        self.world.network.tap(own.port, tapped)
+        self.world.tap(own.port, ModbusSplitter, asset_id)
         self.loop.submit(battery.start(own.host, own.port))
         return battery
 

@@ -39,6 +39,7 @@ from actors.testing.struck import StruckStore
 from actors.testing.witness import Witness
 from actors.testing.world import World
 from engine.adapters.base import Link
+from engine.adapters.registry import AdapterRegistry
 from engine.asset import AssetState
 from engine.codec import Codec, Record, Row
 from engine.config import Site
@@ -59,13 +60,14 @@ class Simulation(ActorSystem):
     each engine.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all but the first have a default
         self,
         site: Site,
         seed: int | World = 0,
         *,
         start: PlanStart | None = None,
         arrivals: Mapping[str, tuple[Arrival, ...]] | None = None,
+        adapters: AdapterRegistry | None = None,
         snapshot_every: int = 4,
     ) -> None:
         """Let the devices run, and open an engine.
@@ -73,6 +75,8 @@ class Simulation(ActorSystem):
         ``seed`` is a number, or a world that others are in too.
         ``start`` is where the plan clock starts, and how fast; without one it shows device time.
         ``arrivals`` are the vehicles that come, by charge point.
+        ``adapters`` are those of others. Their devices are made by who brings them: they are in
+        the link, or listen on a loop of the world (``world.loop()``).
         """
         self.world = World(seed) if isinstance(seed, int) else seed
         simulated = attrs.evolve(site, store_url=f"memory:{os.urandom(8).hex()}")
@@ -83,6 +87,7 @@ class Simulation(ActorSystem):
         self.crash = Crash(self._die)
         self._simulated = simulated
         self._start = start or PlanStart()
+        self._adapters = adapters
         self._snapshot_every = snapshot_every
         self._kept = open_store(simulated.store_url)
         self._engines = 0
@@ -99,9 +104,17 @@ class Simulation(ActorSystem):
         super().__init__(self._opened())
 
     @classmethod
-    def of(cls, file: str | os.PathLike[str], seed: int | World = 0, **how: Any) -> Self:  # noqa: ANN401 - as above
+    def of(
+        cls,
+        file: str | os.PathLike[str],
+        seed: int | World = 0,
+        *,
+        adapters: AdapterRegistry | None = None,
+        **how: Any,  # noqa: ANN401 - as above
+    ) -> Self:
         """Return the run of a site file."""
-        return cls(read_site(Path(file), option_types()), seed, **how)
+        site = read_site(Path(file), option_types(adapters))
+        return cls(site, seed, adapters=adapters, **how)
 
     # --- engines
 
@@ -181,7 +194,7 @@ class Simulation(ActorSystem):
     def _opened(self) -> Running:
         self._engines += 1
         ids = Ids(f"engine-{self._engines}")
-        injected = (Clocks(self.world.time), self._runtime_of, ids, None)
+        injected = (Clocks(self.world.time), self._runtime_of, ids, self._adapters)
         return Running.open(self._simulated, injected, self._start, self.witness.heard)
 
     def _board(self) -> Mapping[AssetId, AssetState]:

@@ -9,9 +9,11 @@ import attrs
 from actors.clock import Clocks
 from actors.testing.crashes import Crashed
 from actors.testing.faults import Faults
-from actors.testing.network import Network
+from actors.testing.frames import Splitter
+from actors.testing.network import Network, Ways
 from actors.testing.stepped import SteppedLoop
 from actors.testing.turns import ManualTime, Turns
+from actors.testing.wire import Tap
 from engine.types import US_PER_S, from_us, to_us
 
 
@@ -42,6 +44,19 @@ class World:
         made = SteppedLoop(self.time, self.network)
         self.turns.add(made, made.loop.step, made.loop.due_us)
         return made
+
+    def tap(self, port: int, splitter: Callable[[], Splitter], *assets: str) -> None:
+        """Let faults of the wire strike what is sent to and from a device that listens at a port.
+
+        ``splitter`` makes what cuts one connection's bytes into messages; ``assets`` are whose
+        device it is.
+        """
+
+        def ways() -> Ways:
+            tap = Tap(splitter(), self.faults, lambda: assets)
+            return lambda data: tap.through("in", data), lambda data: tap.through("out", data)
+
+        self.network.tap(port, ways)
 
 
 @attrs.define

@@ -50,9 +50,9 @@ def _place(options: object) -> tuple[object, str]:
     charge_point = getattr(options, "charge_point", None)
     if charge_point is not None:
         return ("ocpp", charge_point, getattr(options, "connector", 1)), "connector"
-    host = getattr(options, "host", None)
-    if host is not None:
-        return ("modbus", host, getattr(options, "port", 0), getattr(options, "unit", 0)), "unit"
+    host, unit = getattr(options, "host", None), getattr(options, "unit", None)
+    if host is not None and unit is not None:  # without a unit, what tells devices apart is unknown
+        return ("modbus", host, getattr(options, "port", 0), unit), "unit"
     return None, ""
 
 

@@ -126,3 +126,22 @@ def test_an_import_limit_does_not_miss_what_is_refused_already(fault: str) -> No
         text = text.replace(MAX, f"{MAX}\n{fault}")
     (problem,) = problems(text)
     assert problem.column == f"asset.{fault.partition(' ')[0]}"
+
+
+def test_devices_of_others_may_share_a_host() -> None:
+    """What tells them apart, only their adapter knows."""
+
+    @attrs.frozen
+    class Lamp:
+        host: list[str]
+        lamp: int = 1
+
+    def lamp(number: int) -> str:
+        return (
+            f'[[asset]]\nid = "ast_{number}"\nkind = "ev_charger"\nschedule_key = "{number}"\n'
+            f'adapter = "lamp"\nhost = ["gateway"]\nlamp = {number}\nmax_kw = 11\n'
+        )
+
+    text = '[site]\nid = "sit_a"\n' + lamp(1) + lamp(2)
+    site = parse(text, "site.toml", option_types={"lamp": Lamp})
+    assert [Lamp(["gateway"], 1), Lamp(["gateway"], 2)] == [one.options for one in site.assets]
