@@ -26,4 +26,3 @@ def test_every_promise_holds_in_a_storm(
     assert counts["crashes"] >= 1
     assert counts["re-plans"] == 3
     assert counts["OCPP control frames"] + counts["Modbus writes"] >= 200
-    print(f"seed {setpoint_seed}: {dict(counts)}")  # noqa: T201 - the counts are part of the report
