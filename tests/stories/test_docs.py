@@ -15,6 +15,7 @@ from actors.testing import KINDS, POINTS, Fault
 
 DOCS = Path(__file__).parents[2] / "docs"
 BLOCK = re.compile(r"^```(python|console)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+PAGES = ["how-to/adapter.md", "how-to/test-with-faults.md", "determinism.md"]
 NAMED = re.compile(r"^# (\w+\.py)$")
 
 
@@ -58,7 +59,7 @@ def shows(expected: str, shown: str) -> bool:
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("page", ["how-to/test-with-faults.md", "determinism.md"])
+@pytest.mark.parametrize("page", PAGES)
 def test_a_page_does_what_it_says(tmp_path: Path, page: str) -> None:
     """Its files, in their order, and what its commands print."""
     commands = 0
