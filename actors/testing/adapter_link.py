@@ -22,6 +22,7 @@ from engine.errors import NotSent, OutcomeUnknown
 
 _AT_ONCE_S: Final = 1.0
 _TIMEOUT_S: Final = 0.5
+_ANSWER_S: Final = 5.0
 _GRACE_S: Final = 1.0
 _LONG_PAST_US: Final = 1
 _OBSERVATIONS: Final = get_args(Observation)
@@ -115,21 +116,21 @@ class Line:
         command, attempt = self._hooks.rate(self._hooks.kw)
         return command, view, attempt
 
-    async def send(self, payload: Payload) -> Answer:
-        """Send within the time-out."""
+    async def send(self, payload: Payload, timeout_s: float = _ANSWER_S) -> Answer:
+        """Send within a time-out."""
         try:
-            async with asyncio.timeout(_TIMEOUT_S + _GRACE_S):
-                return await self.link.send(payload, _TIMEOUT_S)
+            async with asyncio.timeout(timeout_s + _GRACE_S):
+                return await self.link.send(payload, timeout_s)
         except TimeoutError:
             raise AssertionError(
-                f"link.send took longer than its timeout_s of {_TIMEOUT_S} s: "
+                f"link.send took longer than its timeout_s of {timeout_s} s: "
                 "raise NotSent or OutcomeUnknown by then"
             ) from None
 
     async def failed(self, payload: Payload, when: str) -> NotSent | OutcomeUnknown:
         """Send what gets no answer; return how that was told."""
         try:
-            answer = await self.send(payload)
+            answer = await self.send(payload, _TIMEOUT_S)
         except (NotSent, OutcomeUnknown) as error:
             return error
         except AssertionError:

@@ -29,7 +29,7 @@ _IMPURE: Final = frozenset(
         "Random.random",
         "Random.getrandbits",
         "_io.open",
-        "builtins.open",
+        "io.open",
         "_socket.socket",
         "builtins.print",
     }

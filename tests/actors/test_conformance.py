@@ -2,9 +2,13 @@
 
 import asyncio
 import importlib
+import os
 import random
+import sys
 import time
+import unittest
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +16,10 @@ import attrs
 import pytest
 from msgspec.structs import replace
 
+from actors.bench.device import InstantAdapter
 from actors.testing.conformance import AdapterConformance
-from engine.adapters.base import Answer, PowerMeasured, Unreadable
+from actors.testing.purity import impure_calls
+from engine.adapters.base import Answer, Connected, Disconnected, PowerMeasured, Unreadable
 from engine.errors import NotSent, OutcomeUnknown, Untranslatable
 
 EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "custom-adapter"
@@ -35,7 +41,7 @@ def checks(adapter: object, device: Any = None, **hooks: object) -> AdapterConfo
     said: dict[str, object] = {
         "toml": 'host = "127.0.0.1"',
         "waits_to_send": False,
-        "patience_s": 1.0,
+        "patience_s": 2.0,
         "adapter": lambda: adapter,
         "device": lambda _adapter: device,
     }
@@ -320,8 +326,31 @@ async def closed_hard(right: Method) -> None:
     await asyncio.Event().wait()
 
 
-def unheard(_right: Method, _text: str) -> None:
-    """Take no notice."""
+def dead(right: Method) -> None:
+    """Connect once, and never again."""
+    right()
+    raise asyncio.CancelledError
+
+
+def mute_of(kind: type) -> Method:
+    """Return a report that leaves out a kind."""
+
+    def report(right: Method, observation: object) -> None:
+        if not isinstance(observation, kind):
+            right(observation)
+
+    return report
+
+
+def chatty(right: Method, observation: object) -> None:
+    """Report what nobody knows as well."""
+    right(observation)
+    right("hello")
+
+
+async def never_sent(_right: Method, *_given: object) -> None:
+    """Let an error of the socket through."""
+    raise ConnectionError("down")
 
 
 LINKS = [
@@ -337,6 +366,12 @@ LINKS = [
     ("send", answered_as(Answer("")), "arrives_once", "keep what the device answered"),
     ("send", raised_for_no, "a_refusal", "return an Answer with the outcome rejected or error"),
     ("send", answered_as(Answer("NO")), "a_refusal", "and link.send says accepted"),
+    ("send", never_sent, "opening_returns", "only NotSent and OutcomeUnknown are known"),
+    ("let_go", dead, "opening_returns", "when the device has come back, the link has to report"),
+    ("let_go", dead, "a_connection_that_ends", "can be reached, the link has to report Connected"),
+    ("report", mute_of(Connected), "arrives_once", "the link has to report Connected within"),
+    ("report", mute_of(Disconnected), "opening_returns", "the link has to report Disconnected"),
+    ("report", chatty, "reports_are_observations", "'hello'.* which is no observation"),
     ("close", closed_hard, "closing_twice", "link.close does not come back"),
 ]
 
@@ -357,3 +392,37 @@ def test_a_broken_link_is_told(
         return
     with pytest.raises((AssertionError, OutcomeUnknown), match=words):
         getattr(tests, found)()
+
+
+def test_a_link_that_sends_too_late_is_told(example: Any) -> None:  # noqa: ANN401 - a module
+    """Unless its author says that it never waits."""
+    broken = Broken(example)
+    with pytest.raises(AssertionError, match=r"begin_by_us has passed, link.send returned Answer"):
+        broken.checks(waits_to_send=True).test_nothing_leaves_after_the_send_window()
+    with pytest.raises(unittest.SkipTest, match="never waits"):
+        broken.checks().test_nothing_leaves_after_the_send_window()
+
+
+def test_a_link_without_a_device_is_not_tried(example: Any) -> None:  # noqa: ANN401 - a module
+    """Its tests are skipped, and say what is missing."""
+    tests = checks(example.LamppostAdapter())
+    with pytest.raises(unittest.SkipTest, match="gives no device"):
+        tests.test_silence_is_an_unknown_outcome()
+
+
+def test_a_subclass_without_an_adapter_is_told() -> None:
+    """What has to be given is the first that somebody hears of."""
+    with pytest.raises(NotImplementedError, match="has to return your adapter"):
+        AdapterConformance().test_translate_is_pure()
+    assert AdapterConformance().device(InstantAdapter()) is None
+
+
+def test_impure_calls_are_seen_by_their_names() -> None:
+    """Whoever watches before goes on watching behind."""
+    before = sys.getprofile()
+    now = datetime.now  # noqa: TID251 - not called here
+    assert impure_calls(lambda: "pure") == ("pure", [])
+    assert impure_calls(lambda: now(UTC))[1] == ["datetime.now"]
+    assert impure_calls(lambda: os.urandom(1))[1] == ["posix.urandom"]
+    assert impure_calls(lambda: open(os.devnull).close())[1] in (["io.open"], ["_io.open"])  # noqa: PTH123
+    assert before is sys.getprofile()
