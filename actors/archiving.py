@@ -5,6 +5,8 @@ older rows stays, and the states on which its streams rest are put on record in 
 with the removal: whatever happens, the rows are in the store or in the file.
 """
 
+import logging
+import os
 import secrets
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -14,10 +16,11 @@ import attrs
 
 from actors.accepted import Accepted
 from actors.appends import Append
+from actors.following import forget
 from actors.reading import SITE, VOCABULARY, Reader, is_asset
 from actors.recovery import recover
 from actors.standing import PlanStart, clocks_for
-from actors.store import Progress, Store
+from actors.store import Progress, Store, VersionConflict
 from actors.store.sqlite import SqliteStore
 from actors.verifying import verify_store
 from actors.writing import Batch, LogWriter
@@ -30,8 +33,14 @@ from engine.seals import STREAM as LOG
 from engine.seals import LogSealed, SealMark, checksums_of, digest_of
 from engine.types import AssetId, Instant, iso
 
+logger = logging.getLogger("setpoint")
+
 _PAGE: Final = 5_000
 _PASSES: Final = 3  # over the rows that are meant
+_NOT_KNOWN: Final = (
+    "%s stays: it may have what the store has no more; it is of no use only if the store, "
+    "asked with tail --since 0, does not name it"
+)
 
 
 @attrs.frozen
@@ -55,16 +64,23 @@ class _Cut:
     digest: bytes
 
 
-def archive(store: Store, path: Path, before_us: int, progress: Progress) -> Archived:
+def archive(
+    store: Store, path: Path, before_us: int, progress: Progress, model_url: str | None = None
+) -> Archived:
     """Move all transactions that were sealed before a plan time to a file.
 
+    The read model in ``model_url`` is forgotten: it knows what is moved. Whoever writes to the
+    store next makes it anew, or `actors.following.rebuild`.
+
     Nobody else may write to the store meanwhile; it is open for writing, which keeps engines off.
+    The file is on the disk before the first row leaves the store. From then on it stays, whatever
+    happens: what failed may have been done all the same.
 
     Raises:
         UsageError: there is a file already, it cannot be written, or nothing is that old.
         StoreError: what is to be moved is not as it was written; nothing was moved.
         StoreCorrupt: a row cannot be read.
-        StoreUnavailable: the store cannot be used.
+        StoreUnavailable: the store cannot be used; a warning says so if the file stays.
     """
     if path.exists():
         raise UsageError(f"{path} is there already")
@@ -72,10 +88,24 @@ def archive(store: Store, path: Path, before_us: int, progress: Progress) -> Arc
     cut = work.cut(before_us)
     work.copy(cut, path)
     try:
-        return work.move(cut, path)
+        left = work.left(cut, path)
+        if model_url is not None:
+            forget(model_url)
     except BaseException:
         path.unlink()
         raise
+    work.move(left, path)
+    return Archived(len(left.moved), left.kept, left.mark, path)
+
+
+@attrs.frozen
+class _Left:
+    """What is to become of the store: new rows, positions that go; how many older rows stay."""
+
+    rows: list[Row]
+    moved: list[int]
+    kept: int
+    mark: SealMark
 
 
 class _Archiving:
@@ -142,7 +172,7 @@ class _Archiving:
         if wrong:
             part.unlink()
             raise StoreError(f"what is to be moved is not as it was written: {wrong[0]}")
-        part.replace(path)
+        _appear(part, path)
 
     def _based(self, archived: archives.LogArchived) -> list[object]:
         """Return on what the file's own streams rest, as events of its own."""
@@ -156,8 +186,8 @@ class _Archiving:
 
     # --- the store
 
-    def move(self, cut: _Cut, path: Path) -> Archived:
-        """Take the rows out of the store, and put on record on what the rest of it rests."""
+    def left(self, cut: _Cut, path: Path) -> _Left:
+        """Return which rows leave the store, and what goes on record about the rest of it."""
         sorting = _Sorting(self._bases, cut, self._begins(cut), self._archive_rows())
         in_force = _in_force(recover(self._reader).accepted)
         for row in self._rows(cut):
@@ -168,9 +198,22 @@ class _Archiving:
             path.name, cut.at_us, mark, sorting.sealed(), sorting.begins_of_archive, len(based)
         )
         rows = _written(self._store, self._codec, [*based, told])
-        self._store.archive(rows, list(_ranges(sorting.moved)))
+        return _Left(rows, sorting.moved, len(sorting.kept), mark)
+
+    def move(self, left: _Left, path: Path) -> None:
+        """Take the rows out of the store, in one transaction.
+
+        If that fails it is not known what the store has: the answer to a commit can be lost.
+        """
+        try:
+            self._store.archive(left.rows, list(_ranges(left.moved)))
+        except VersionConflict:
+            path.unlink()
+            raise
+        except BaseException:
+            logger.warning(_NOT_KNOWN, path)
+            raise
         self._progress(self._total, self._total)
-        return Archived(len(sorting.moved), len(sorting.kept), mark, path)
 
     def _begins(self, cut: _Cut) -> dict[str, int]:
         """Return the version behind which each asset's stream is still needed."""
@@ -245,6 +288,25 @@ class _Sorting:
 
 def _in_force(accepted: Accepted) -> frozenset[str]:
     return frozenset(str(offer.ref.schedule_id) for offer in accepted.offers.values())
+
+
+def _appear(part: Path, path: Path) -> None:
+    """Give a whole file its name, so that it outlives a power failure under that name."""
+    try:
+        _wait_for_disk(part)
+        part.replace(path)
+        _wait_for_disk(path.parent)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error.strerror}") from error
+
+
+def _wait_for_disk(path: Path) -> None:
+    """Wait until a file, or the names in a folder, outlive a power failure."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _written(store: Store, codec: Codec, happened: list[object]) -> list[Row]:

@@ -35,7 +35,7 @@ def archive(place: str, file: Path, before: str, *, as_json: bool) -> None:
     store = open_store(url)
     try:
         with progress_bar("archive") as progress:
-            done = archived(store, file, before_us, progress)
+            done = archived(store, file, before_us, progress, place_of(url))
         with progress_bar("rebuild") as progress:
             rebuild(place_of(url), store, Codec(VOCABULARY), progress)
     finally:

@@ -1,18 +1,22 @@
 """What an archive must not lose: plans in force, schedule ids, and rows, whatever goes wrong."""
 
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
 import pytest
 
 from actors.archiving import archive
-from actors.audit import StoreAudit
+from actors.following import rebuild
 from actors.reading import VOCABULARY, Reader
 from actors.recovery import accepted_again, recover
-from actors.store import Store, open_store
+from actors.store import Store, VersionConflict, open_store
+from actors.store.tables import place_of
+from actors.testing.faulty_store import FaultyStore
 from actors.testing.logs import depot_log
 from engine.codec import Codec, Row
+from engine.errors import StoreUnavailable
 from engine.seals import STREAM as LOG
 
 pytestmark = pytest.mark.timeout(120)
@@ -32,6 +36,11 @@ def store(store_url: str) -> Iterator[Store]:
 def moved(store: Store, path: Path) -> None:
     """Move all but the newest transaction."""
     archive(store, path, _last_seal_us(store), lambda *_: None)
+
+
+def moved_by(store: FaultyStore, path: Path) -> None:
+    """Move the same through a store with faults."""
+    archive(store, path, _last_seal_us(store.inner), lambda *_: None)
 
 
 def _last_seal_us(store: Store) -> int:
@@ -58,3 +67,99 @@ def test_a_dispatcher_that_begins_again_knows_the_schedules_that_were_moved(
     before = accepted_again(Reader(store, CODEC))
     moved(store, tmp_path / "old.db")
     assert before == accepted_again(Reader(store, CODEC))
+
+
+@pytest.mark.parametrize(
+    "what", [StoreUnavailable("the answer was lost"), KeyboardInterrupt()], ids=["lost", "ctrl-c"]
+)
+def test_the_file_stays_if_the_store_may_have_been_changed(
+    store: Store, tmp_path: Path, caplog: pytest.LogCaptureFixture, what: BaseException
+) -> None:
+    """The rows are gone from the store: the file is the only place where they are."""
+    before = _rows_of(store)
+    file = tmp_path / "old.db"
+    with pytest.raises(type(what)):
+        moved_by(FaultyStore(store, after_archiving=what), file)
+    assert f"{file} stays" in caplog.messages[0]
+    old = open_store(f"sqlite:///{file}", read_only=True)
+    assert before <= _rows_of(store) | _rows_of(old)
+    assert not before <= _rows_of(store)
+    old.close()
+
+
+def test_the_file_stays_if_it_is_not_known_what_the_store_did(
+    store: Store, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It did nothing: the warning says how that is told, and another file can be written."""
+    before = _rows_of(store)
+    with pytest.raises(StoreUnavailable):
+        moved_by(FaultyStore(store, full=True), tmp_path / "old.db")
+    assert "tail --since 0" in caplog.messages[0]
+    assert before == _rows_of(store)
+    moved(store, tmp_path / "again.db")
+    assert (tmp_path / "old.db").exists()
+
+
+def test_a_store_that_another_wrote_to_keeps_its_rows(store: Store, tmp_path: Path) -> None:
+    """The archive's seal takes a version of the log: whoever has it fences the archive."""
+    seal = store.last_row(LOG)
+    assert seal is not None
+    before = _rows_of(store)
+    foreign = Row(LOG, seal.version + 1, seal.topic, seal.state)
+    with pytest.raises(VersionConflict):
+        moved_by(_Beaten(store, foreign), tmp_path / "old.db")
+    assert before | {(foreign.stream, foreign.version, foreign.state)} == _rows_of(store)
+    assert not (tmp_path / "old.db").exists()
+
+
+def test_the_file_is_on_the_disk_before_the_store_changes(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its content first, then its name in its folder."""
+    forced: list[str] = []
+    fsync = os.fsync
+
+    def noted(descriptor: int) -> None:
+        forced.append(Path(f"/proc/self/fd/{descriptor}").readlink().name)
+        fsync(descriptor)
+
+    monkeypatch.setattr("actors.archiving.os.fsync", noted)
+    with pytest.raises(StoreUnavailable):
+        moved_by(FaultyStore(store, full=True), tmp_path / "old.db")
+    assert forced == ["old.db.part", tmp_path.name]
+
+
+def test_the_read_model_forgets_what_is_moved_before_it_is(
+    store: Store, store_url: str, tmp_path: Path
+) -> None:
+    """If the power fails behind the commit, history does not tell of commands from nowhere."""
+    place = place_of(store_url)
+    rebuild(place, store, CODEC, lambda *_: None)
+    whole = len(Reader(store, CODEC, place).history())
+    lost = FaultyStore(store, after_archiving=StoreUnavailable("the answer was lost"))
+    with pytest.raises(StoreUnavailable):
+        archive(lost, tmp_path / "old.db", _last_seal_us(store), lambda *_: None, place)
+    reader = Reader(store, CODEC, place)
+    assert len(Reader(store, CODEC).history()) == len(reader.history())
+    assert len(reader.history()) < whole
+    assert reader.verify().problems == ()
+    rebuild(place, store, CODEC, lambda *_: None)
+    assert reader.verify().problems == ()
+    assert len(Reader(store, CODEC).history()) == len(reader.history())
+
+
+class _Beaten(FaultyStore):
+    """A store to which somebody else writes just before the archive's transaction."""
+
+    def __init__(self, inner: Store, foreign: Row) -> None:
+        super().__init__(inner)
+        self._foreign = foreign
+
+    def archive(self, rows: Sequence[Row], moved: Sequence[tuple[int, int]]) -> None:
+        """As the store, behind the other's row."""
+        self.inner.append([self._foreign])
+        super().archive(rows, moved)
+
+
+def _rows_of(store: Store) -> set[tuple[str, int, bytes]]:
+    return {(row.stream, row.version, row.state) for row in store.read_all()}
