@@ -94,8 +94,12 @@ class Audit(abc.ABC):
         """The store that is asked."""
 
     def events(self, *, after: int = 0) -> Iterator[Record]:
-        """Return all committed events behind a position, in the order of the log."""
-        return self._reader.records(after)
+        """Return all committed events behind a position, in the order of the log.
+
+        Raises:
+            UsageError: what comes next was moved to an archive; names the file.
+        """
+        return self._reader.behind(after)
 
     def history(self, **wanted: Unpack[Wanted]) -> History:
         """Return the commands that pass the filters, planned ones included, by due time.

@@ -32,6 +32,7 @@ def archive(place: str, file: Path, before: str, *, as_json: bool) -> None:
     """
     before_us = to_us(moment(before))
     url = store_url(place)
+    open_store(url, read_only=True).close()  # one that is not there is not to be made
     store = open_store(url)
     try:
         with progress_bar("archive") as progress:

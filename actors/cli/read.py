@@ -166,7 +166,7 @@ def tail(place: str, since: int | None, form: str | None, *, follow: bool) -> No
 
 def _first(reader: Reader, since: int | None) -> Iterator[Record]:
     if since is not None:
-        return reader.records(since)
+        return reader.behind(since)
     newest = reader.last_position()
     return reader.records(max(0, newest - 20))
 

@@ -6,8 +6,11 @@ from pathlib import Path
 from typing import Final
 
 import pytest
+from click.testing import CliRunner
 
 from actors.archiving import archive
+from actors.audit import StoreAudit
+from actors.cli import setpoint
 from actors.following import rebuild
 from actors.reading import VOCABULARY, Reader
 from actors.recovery import accepted_again, recover
@@ -16,7 +19,8 @@ from actors.store.tables import place_of
 from actors.testing.faulty_store import FaultyStore
 from actors.testing.logs import depot_log
 from engine.codec import Codec, Row
-from engine.errors import StoreUnavailable
+from engine.errors import StoreError, StoreInUse, StoreUnavailable, UnknownCommand, UsageError
+from engine.history import Filters
 from engine.seals import STREAM as LOG
 
 pytestmark = pytest.mark.timeout(120)
@@ -146,6 +150,58 @@ def test_the_read_model_forgets_what_is_moved_before_it_is(
     rebuild(place, store, CODEC, lambda *_: None)
     assert reader.verify().problems == ()
     assert len(Reader(store, CODEC).history()) == len(reader.history())
+
+
+def test_who_reads_on_is_told_what_was_moved(
+    store: Store, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """From a position before the cut nothing is passed over; from the beginning a warning tells."""
+    moved(store, tmp_path / "old.db")
+    rest = StoreAudit(Reader(store, CODEC))
+    everything = [one.position or 0 for one in rest.events()]
+    assert "is in the archive old.db, but for" in caplog.messages[0]
+    with pytest.raises(UsageError, match=r"is in the archive old\.db: read on there") as refused:
+        rest.events(after=everything[0])
+    cut = int(str(refused.value).rpartition(" ")[2])
+    behind = [one.position for one in rest.events(after=cut)]
+    assert [one for one in everything if one > cut] == behind
+    with pytest.raises(UsageError):
+        rest.events(after=cut - 1)
+    old = open_store(f"sqlite:///{tmp_path / 'old.db'}", read_only=True)
+    assert old.last_position() == cut
+    assert len(caplog.messages) == 1
+    old.close()
+
+
+def test_what_is_not_found_may_be_in_the_archive(
+    store: Store, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A command, or a schedule's commands; what is found needs no such word."""
+    reader = Reader(store, CODEC)
+    moved_id = reader.history(Filters(schedule="sch_1"))[0].id
+    moved(store, tmp_path / "old.db")
+    rest = Reader(store, CODEC)
+    assert rest.history(Filters(schedule="sch_4"))
+    assert caplog.messages == []
+    assert not rest.history(Filters(schedule="sch_1"))
+    with pytest.raises(UnknownCommand):
+        rest.command(moved_id)
+    assert [True, True] == ["is in the archive old.db" in one for one in caplog.messages]
+
+
+def test_the_verb_refuses_what_it_cannot_do(tmp_path: Path) -> None:
+    """A store that an engine has, with exit status 1; one that is not there, without making it."""
+    place, file = tmp_path / "a.db", tmp_path / "old.db"
+    had = open_store(f"sqlite:///{place}")
+    had.append(depot_log(2, 3, 10).rows)
+    verb = ["archive", str(place), str(file), "--before", "2030-01-01T00:00Z"]
+    refused = CliRunner().invoke(setpoint, verb)
+    assert isinstance(refused.exception, StoreInUse)
+    had.close()
+    verb[1] = str(tmp_path / "typo.db")
+    refused = CliRunner().invoke(setpoint, verb)
+    assert isinstance(refused.exception, StoreError)
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["a.db", "a.db.lock"]
 
 
 class _Beaten(FaultyStore):
