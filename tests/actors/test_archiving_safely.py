@@ -186,7 +186,7 @@ def test_what_is_not_found_may_be_in_the_archive(
     assert not rest.history(Filters(schedule="sch_1"))
     with pytest.raises(UnknownCommand):
         rest.command(moved_id)
-    assert [True, True] == ["is in the archive old.db" in one for one in caplog.messages]
+    assert ["is in the archive old.db" in one for one in caplog.messages] == [True, True]
 
 
 def test_the_verb_refuses_what_it_cannot_do(tmp_path: Path) -> None:
