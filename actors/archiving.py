@@ -31,6 +31,7 @@ from engine.errors import StoreError, UsageError
 from engine.events import ScheduleReceived
 from engine.seals import STREAM as LOG
 from engine.seals import LogSealed, SealMark, checksums_of, digest_of
+from engine.site import SiteState, evolve_site
 from engine.types import AssetId, Instant, iso
 
 logger = logging.getLogger("setpoint")
@@ -162,7 +163,8 @@ class _Archiving:
             for page in _pages(self._rows(cut)):
                 copied.copy(page)
             if self._bases.archived is not None:
-                _write(copied, self._codec, self._based(self._bases.archived))
+                based = self._based(self._bases.archived)
+                copied.append(_written(copied, self._codec, based, self._reader.site()))
             wrong = verify_store(copied, self._codec).problems
         except BaseException:
             copied.close()
@@ -176,9 +178,9 @@ class _Archiving:
 
     def _based(self, archived: archives.LogArchived) -> list[object]:
         """Return on what the file's own streams rest, as events of its own."""
-        assets = list(self._bases.assets.values())
-        own = attrs.evolve(archived, bases=len(assets) + 1, begins=self._archive_rows())
-        return [*assets, self._bases.schedules, own]
+        recorded = self._bases.recorded()
+        own = attrs.evolve(archived, bases=len(recorded), begins=self._archive_rows())
+        return [*recorded, own]
 
     def _archive_rows(self) -> int:
         first = next(self._reader.stream(archives.STREAM), None)
@@ -197,7 +199,7 @@ class _Archiving:
         told = archives.LogArchived(
             path.name, cut.at_us, mark, sorting.sealed(), sorting.begins_of_archive, len(based)
         )
-        rows = _written(self._store, self._codec, [*based, told])
+        rows = _written(self._store, self._codec, [*based, told], self._reader.site())
         return _Left(rows, sorting.moved, len(sorting.kept), mark)
 
     def move(self, left: _Left, path: Path) -> None:
@@ -216,15 +218,19 @@ class _Archiving:
         self._progress(self._total, self._total)
 
     def _begins(self, cut: _Cut) -> dict[str, int]:
-        """Return the version behind which each asset's stream is still needed."""
+        """Return the version behind which each asset's stream, and the site's, is still needed."""
         tails: dict[str, archives.Tail] = {}
+        site = 0
         for record in self._records(cut):
             stream = record.header.stream
-            if is_asset(stream):
+            if stream == SITE:
+                site = record.header.version
+            elif is_asset(stream):
                 if stream not in tails:
                     tails[stream] = archives.Tail(self._bases.state(AssetId(stream)))
                 tails[stream].feed(record)
-        return {stream: tail.begins() for stream, tail in tails.items()}
+        # The newest row says which version comes next.
+        return {stream: tail.begins() for stream, tail in tails.items()} | {SITE: site - 1}
 
 
 class _Sorting:
@@ -241,6 +247,7 @@ class _Sorting:
         self._cut = cut
         self._begins = begins
         self._states: dict[AssetId, tuple[AssetState, int]] = {}
+        self._site = bases.site
         self._sequence = bases.schedules.sequence
         self._digests = dict(bases.schedules.digests)
 
@@ -253,31 +260,33 @@ class _Sorting:
             self.kept.append(row)
             return
         self.moved.append(row.position or 0)
+        at = Instant(record.header.at_us, record.header.wall_us)
         if row.stream == archives.STREAM:
             self.begins_of_archive = row.version
+        elif row.stream == SITE:
+            self._site = evolve_site(self._site, record.event, at)
         elif is_asset(row.stream):
             asset_id = AssetId(row.stream)
             known = self._states.get(asset_id)
             before = self._bases.state(asset_id) if known is None else known[0]
-            at = Instant(record.header.at_us, record.header.wall_us)
             self._states[asset_id] = (evolve(before, record.event, at), at.plan_us)
 
     def _stays(self, row: Row, in_force: Collection[str]) -> bool:
         """Return whether a row from before the cut is still needed."""
-        if row.position == self._cut.position or row.stream == SITE:
+        if row.position == self._cut.position:
             return True
         if row.stream.startswith("sch_"):
             return row.stream in in_force
-        return is_asset(row.stream) and row.version > self._begins[row.stream]
+        return row.version > self._begins.get(row.stream, row.version)
 
     def based(self) -> list[object]:
         """Return on what the streams rest from now on."""
-        based: list[object] = [
-            archives.AssetBase(asset_id, state.version, at_us, snapshot.encode(state))
-            for asset_id, (state, at_us) in sorted(self._states.items())
-        ]
-        based += (one for one in self._bases.assets.values() if one.asset_id not in self._states)
-        return [*based, archives.SchedulesBase(self._sequence, self._digests)]
+        assets = dict(self._bases.assets)
+        for asset_id, (state, at_us) in sorted(self._states.items()):
+            base = archives.AssetBase(asset_id, state.version, at_us, snapshot.encode(state))
+            assets[asset_id] = base
+        schedules = archives.SchedulesBase(self._sequence, self._digests)
+        return archives.Bases(None, assets, schedules, self._site).recorded()
 
     def sealed(self) -> LogSealed:
         """Return a seal of the rows that stay."""
@@ -309,9 +318,9 @@ def _wait_for_disk(path: Path) -> None:
         os.close(descriptor)
 
 
-def _written(store: Store, codec: Codec, happened: list[object]) -> list[Row]:
+def _written(store: Store, codec: Codec, happened: list[object], site: SiteState) -> list[Row]:
     """Return events of the stream ``archive`` as rows behind the end of a log, sealed."""
-    clocks = clocks_for(Reader(store, codec).site().clock, PlanStart(), empty=False)
+    clocks = clocks_for(site.clock, PlanStart(), empty=False)
     writer = LogWriter(store, codec, secrets.token_hex(8), clocks)
     version = store.last_versions().get(archives.STREAM, 0)
     batch = Batch([], [], [])
@@ -319,10 +328,6 @@ def _written(store: Store, codec: Codec, happened: list[object]) -> list[Row]:
     writer.write(append, batch)
     writer.seal(batch)
     return batch.rows
-
-
-def _write(store: Store, codec: Codec, happened: list[object]) -> None:
-    store.append(_written(store, codec, happened))
 
 
 def _pages(rows: Iterable[Row]) -> Iterator[list[Row]]:

@@ -122,7 +122,7 @@ class Reader:
             logger.warning("%s; the whole log is read", error)
             found = None
         if found is None:
-            found = histories(self.readable(), filters)
+            found = histories(self.readable(), filters, speed=self.bases.speed)
         self._warn_of_archive(filters, found)
         return found
 
@@ -157,7 +157,7 @@ class Reader:
 
     def site(self) -> SiteState:
         """Return what the site's own stream says."""
-        state = SiteState()
+        state = self.bases.site
         for record in self.stream(SITE):
             header = record.header
             state = evolve_site(state, record.event, Instant(header.at_us, header.wall_us))

@@ -17,15 +17,19 @@ from actors.recovery import accepted_again, recover
 from actors.store import Store, VersionConflict, open_store
 from actors.store.tables import place_of
 from actors.testing.faulty_store import FaultyStore
-from actors.testing.logs import depot_log
+from actors.testing.logs import START_US, depot_log
+from actors.verifying import verify_store
+from engine import events
 from engine.codec import Codec, Row
 from engine.errors import StoreError, StoreInUse, StoreUnavailable, UnknownCommand, UsageError
 from engine.history import Filters
 from engine.seals import STREAM as LOG
+from engine.types import US_PER_S, Instant
 
 pytestmark = pytest.mark.timeout(120)
 
 CODEC: Final = Codec(VOCABULARY)
+_DAY_US: Final = 86_400 * US_PER_S
 
 
 @pytest.fixture
@@ -187,6 +191,30 @@ def test_what_is_not_found_may_be_in_the_archive(
     with pytest.raises(UnknownCommand):
         rest.command(moved_id)
     assert ["is in the archive old.db" in one for one in caplog.messages] == [True, True]
+
+
+def test_the_record_of_the_site_does_not_grow_for_ever(store_url: str, tmp_path: Path) -> None:
+    """A charger that is refused each minute leaves a row a minute: they are moved too."""
+    log = depot_log(2, 3, 10)
+    for day in (1, 2):
+        at = Instant(START_US + day * _DAY_US, START_US + day * _DAY_US)
+        refused = events.SecurityNoticed("unknown", "CP-X", 1)
+        log.commit(*[("site", refused, at)] * 200)
+    store = open_store(store_url)
+    store.append(log.rows)
+    whole = Reader(store, CODEC).site()
+    assert whole.notices == 400
+    for day in (1, 2):
+        file = tmp_path / f"{day}.db"
+        archive(store, file, START_US + day * _DAY_US + 1, lambda *_: None)
+        assert whole == Reader(store, CODEC).site()
+        assert verify_store(store, CODEC).problems == ()
+        part = open_store(f"sqlite:///{file}", read_only=True)
+        assert verify_store(part, CODEC).problems == ()
+        assert 200 * day == Reader(part, CODEC).site().notices
+        part.close()
+    assert len(list(store.read_stream("site"))) == 1
+    store.close()
 
 
 def test_the_verb_refuses_what_it_cannot_do(tmp_path: Path) -> None:
