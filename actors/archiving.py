@@ -5,6 +5,7 @@ older rows stays, and the states on which its streams rest are put on record in 
 with the removal: whatever happens, the rows are in the store or in the file.
 """
 
+import contextlib
 import logging
 import os
 import secrets
@@ -20,7 +21,7 @@ from actors.following import forget
 from actors.reading import SITE, VOCABULARY, Reader, is_asset
 from actors.recovery import recover
 from actors.standing import PlanStart, clocks_for
-from actors.store import Progress, Store, VersionConflict
+from actors.store import FileLock, Progress, Store, VersionConflict
 from actors.store.sqlite import SqliteStore
 from actors.verifying import verify_store
 from actors.writing import Batch, LogWriter
@@ -81,22 +82,44 @@ def archive(
         UsageError: there is a file already, it cannot be written, or nothing is that old.
         StoreError: what is to be moved is not as it was written; nothing was moved.
         StoreCorrupt: a row cannot be read.
+        StoreInUse: another archive writes the same file.
         StoreUnavailable: the store cannot be used; a warning says so if the file stays.
     """
+    with _claimed(path):
+        work = _Archiving(store, Codec(VOCABULARY), progress)
+        cut = work.cut(before_us)
+        work.copy(cut, path)
+        try:
+            left = work.left(cut, path)
+            if model_url is not None:
+                forget(model_url)
+        except BaseException:
+            path.unlink()
+            raise
+        work.move(left, path)
+        return Archived(len(left.moved), left.kept, left.mark, path)
+
+
+@contextlib.contextmanager
+def _claimed(path: Path) -> Iterator[None]:
+    """Keep another archive from writing the same file meanwhile."""
+    _check_free(path)  # the side file of a store that is there is not ours
+    side = path.with_name(f"{path.name}.lock")
+    try:
+        lock = FileLock(side)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error.strerror}") from error
+    try:
+        _check_free(path)
+        yield
+    finally:
+        side.unlink(missing_ok=True)
+        lock.release()
+
+
+def _check_free(path: Path) -> None:
     if path.exists():
         raise UsageError(f"{path} is there already")
-    work = _Archiving(store, Codec(VOCABULARY), progress)
-    cut = work.cut(before_us)
-    work.copy(cut, path)
-    try:
-        left = work.left(cut, path)
-        if model_url is not None:
-            forget(model_url)
-    except BaseException:
-        path.unlink()
-        raise
-    work.move(left, path)
-    return Archived(len(left.moved), left.kept, left.mark, path)
 
 
 @attrs.frozen

@@ -1,5 +1,6 @@
 """What an archive must not lose: plans in force, schedule ids, and rows, whatever goes wrong."""
 
+import contextlib
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -14,7 +15,7 @@ from actors.cli import setpoint
 from actors.following import rebuild
 from actors.reading import VOCABULARY, Reader
 from actors.recovery import accepted_again, recover
-from actors.store import Store, VersionConflict, open_store
+from actors.store import FileLock, Store, VersionConflict, open_store
 from actors.store.tables import place_of
 from actors.testing.faulty_store import FaultyStore
 from actors.testing.logs import START_US, depot_log
@@ -118,6 +119,42 @@ def test_a_store_that_another_wrote_to_keeps_its_rows(store: Store, tmp_path: Pa
         moved_by(_Beaten(store, foreign), tmp_path / "old.db")
     assert before | {(foreign.stream, foreign.version, foreign.state)} == _rows_of(store)
     assert not (tmp_path / "old.db").exists()
+
+
+def test_two_archives_do_not_write_one_file(store: Store, tmp_path: Path) -> None:
+    """The second would take the first one's from under it."""
+    before = _rows_of(store)
+    other = FileLock(tmp_path / "old.db.lock")
+    with pytest.raises(StoreInUse):
+        moved(store, tmp_path / "old.db")
+    assert before == _rows_of(store)
+    other.release()
+    moved(store, tmp_path / "old.db")
+    assert not (tmp_path / "old.db.lock").exists()
+
+
+def test_a_backup_is_of_one_moment(store_url: str, tmp_path: Path) -> None:
+    """Rows that an archive takes out meanwhile are in it, or there is none."""
+    store = open_store(store_url)
+    store.append(depot_log(40, 19, 500, schedules=4).rows)
+    steps: list[int] = []
+
+    def meanwhile(done: int, total: int) -> None:
+        del total
+        if not steps:
+            moved(store, tmp_path / "old.db")
+        steps.append(done)
+
+    with contextlib.suppress(StoreUnavailable):
+        store.backup(tmp_path / "copy.db", meanwhile)
+    copies = [one for one in tmp_path.iterdir() if one.name == "copy.db"]
+    assert steps
+    for path in copies:
+        copy = open_store(f"sqlite:///{path}", read_only=True)
+        assert verify_store(copy, CODEC).problems == ()
+        copy.close()
+    assert bool(copies) == store_url.startswith("sqlite")
+    store.close()
 
 
 def test_the_file_is_on_the_disk_before_the_store_changes(

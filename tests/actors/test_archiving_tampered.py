@@ -56,8 +56,8 @@ TAMPERED: Final = {
     **{
         f"{kind} base is changed": (
             _sql(
-                "UPDATE stored_events SET state = CAST(state || x'00' AS BLOB) "
-                f"WHERE topic = 'archive.{kind}_base'"  # noqa: S608 - our own topics
+                "UPDATE stored_events SET state = CAST(state || x'00' AS BLOB) "  # noqa: S608 - our own topics
+                f"WHERE topic = 'archive.{kind}_base'"
             ),
             "stream archive, version",
         )
