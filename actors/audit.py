@@ -99,7 +99,8 @@ class Audit(abc.ABC):
         Raises:
             UsageError: what comes next was moved to an archive; names the file.
         """
-        return self._reader.behind(after)
+        self._reader.check_behind(after)
+        return self._reader.records(after)
 
     def history(self, **wanted: Unpack[Wanted]) -> History:
         """Return the commands that pass the filters, planned ones included, by due time.

@@ -68,8 +68,8 @@ class Reader:
         for row in self._store.read_all(after):
             yield self._codec.decode(row)
 
-    def behind(self, after: int) -> Iterator[Record]:
-        """Return all records behind a position, for who must not miss one.
+    def check_behind(self, after: int) -> None:
+        """Make sure that no record behind a position is missing, for who reads on from there.
 
         From the beginning on it is what the log has; a warning names the archive of the rest.
 
@@ -83,7 +83,6 @@ class Reader:
             if after > 0:
                 raise UsageError(f"{moved}: read on there, then here behind {cut}")
             logger.warning("%s, but for %d rows", moved, archived.kept.count)
-        return self.records(after)
 
     def _cut(self, archived: archives.LogArchived) -> int:
         """Return the position of the newest row from before the cut: its seal's."""

@@ -236,8 +236,7 @@ class Tail:
                 yield from self._of_a_command(life.command_id)
 
     def _of_a_command(self, command_id: CommandId) -> Iterator[int]:
-        if command_id in self._spoken:
-            yield self._spoken[command_id]
+        yield self._spoken.get(command_id, self._last)
         planned = parse_command_id(command_id)
         if planned is not None and planned[0] in self._plans:
             yield self._plans[planned[0]]

@@ -166,7 +166,8 @@ def tail(place: str, since: int | None, form: str | None, *, follow: bool) -> No
 
 def _first(reader: Reader, since: int | None) -> Iterator[Record]:
     if since is not None:
-        return reader.behind(since)
+        reader.check_behind(since)
+        return reader.records(since)
     newest = reader.last_position()
     return reader.records(max(0, newest - 20))
 

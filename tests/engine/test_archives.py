@@ -1,10 +1,25 @@
 """What a log rests on, put on record and read again."""
 
+from pathlib import Path
+
+import pytest
+
+from actors.archiving import archive
+from actors.reading import VOCABULARY
+from actors.store import open_store
+from actors.testing.logs import START_US, asset_name, depot_log
 from engine import events
-from engine.archives import Bases, LogArchived, SchedulesBase, SiteBase
+from engine.archives import STREAM, AssetBase, Bases, LogArchived, SchedulesBase, SiteBase, Tail
+from engine.asset import AssetState
+from engine.codec import Codec, Header, Record
+from engine.errors import StoreCorrupt
+from engine.plans import PlannedChange, PlanRef, pack
+from engine.rules import AssetRules
+from engine.seals import STREAM as LOG
 from engine.seals import LogSealed, SealMark
 from engine.site import SiteState
-from engine.types import AssetId
+from engine.types import US_PER_S, AssetId, AssetKind, Channel, ScheduleId
+from engine.verification import verify
 
 CONFIGURED = events.SiteConfigured("sit_a", "UTC", (AssetId("ast_a"),))
 RUNNING = SiteState(9, 3, CONFIGURED, events.ClockStarted(1, 2, 60.0), True, 5, 7, 2)  # noqa: FBT003 - all fields
@@ -45,3 +60,64 @@ def test_a_log_without_a_base_of_the_site_has_its_whole_record() -> None:
     bases = Bases.of([SchedulesBase(1, {}), archived(1)])
     assert bases.site == SiteState()
     assert bases.begins()["site"] == 0
+
+
+def test_a_base_that_cannot_be_read_stops_its_asset_alone() -> None:
+    """The others go on; the asset's events mean nothing without it."""
+    ast_a, ast_b = AssetId("ast_a"), AssetId("ast_b")
+    bases = Bases(assets={ast_a: AssetBase(ast_a, 4, 5, b"no state")})
+    assert list(bases.readable()) == []
+    with pytest.raises(StoreCorrupt, match="on which the events of ast_a rest"):
+        bases.state(ast_a)
+    assert AssetState(ast_b) == bases.state(ast_b)
+
+
+def test_the_plan_before_the_one_in_force_stays() -> None:
+    """Why tells what a plan replaced."""
+    car = AssetId("ast_car")
+    happened = [
+        events.AssetConfigured(AssetRules(car, AssetKind.EV_CHARGER, "fake", "car", 22_000)),
+        events.ConnectionChanged(connected=True, booted=True),
+        replaced(1),
+        events.ConnectionChanged(connected=False),
+        replaced(2),
+    ]
+    tail = Tail(AssetState(car))
+    for version, event in enumerate(happened, start=1):
+        tail.feed(Record(Header(1, car, version, START_US, START_US), "", event))
+    assert tail.begins() == 2
+
+
+def test_of_an_asset_without_commands_the_newest_row_stays() -> None:
+    """It says which version comes next."""
+    car = AssetId("ast_car")
+    tail = Tail(AssetState(car))
+    for version in (1, 2, 3):
+        event = events.ConnectionChanged(connected=version % 2 == 1)
+        tail.feed(Record(Header(1, car, version, START_US, START_US), "", event))
+    assert tail.begins() == 2
+
+
+def replaced(sequence: int) -> events.PlanReplaced:
+    """Return a plan of two changes, later than now."""
+    hour_us = START_US + 3_600 * US_PER_S
+    changes = [PlannedChange(n, hour_us + n, Channel.CHARGE, 4_000 + n) for n in range(2)]
+    ref = PlanRef(ScheduleId(f"sch_{sequence}"), sequence, 0)
+    return events.PlanReplaced(ref, pack(changes, ("ev_kw",)), START_US, hour_us + 10)
+
+
+def test_a_log_that_ends_before_its_cut_lacks_the_seal_of_it(tmp_path: Path) -> None:
+    """All that came later is gone too."""
+    codec = Codec(VOCABULARY)
+    store = open_store("memory:")
+    store.append(depot_log(2, 5, 20, schedules=2).rows)
+    seals = [codec.decode(row) for row in store.read_stream(LOG)]
+    archive(store, tmp_path / "old.db", seals[-1].header.at_us, lambda *_: None)
+    rows = list(store.read_all())
+    bases = Bases.of(codec.decode(row).event for row in store.read_stream(STREAM))
+    store.close()
+    assert verify(rows, codec, bases=bases).problems == ()
+    assert asset_name(1) in bases.assets
+    cut = [row for row in rows if row.stream != LOG]
+    found = verify(cut[: len(cut) // 2], codec, bases=bases)
+    assert any("cut for an archive is missing" in str(one) for one in found.problems)
