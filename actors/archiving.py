@@ -5,6 +5,9 @@ older rows stays, and the states on which its streams rest are put on record in 
 with the removal: whatever happens, the rows are in the store or in the file.
 """
 
+import contextlib
+import logging
+import os
 import secrets
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -14,10 +17,11 @@ import attrs
 
 from actors.accepted import Accepted
 from actors.appends import Append
+from actors.following import forget
 from actors.reading import SITE, VOCABULARY, Reader, is_asset
 from actors.recovery import recover
 from actors.standing import PlanStart, clocks_for
-from actors.store import Progress, Store
+from actors.store import FileLock, Progress, Store, VersionConflict
 from actors.store.sqlite import SqliteStore
 from actors.verifying import verify_store
 from actors.writing import Batch, LogWriter
@@ -28,10 +32,17 @@ from engine.errors import StoreError, UsageError
 from engine.events import ScheduleReceived
 from engine.seals import STREAM as LOG
 from engine.seals import LogSealed, SealMark, checksums_of, digest_of
+from engine.site import SiteState, evolve_site
 from engine.types import AssetId, Instant, iso
+
+logger = logging.getLogger("setpoint")
 
 _PAGE: Final = 5_000
 _PASSES: Final = 3  # over the rows that are meant
+_NOT_KNOWN: Final = (
+    "%s stays: it may have what the store has no more; it is of no use only if the store, "
+    "asked with tail --since 0, does not name it"
+)
 
 
 @attrs.frozen
@@ -55,27 +66,70 @@ class _Cut:
     digest: bytes
 
 
-def archive(store: Store, path: Path, before_us: int, progress: Progress) -> Archived:
+def archive(
+    store: Store, path: Path, before_us: int, progress: Progress, model_url: str | None = None
+) -> Archived:
     """Move all transactions that were sealed before a plan time to a file.
 
+    The read model in ``model_url`` is forgotten: it knows what is moved. Whoever writes to the
+    store next makes it anew, or `actors.following.rebuild`.
+
     Nobody else may write to the store meanwhile; it is open for writing, which keeps engines off.
+    The file is on the disk before the first row leaves the store. From then on it stays, whatever
+    happens: what failed may have been done all the same.
 
     Raises:
         UsageError: there is a file already, it cannot be written, or nothing is that old.
         StoreError: what is to be moved is not as it was written; nothing was moved.
         StoreCorrupt: a row cannot be read.
-        StoreUnavailable: the store cannot be used.
+        StoreInUse: another archive writes the same file.
+        StoreUnavailable: the store cannot be used; a warning says so if the file stays.
     """
+    with _claimed(path):
+        work = _Archiving(store, Codec(VOCABULARY), progress)
+        cut = work.cut(before_us)
+        work.copy(cut, path)
+        try:
+            left = work.left(cut, path)
+            if model_url is not None:
+                forget(model_url)
+        except BaseException:
+            path.unlink()
+            raise
+        work.move(left, path)
+        return Archived(len(left.moved), left.kept, left.mark, path)
+
+
+@contextlib.contextmanager
+def _claimed(path: Path) -> Iterator[None]:
+    """Keep another archive from writing the same file meanwhile."""
+    _check_free(path)  # the side file of a store that is there is not ours
+    side = path.with_name(f"{path.name}.lock")
+    try:
+        lock = FileLock(side)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error.strerror}") from error
+    try:
+        _check_free(path)
+        yield
+    finally:
+        side.unlink(missing_ok=True)
+        lock.release()
+
+
+def _check_free(path: Path) -> None:
     if path.exists():
         raise UsageError(f"{path} is there already")
-    work = _Archiving(store, Codec(VOCABULARY), progress)
-    cut = work.cut(before_us)
-    work.copy(cut, path)
-    try:
-        return work.move(cut, path)
-    except BaseException:
-        path.unlink()
-        raise
+
+
+@attrs.frozen
+class _Left:
+    """What is to become of the store: new rows, positions that go; how many older rows stay."""
+
+    rows: list[Row]
+    moved: list[int]
+    kept: int
+    mark: SealMark
 
 
 class _Archiving:
@@ -132,7 +186,8 @@ class _Archiving:
             for page in _pages(self._rows(cut)):
                 copied.copy(page)
             if self._bases.archived is not None:
-                _write(copied, self._codec, self._based(self._bases.archived))
+                based = self._based(self._bases.archived)
+                copied.append(_written(copied, self._codec, based, self._reader.site()))
             wrong = verify_store(copied, self._codec).problems
         except BaseException:
             copied.close()
@@ -142,13 +197,13 @@ class _Archiving:
         if wrong:
             part.unlink()
             raise StoreError(f"what is to be moved is not as it was written: {wrong[0]}")
-        part.replace(path)
+        _appear(part, path)
 
     def _based(self, archived: archives.LogArchived) -> list[object]:
         """Return on what the file's own streams rest, as events of its own."""
-        assets = list(self._bases.assets.values())
-        own = attrs.evolve(archived, bases=len(assets) + 1, begins=self._archive_rows())
-        return [*assets, self._bases.schedules, own]
+        recorded = self._bases.recorded()
+        own = attrs.evolve(archived, bases=len(recorded), begins=self._archive_rows())
+        return [*recorded, own]
 
     def _archive_rows(self) -> int:
         first = next(self._reader.stream(archives.STREAM), None)
@@ -156,8 +211,8 @@ class _Archiving:
 
     # --- the store
 
-    def move(self, cut: _Cut, path: Path) -> Archived:
-        """Take the rows out of the store, and put on record on what the rest of it rests."""
+    def left(self, cut: _Cut, path: Path) -> _Left:
+        """Return which rows leave the store, and what goes on record about the rest of it."""
         sorting = _Sorting(self._bases, cut, self._begins(cut), self._archive_rows())
         in_force = _in_force(recover(self._reader).accepted)
         for row in self._rows(cut):
@@ -167,21 +222,38 @@ class _Archiving:
         told = archives.LogArchived(
             path.name, cut.at_us, mark, sorting.sealed(), sorting.begins_of_archive, len(based)
         )
-        rows = _written(self._store, self._codec, [*based, told])
-        self._store.archive(rows, list(_ranges(sorting.moved)))
+        rows = _written(self._store, self._codec, [*based, told], self._reader.site())
+        return _Left(rows, sorting.moved, len(sorting.kept), mark)
+
+    def move(self, left: _Left, path: Path) -> None:
+        """Take the rows out of the store, in one transaction.
+
+        If that fails it is not known what the store has: the answer to a commit can be lost.
+        """
+        try:
+            self._store.archive(left.rows, list(_ranges(left.moved)))
+        except VersionConflict:
+            path.unlink()
+            raise
+        except BaseException:
+            logger.warning(_NOT_KNOWN, path)
+            raise
         self._progress(self._total, self._total)
-        return Archived(len(sorting.moved), len(sorting.kept), mark, path)
 
     def _begins(self, cut: _Cut) -> dict[str, int]:
-        """Return the version behind which each asset's stream is still needed."""
+        """Return the version behind which each asset's stream, and the site's, is still needed."""
         tails: dict[str, archives.Tail] = {}
+        site = 0
         for record in self._records(cut):
             stream = record.header.stream
-            if is_asset(stream):
+            if stream == SITE:
+                site = record.header.version
+            elif is_asset(stream):
                 if stream not in tails:
                     tails[stream] = archives.Tail(self._bases.state(AssetId(stream)))
                 tails[stream].feed(record)
-        return {stream: tail.begins() for stream, tail in tails.items()}
+        # The newest row says which version comes next.
+        return {stream: tail.begins() for stream, tail in tails.items()} | {SITE: site - 1}
 
 
 class _Sorting:
@@ -198,6 +270,7 @@ class _Sorting:
         self._cut = cut
         self._begins = begins
         self._states: dict[AssetId, tuple[AssetState, int]] = {}
+        self._site = bases.site
         self._sequence = bases.schedules.sequence
         self._digests = dict(bases.schedules.digests)
 
@@ -210,31 +283,33 @@ class _Sorting:
             self.kept.append(row)
             return
         self.moved.append(row.position or 0)
+        at = Instant(record.header.at_us, record.header.wall_us)
         if row.stream == archives.STREAM:
             self.begins_of_archive = row.version
+        elif row.stream == SITE:
+            self._site = evolve_site(self._site, record.event, at)
         elif is_asset(row.stream):
             asset_id = AssetId(row.stream)
             known = self._states.get(asset_id)
             before = self._bases.state(asset_id) if known is None else known[0]
-            at = Instant(record.header.at_us, record.header.wall_us)
             self._states[asset_id] = (evolve(before, record.event, at), at.plan_us)
 
     def _stays(self, row: Row, in_force: Collection[str]) -> bool:
         """Return whether a row from before the cut is still needed."""
-        if row.position == self._cut.position or row.stream == SITE:
+        if row.position == self._cut.position:
             return True
         if row.stream.startswith("sch_"):
             return row.stream in in_force
-        return is_asset(row.stream) and row.version > self._begins[row.stream]
+        return row.version > self._begins.get(row.stream, row.version)
 
     def based(self) -> list[object]:
         """Return on what the streams rest from now on."""
-        based: list[object] = [
-            archives.AssetBase(asset_id, state.version, at_us, snapshot.encode(state))
-            for asset_id, (state, at_us) in sorted(self._states.items())
-        ]
-        based += (one for one in self._bases.assets.values() if one.asset_id not in self._states)
-        return [*based, archives.SchedulesBase(self._sequence, self._digests)]
+        assets = dict(self._bases.assets)
+        for asset_id, (state, at_us) in sorted(self._states.items()):
+            base = archives.AssetBase(asset_id, state.version, at_us, snapshot.encode(state))
+            assets[asset_id] = base
+        schedules = archives.SchedulesBase(self._sequence, self._digests)
+        return archives.Bases(None, assets, schedules, self._site).recorded()
 
     def sealed(self) -> LogSealed:
         """Return a seal of the rows that stay."""
@@ -247,9 +322,28 @@ def _in_force(accepted: Accepted) -> frozenset[str]:
     return frozenset(str(offer.ref.schedule_id) for offer in accepted.offers.values())
 
 
-def _written(store: Store, codec: Codec, happened: list[object]) -> list[Row]:
+def _appear(part: Path, path: Path) -> None:
+    """Give a whole file its name, so that it outlives a power failure under that name."""
+    try:
+        _wait_for_disk(part)
+        part.replace(path)
+        _wait_for_disk(path.parent)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error.strerror}") from error
+
+
+def _wait_for_disk(path: Path) -> None:
+    """Wait until a file, or the names in a folder, outlive a power failure."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _written(store: Store, codec: Codec, happened: list[object], site: SiteState) -> list[Row]:
     """Return events of the stream ``archive`` as rows behind the end of a log, sealed."""
-    clocks = clocks_for(Reader(store, codec).site().clock, PlanStart(), empty=False)
+    clocks = clocks_for(site.clock, PlanStart(), empty=False)
     writer = LogWriter(store, codec, secrets.token_hex(8), clocks)
     version = store.last_versions().get(archives.STREAM, 0)
     batch = Batch([], [], [])
@@ -257,10 +351,6 @@ def _written(store: Store, codec: Codec, happened: list[object]) -> list[Row]:
     writer.write(append, batch)
     writer.seal(batch)
     return batch.rows
-
-
-def _write(store: Store, codec: Codec, happened: list[object]) -> None:
-    store.append(_written(store, codec, happened))
 
 
 def _pages(rows: Iterable[Row]) -> Iterator[list[Row]]:

@@ -94,7 +94,12 @@ class Audit(abc.ABC):
         """The store that is asked."""
 
     def events(self, *, after: int = 0) -> Iterator[Record]:
-        """Return all committed events behind a position, in the order of the log."""
+        """Return all committed events behind a position, in the order of the log.
+
+        Raises:
+            UsageError: what comes next was moved to an archive; names the file.
+        """
+        self._reader.check_behind(after)
         return self._reader.records(after)
 
     def history(self, **wanted: Unpack[Wanted]) -> History:

@@ -42,6 +42,22 @@ def rebuild(url: str, store: Store, codec: Codec, progress: Progress) -> int:
         model.close()
 
 
+def forget(url: str) -> None:
+    """Empty a read model, if there is one: until it is made anew the log is asked.
+
+    Raises:
+        StoreUnavailable: it cannot be written.
+    """
+    tables = open_tables(url)
+    if tables is None:
+        return
+    model = ReadModel(tables)
+    try:
+        model.clear()
+    finally:
+        model.close()
+
+
 class Follower:
     """Keeps a read model up to date, on a thread of its own.
 

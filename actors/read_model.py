@@ -16,6 +16,8 @@ from actors.kept import MARK, Fold, Kept, Mark, Where, digest_of, marks_of
 from actors.store import Store
 from actors.store.tables import Tables
 from engine import events
+from engine.archives import STREAM as ARCHIVE
+from engine.archives import Bases
 from engine.codec import Codec, Record, Row
 from engine.commands import CauseKind, CommandStatus
 from engine.errors import StoreCorrupt
@@ -115,6 +117,8 @@ class ReadModel:
                 self._clear()  # what another version kept, too
             if fold.position != mark.position or fold.history is None:
                 fold.history = self.fold()
+            if not mark.position:
+                fold.history.speed = _speed(store, codec)
             rows = list(itertools.islice(store.read_all(mark.position), BATCH))
             if until is not None:
                 rows = [row for row in rows if (row.position or 0) <= until]
@@ -327,6 +331,11 @@ class ReadModel:
         ):
             found.setdefault(asset_id, []).append(ScheduleId(schedule_id))
         return found
+
+
+def _speed(store: Store, codec: Codec) -> float:
+    """Return how fast the plan clock ran before the first row of a log."""
+    return Bases.of(codec.decode(row).event for row in store.read_stream(ARCHIVE)).speed
 
 
 def _rows(changed: Changed) -> Iterator[PlanRow]:

@@ -1,5 +1,6 @@
 """What a store says when it is asked: records, histories and states, without an engine."""
 
+import itertools
 import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -67,6 +68,27 @@ class Reader:
         for row in self._store.read_all(after):
             yield self._codec.decode(row)
 
+    def check_behind(self, after: int) -> None:
+        """Make sure that no record behind a position is missing, for who reads on from there.
+
+        From the beginning on it is what the log has; a warning names the archive of the rest.
+
+        Raises:
+            UsageError: what comes next was moved to an archive; names the file.
+        """
+        archived = self.bases.archived
+        cut = 0 if archived is None else self._cut(archived)
+        if archived is not None and after < cut:
+            moved = f"what came before position {cut} is in the archive {archived.file}"
+            if after > 0:
+                raise UsageError(f"{moved}: read on there, then here behind {cut}")
+            logger.warning("%s, but for %d rows", moved, archived.kept.count)
+
+    def _cut(self, archived: archives.LogArchived) -> int:
+        """Return the position of the newest row from before the cut: its seal's."""
+        last = next(itertools.islice(self._store.read_all(), archived.kept.count - 1, None), None)
+        return 0 if last is None else last.position or 0
+
     def stream(self, stream: str, after_version: int = 0) -> Iterator[Record]:
         """Return one stream's records behind a version, in the order of their versions."""
         for row in self._store.read_stream(stream, after_version):
@@ -93,20 +115,26 @@ class Reader:
 
         Those that were moved to an archive are not among them; a warning says so.
         """
-        self._warn_of_archive(filters)
         try:
             found = self._from_model(filters)
         except StoreError as error:
             logger.warning("%s; the whole log is read", error)
             found = None
-        return histories(self.readable(), filters) if found is None else found
+        if found is None:
+            found = histories(self.readable(), filters, speed=self.bases.speed)
+        self._warn_of_archive(filters, found)
+        return found
 
-    def _warn_of_archive(self, filters: Filters) -> None:
+    def _warn_of_archive(self, filters: Filters, found: History) -> None:
+        """Say where the rest is, if old times were asked for or nothing was found."""
+        archived = self.bases.archived
+        if archived is None:
+            return
         asked_us = filters.since_us if filters.since_us is not None else filters.until_us
-        archived = None if asked_us is None else self.bases.archived
-        if archived is not None and asked_us is not None and asked_us < archived.at_us:
-            until = iso(archived.at_us)
-            logger.warning("what was over by %s is in the archive %s", until, archived.file)
+        if asked_us is None and found:
+            return
+        if asked_us is None or asked_us < archived.at_us:
+            logger.warning("%s", _elsewhere(archived))
 
     def _from_model(self, filters: Filters) -> History | None:
         """Return what the read model and the log's tail say; null where there is no model."""
@@ -128,7 +156,7 @@ class Reader:
 
     def site(self) -> SiteState:
         """Return what the site's own stream says."""
-        state = SiteState()
+        state = self.bases.site
         for record in self.stream(SITE):
             header = record.header
             state = evolve_site(state, record.event, Instant(header.at_us, header.wall_us))
@@ -190,3 +218,7 @@ class Reader:
         for record in self.history(Filters(id=command_id)):
             return record
         raise UnknownCommand(f"no command is called {command_id!r}")
+
+
+def _elsewhere(archived: archives.LogArchived) -> str:
+    return f"what was over by {iso(archived.at_us)} is in the archive {archived.file}"

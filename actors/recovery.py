@@ -53,9 +53,6 @@ def recover(reader: Reader) -> Recovery:
     versions = reader.last_versions()
     kept = {AssetId(row.stream): row for row in reader.snapshots()}
     schedules = kept.pop(AssetId(SCHEDULES), None)
-    accepted = Accepted() if schedules is None else decode_accepted(schedules.state)
-    if accepted.sequence < bases.schedules.sequence:
-        accepted = Accepted(bases.schedules.sequence, bases.schedules.digests)
     assets = {}
     unreadable = {}
     for asset_id, version in _assets(versions):
@@ -66,7 +63,7 @@ def recover(reader: Reader) -> Recovery:
             unreadable[asset_id] = str(error)
     return Recovery(
         assets,
-        accepted.after(_schedules(reader, accepted, versions)),
+        _accepted(reader, schedules, versions),
         reader.site(),
         {asset_id: row.version for asset_id, row in kept.items()},
         position,
@@ -76,9 +73,7 @@ def recover(reader: Reader) -> Recovery:
 
 def accepted_again(reader: Reader) -> Accepted:
     """Return the schedules accepted so far, by the snapshot of them and their streams."""
-    row = reader.snapshot(AssetId(SCHEDULES))
-    accepted = Accepted() if row is None else decode_accepted(row.state)
-    return accepted.after(_schedules(reader, accepted, reader.last_versions()))
+    return _accepted(reader, reader.snapshot(SCHEDULES), reader.last_versions())
 
 
 def rebuilt(reader: Reader, asset_id: AssetId) -> AssetState:
@@ -124,6 +119,19 @@ def _assets(versions: Mapping[str, int]) -> Iterator[tuple[AssetId, int]]:
     for stream, version in versions.items():
         if is_asset(stream):
             yield AssetId(stream), version
+
+
+def _accepted(reader: Reader, row: Row | None, versions: Mapping[str, int]) -> Accepted:
+    """Return what a snapshot of the schedules and their streams say; at least the log's base.
+
+    What the base leaves out are the plans: of every schedule that is there they are read.
+    """
+    accepted = Accepted() if row is None else decode_accepted(row.state)
+    base = reader.bases.schedules
+    if accepted.sequence < base.sequence:
+        there = frozenset(stream for stream in versions if stream.startswith("sch_"))
+        accepted = Accepted(base.sequence, base.digests, wanted=there)
+    return accepted.after(_schedules(reader, accepted, versions))
 
 
 def _schedules(

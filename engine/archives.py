@@ -18,10 +18,12 @@ from engine.errors import StoreCorrupt
 from engine.history import CommandHistory
 from engine.plans import parse_command_id
 from engine.seals import LogSealed, SealMark
+from engine.site import SiteState
 from engine.types import AssetId, CommandId, ScheduleId
 from engine.why.story import Story
 
 STREAM: Final = "archive"
+_NO_SITE: Final = SiteState()
 
 
 @attrs.frozen
@@ -43,6 +45,50 @@ class SchedulesBase:
 
     sequence: int
     digests: Mapping[str, bytes]
+
+
+@attrs.frozen
+class SiteBase:
+    """The site's own state at ``version`` of its stream; the fields are those of `SiteState`."""
+
+    version: int
+    epoch: int
+    configured: events.SiteConfigured | None
+    clock_set: events.ClockSet | None
+    clock_started: events.ClockStarted | None
+    running: bool
+    lost_us: int | None
+    notices: int
+    crashes: int
+
+    @classmethod
+    def of(cls, state: SiteState) -> "SiteBase":
+        """Return the base that holds a state."""
+        clock = state.clock
+        return cls(
+            state.version,
+            state.epoch,
+            state.configured,
+            clock if isinstance(clock, events.ClockSet) else None,
+            clock if isinstance(clock, events.ClockStarted) else None,
+            state.running,
+            state.lost_us,
+            state.notices,
+            state.crashes,
+        )
+
+    def state(self) -> SiteState:
+        """Return the state."""
+        return SiteState(
+            self.version,
+            self.epoch,
+            self.configured,
+            self.clock_set or self.clock_started,
+            self.running,
+            self.lost_us,
+            self.notices,
+            self.crashes,
+        )
 
 
 @attrs.frozen
@@ -68,6 +114,7 @@ TOPICS: Final[dict[str, type]] = {
     "archive.asset_base": AssetBase,
     "archive.schedules_base": SchedulesBase,
     "archive.log_archived": LogArchived,
+    "archive.site_base": SiteBase,
 }
 
 
@@ -78,6 +125,7 @@ class Bases:
     archived: LogArchived | None = None
     assets: Mapping[AssetId, AssetBase] = attrs.field(factory=dict)
     schedules: SchedulesBase = SchedulesBase(0, {})
+    site: SiteState = _NO_SITE
 
     @classmethod
     def of(cls, recorded: Iterable[object]) -> "Bases":
@@ -94,7 +142,18 @@ class Bases:
             archived,
             {one.asset_id: one for one in newest if isinstance(one, AssetBase)},
             next((one for one in newest if isinstance(one, SchedulesBase)), SchedulesBase(0, {})),
+            next((one.state() for one in newest if isinstance(one, SiteBase)), _NO_SITE),
         )
+
+    def recorded(self) -> list[object]:
+        """Return the events that put them on record."""
+        return [*self.assets.values(), self.schedules, SiteBase.of(self.site)]
+
+    @property
+    def speed(self) -> float:
+        """How fast the plan clock ran by the device clock, 1 unless it was started otherwise."""
+        clock = self.site.clock
+        return clock.speed if isinstance(clock, events.ClockStarted) else 1.0
 
     def state(self, asset_id: AssetId) -> AssetState:
         """Return the state in front of the first event of an asset's stream that is there.
@@ -121,6 +180,7 @@ class Bases:
         if self.archived is None:
             return {}
         begins = {str(asset_id): one.version for asset_id, one in self.assets.items()}
+        begins["site"] = self.site.version
         return begins | {"log": self.archived.mark.n - 1, STREAM: self.archived.begins}
 
     def covers(self, asset_id: AssetId, at_us: int) -> bool:
@@ -176,8 +236,7 @@ class Tail:
                 yield from self._of_a_command(life.command_id)
 
     def _of_a_command(self, command_id: CommandId) -> Iterator[int]:
-        if command_id in self._spoken:
-            yield self._spoken[command_id]
+        yield self._spoken.get(command_id, self._last)
         planned = parse_command_id(command_id)
         if planned is not None and planned[0] in self._plans:
             yield self._plans[planned[0]]

@@ -13,6 +13,7 @@ from actors.reading import VOCABULARY
 from actors.store import open_store
 from actors.store.tables import place_of
 from engine.codec import Codec
+from engine.errors import StoreInUse
 from engine.types import to_us
 
 
@@ -32,10 +33,14 @@ def archive(place: str, file: Path, before: str, *, as_json: bool) -> None:
     """
     before_us = to_us(moment(before))
     url = store_url(place)
-    store = open_store(url)
+    open_store(url, read_only=True).close()  # one that is not there is not to be made
+    try:
+        store = open_store(url)
+    except StoreInUse:
+        raise StoreInUse("an engine has the store: stop it first") from None
     try:
         with progress_bar("archive") as progress:
-            done = archived(store, file, before_us, progress)
+            done = archived(store, file, before_us, progress, place_of(url))
         with progress_bar("rebuild") as progress:
             rebuild(place_of(url), store, Codec(VOCABULARY), progress)
     finally:

@@ -177,6 +177,7 @@ def _following(reader: Reader, since: int | None, *, follow: bool) -> Iterator[R
 
 def _first(reader: Reader, since: int | None) -> Iterator[Record]:
     if since is not None:
+        reader.check_behind(since)
         return reader.readable(since)
     newest = reader.last_position()
     return reader.readable(max(0, newest - 20))

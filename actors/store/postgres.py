@@ -21,6 +21,7 @@ from psycopg.sql import SQL, Identifier
 from actors.store.base import Progress
 from actors.store.postgres_place import CONNECT_S, Place, translated
 from actors.store.sqlite import SqliteStore
+from engine.archives import STREAM as ARCHIVE
 from engine.codec import Row
 from engine.errors import StoreError, StoreInUse, StoreMissing, StoreUnavailable
 
@@ -334,10 +335,13 @@ class PostgresStore:
         """See `Store`; the copy is a SQLite file, which every verb that reads takes.
 
         Rows are only ever added, in the order of their positions: those up to the newest one now
-        are a consistent copy, however long it takes.
+        are a consistent copy, however long it takes. Only an archive takes some out.
+
+        Raises:
+            StoreUnavailable: that happened meanwhile.
         """
         part = path.with_name(f"{path.name}.part")
-        last = self.last_position()
+        archived, last = self.last_row(ARCHIVE), self.last_position()
         copy = SqliteStore(str(part))
         try:
             batch: list[Row] = []
@@ -354,6 +358,9 @@ class PostgresStore:
             progress(last, last)
         finally:
             copy.close()
+        if archived != self.last_row(ARCHIVE):
+            part.unlink()
+            raise StoreUnavailable("a part of the store was archived meanwhile: back it up again")
         part.replace(path)
 
     def close(self) -> None:

@@ -23,7 +23,8 @@ class FaultyStore:
 
     So many times in a row an append fails ``before`` it has stored, or loses its answer ``after``
     that; it waits while the ``gate`` is shut. The head of the log cannot be read while it is
-    ``lost``; nothing can be archived while it is ``full``. ``tries`` and ``reads`` count appends
+    ``lost``; nothing can be archived while it is ``full``; ``after_archiving`` happens behind that
+    commit, as when its answer is lost. ``tries`` and ``reads`` count appends
     and looks at the head.
     """
 
@@ -32,6 +33,7 @@ class FaultyStore:
     after: int = 0
     lost: bool = False
     full: bool = False
+    after_archiving: BaseException | None = None
     tries: int = 0
     reads: int = 0
     gate: threading.Event = attrs.field(factory=_open)
@@ -55,6 +57,8 @@ class FaultyStore:
         if self.full:
             raise StoreUnavailable("full")
         self.inner.archive(rows, moved)
+        if self.after_archiving is not None:
+            raise self.after_archiving
 
     def read_all(self, after: int = 0) -> Iterator[Row]:
         """As the store."""

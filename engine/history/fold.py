@@ -10,14 +10,17 @@ from engine.history.records import CommandRecord, History
 from engine.types import AssetId, Instant
 
 
-def histories(records: Iterable[Record], filters: Filters = EVERYTHING) -> History:
+def histories(
+    records: Iterable[Record], filters: Filters = EVERYTHING, *, speed: float = 1.0
+) -> History:
     """Return the commands that pass the filters, as recorded, in order of their due times.
 
     ``records`` are in log order. Of one asset's commands its own stream, the schedules' and the
     site's say everything; without the schedules' an expiry may be an older horizon, without the
-    site's one that ran by a scaled device clock is taken as unscaled.
+    site's one that ran by a scaled device clock is taken as unscaled, or as of ``speed``: the plan
+    clock's before the first record.
     """
-    history = CommandHistory(filters)
+    history = CommandHistory(filters, speed=speed)
     for record in records:
         history.feed(record)
     return History(history.commands())

@@ -15,6 +15,7 @@ from engine.types import AssetId, CommandId, Instant
 REMEMBERED: Final = 200_000
 """Of so many commands, those that ended last, it is known that they are over."""
 
+_NO_SITE: Final = SiteState()
 _OF_AN_ASSET: Final = frozenset(get_args(events.AssetEvent))
 _OF_THE_SITE: Final = frozenset(get_args(events.SiteEvent))
 
@@ -22,10 +23,14 @@ _OF_THE_SITE: Final = frozenset(get_args(events.SiteEvent))
 class Folds:
     """Folds every asset's stream and the site's, and looks at each event before."""
 
-    def __init__(self, start: Mapping[AssetId, AssetState] = MappingProxyType({})) -> None:
+    def __init__(
+        self,
+        start: Mapping[AssetId, AssetState] = MappingProxyType({}),
+        site: SiteState = _NO_SITE,
+    ) -> None:
         """Begin with nothing known of any asset but those in ``start``."""
         self.assets: dict[AssetId, AssetState] = dict(start)
-        self.site = SiteState()
+        self.site = site
         self._over: dict[CommandId, int] = {}
 
     def feed(self, record: Record) -> str | None:

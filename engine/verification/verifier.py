@@ -54,7 +54,7 @@ class Verifier:
         self._chain = SealChain(before, later)
         self._streams = StreamVersions(from_the_start=after.n == 0, begins=bases.begins())
         start = {asset_id: bases.state(asset_id) for asset_id in bases.readable()}
-        self._folds = Folds(start) if after.n == 0 else None
+        self._folds = Folds(start, bases.site) if after.n == 0 else None
         self._first = self._place = after.rows or 0
         self._missing: dict[int, Missing] = {}
         self._displaced: set[int] = set()
