@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from actors.testing.faults import KINDS, Fault, Faults, Injected
     from actors.testing.frames import Message, Splitter
     from actors.testing.promises import Judgement, judge
+    from actors.testing.proxy import Proxy
     from actors.testing.simulation import Simulation
     from actors.testing.sites import site_text
     from actors.testing.turns import START
@@ -37,6 +38,7 @@ __all__ = [
     "Message",
     "PlanStart",
     "Point",
+    "Proxy",
     "Simulation",
     "Splitter",
     "World",
@@ -54,6 +56,7 @@ _MODULES: Final = {
     "actors.testing.faults": ("KINDS", "Fault", "Faults", "Injected"),
     "actors.testing.frames": ("Message", "Splitter"),
     "actors.testing.promises": ("Judgement", "judge"),
+    "actors.testing.proxy": ("Proxy",),
     "actors.testing.simulation": ("Simulation",),
     "actors.testing.sites": ("site_text",),
     "actors.testing.turns": ("START",),

@@ -6,6 +6,7 @@ a probability under the seed. Whatever was struck is on record. Without rules no
 
 import difflib
 import random
+import threading
 from collections.abc import Callable, Collection
 from datetime import datetime
 from typing import Final, Literal, TypeAlias
@@ -19,8 +20,14 @@ from engine.types import from_us
 
 Direction: TypeAlias = Literal["in", "out"]
 
-WIRE: Final = frozenset({"drop", "delay", "duplicate", "reorder", "garbage", "cut", "half_open"})
+WIRE: Final = frozenset(
+    {"drop", "delay", "duplicate", "reorder", "garbage", "cut", "half_open", "drip", "reset"}
+)
 """Between a device and the engine; ``direction`` is seen from the device, as in its wire log."""
+LASTING: Final = frozenset({"latency"})
+"""Of the wire too, for everything in a direction, until it is removed."""
+SOCKETS: Final = frozenset({"refuse"})
+"""What happens to a new connection; only `actors.testing.proxy` has these."""
 DEVICE: Final = frozenset({"reject", "error", "ignore", "alter", "wrong_echo", "reboot"})
 """What a device does with one message that it gets; so are the names of its quirks."""
 ACTOR: Final = frozenset({"raise", "raise_late", "hang", "die"})
@@ -29,7 +36,8 @@ STORE: Final = frozenset({"locked", "full", "slow", "reply_lost"})
 """What happens to an append."""
 CLOCK: Final = frozenset({"wall_jump"})
 """What happens to the machine's wall clock, when an append comes."""
-KINDS: Final = WIRE | DEVICE | ACTOR | STORE | CLOCK
+KINDS: Final = WIRE | LASTING | SOCKETS | DEVICE | ACTOR | STORE | CLOCK
+_NOT_OF_DEVICE: Final = KINDS - DEVICE
 
 
 @attrs.frozen(kw_only=True)
@@ -45,7 +53,8 @@ class Fault:
         nth: the nth of these messages from now on is struck; null leaves it to ``probability``.
         probability: how likely each is struck.
         times: how often it strikes at the most.
-        seconds: how long a delay, a hang or a slow store takes; how far the wall clock jumps.
+        seconds: how long a delay, a latency, a drip, a hang or a slow store takes; how far the wall
+            clock jumps.
     """
 
     kind: str
@@ -73,7 +82,7 @@ class Fault:
     @property
     def is_of_device(self) -> bool:
         """Whether a device does it."""
-        return self.kind not in WIRE | ACTOR | STORE | CLOCK
+        return self.kind not in _NOT_OF_DEVICE
 
 
 @attrs.frozen
@@ -95,23 +104,34 @@ class _Rule:
 
 
 class Faults:
-    """The rules of a run, and what they have struck. Of one thread."""
+    """The rules of a run, and what they have struck. Any thread."""
 
     def __init__(self, device_us: Callable[[], int], seed: int | str = 0) -> None:
         """Begin without rules."""
         self._device_us = device_us
         self._random = random.Random(f"faults {seed}")
         self._rules: list[_Rule] = []
+        self._lasting: list[_Rule] = []
+        self._lock = threading.Lock()
         self.injected: list[Injected] = []
-        """What was struck, in order."""
+        """What was struck, in order; a fault that lasts is in it once, from its first message."""
 
     def add(self, fault: Fault) -> None:
         """Let a rule count from now on."""
-        self._rules.append(_Rule(fault))
+        with self._lock:
+            (self._lasting if fault.kind in LASTING else self._rules).append(_Rule(fault))
+
+    def remove(self, fault: Fault) -> None:
+        """Take a rule away; one that is used up is none any more."""
+        with self._lock:
+            self._rules[:] = [rule for rule in self._rules if rule.fault is not fault]
+            self._lasting[:] = [rule for rule in self._lasting if rule.fault is not fault]
 
     def clear(self) -> None:
         """Take all rules away; what they have struck stays on record."""
-        self._rules.clear()
+        with self._lock:
+            self._rules.clear()
+            self._lasting.clear()
 
     def strike(
         self,
@@ -128,16 +148,38 @@ class Faults:
             direction: where it goes, seen from the device.
             action: what it is.
         """
-        if not self._rules:
+        if not self._rules:  # most of the time: not even a lock is taken
             return None
-        for rule in tuple(self._rules):
-            fault = rule.fault
-            if kinds(fault) and _fits(fault, assets, direction, action) and self._strikes(rule):
-                asset = fault.asset or next(iter(assets), None)
-                at = from_us(self._device_us())
-                self.injected.append(Injected(at, fault.kind, asset, direction, action))
-                return fault
+        with self._lock:
+            for rule in tuple(self._rules):
+                fault = rule.fault
+                if kinds(fault) and _fits(fault, assets, direction, action) and self._strikes(rule):
+                    self._note(fault, assets, direction, action)
+                    return fault
         return None
+
+    def latency_s(self, assets: Collection[str], direction: Direction) -> float:
+        """Return how many seconds later than otherwise anything in a direction arrives now."""
+        if not self._lasting:
+            return 0.0
+        with self._lock:
+            found = [rule for rule in self._lasting if _fits(rule.fault, assets, direction, None)]
+            for rule in found:
+                if not rule.struck:
+                    rule.struck = 1
+                    self._note(rule.fault, assets, direction, None)
+            return sum(rule.fault.seconds for rule in found)
+
+    def _note(
+        self,
+        fault: Fault,
+        assets: Collection[str],
+        direction: Direction | None,
+        action: str | int | None,
+    ) -> None:
+        asset = fault.asset or next(iter(assets), None)
+        at = from_us(self._device_us())
+        self.injected.append(Injected(at, fault.kind, asset, direction, action))
 
     def _strikes(self, rule: _Rule) -> bool:
         """Count a message; return whether it is one to strike."""

@@ -55,7 +55,8 @@ class ModbusSplitter:
             if len(rest) < length:
                 break
             raw, rest = rest[:length], rest[length:]
-            found.append(Message(raw, raw[_FUNCTION] & 0x7F, slice(_FUNCTION, length)))
+            action = raw[_FUNCTION] & 0x7F if length > _FUNCTION else None
+            found.append(Message(raw, action, slice(_FUNCTION, length)))
         self._rest[direction] = rest
         return found
 

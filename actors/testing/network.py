@@ -151,17 +151,19 @@ class MemoryTransport(asyncio.Transport):
             self._carry(data, 0.0)
             return
         for piece in self._tap(data):
-            self._carry(piece.data, piece.delay_s)
-            if piece.cuts:
+            if piece.data:
+                self._carry(piece.data, piece.delay_s, piece.latency_s)
+            if piece.cuts or piece.resets:
                 self._cut()
 
-    def _carry(self, data: bytes | None, delay_s: float) -> None:
+    def _carry(self, data: bytes | None, delay_s: float, latency_s: float = 0.0) -> None:
         peer = self._peer
         if peer is None:
             raise RuntimeError("the connection is not made yet")
         if peer.loop.is_closed():
             return
-        at_s = max(peer.loop.time() + self._network.delay_s(), self._free_at_s) + delay_s
+        arrives_s = peer.loop.time() + self._network.delay_s() + latency_s
+        at_s = max(arrives_s, self._free_at_s) + delay_s
         self._free_at_s = at_s
         self._on_way.append(data)
         peer.loop.call_at(at_s, self._deliver, peer)

@@ -1,6 +1,7 @@
 """A tap on a connection: it strikes messages on their way with the faults of the wire."""
 
 from collections.abc import Callable, Collection
+from typing import Final
 
 import attrs
 
@@ -10,11 +11,20 @@ from actors.testing.frames import Message, Splitter
 
 @attrs.frozen
 class Piece:
-    """Bytes to pass on after ``delay_s``; with ``cuts`` the connection ends behind them."""
+    """Bytes to pass on; with ``cuts`` the connection ends behind them, with ``resets`` by a reset.
+
+    ``delay_s`` holds up what comes behind, too; ``latency_s`` is how long the way is.
+    """
 
     data: bytes
     delay_s: float = 0.0
     cuts: bool = False
+    resets: bool = False
+    latency_s: float = 0.0
+
+
+_DRIP: Final = 3
+"""How many bytes fall at a time."""
 
 
 def _is_wire(fault: Fault) -> bool:
@@ -34,11 +44,19 @@ class Tap:
         self._held: dict[Direction, bytes] = {"in": b"", "out": b""}
         self._is_half_open = False
 
+    @property
+    def is_half_open(self) -> bool:
+        """Whether nothing passes any more, and nobody is told."""
+        return self._is_half_open
+
     def through(self, direction: Direction, data: bytes) -> list[Piece]:
         """Return what becomes of bytes on their way; nothing while a message is not complete."""
         pieces: list[Piece] = []
         for message in self._splitter.feed(direction, data):
             pieces += self._pass(direction, message)
+        latency_s = self._faults.latency_s(self._assets(), direction)
+        if latency_s:
+            pieces = [attrs.evolve(piece, latency_s=latency_s) for piece in pieces]
         return pieces
 
     def _pass(self, direction: Direction, message: Message) -> list[Piece]:
@@ -58,14 +76,23 @@ class Tap:
         if fault.kind == "reorder":
             self._held[direction] += raw
         self._is_half_open = fault.kind == "half_open"
+        if fault.kind == "drip":
+            return _dripping(raw, fault.seconds)
         pieces = {
             "delay": Piece(raw, fault.seconds),
             "duplicate": Piece(raw + raw),
             "garbage": Piece(_garbage(message)),
             "cut": Piece(raw[: len(raw) // 2], cuts=True),
+            "reset": Piece(b"", resets=True),
         }
         found = pieces.get(fault.kind)
         return [] if found is None else [found]
+
+
+def _dripping(raw: bytes, seconds: float) -> list[Piece]:
+    """Return a message in drops; the last one falls after ``seconds``."""
+    starts = range(0, len(raw), _DRIP)
+    return [Piece(raw[start : start + _DRIP], seconds / len(starts)) for start in starts]
 
 
 def _garbage(message: Message) -> bytes:

@@ -12,7 +12,7 @@ import pytest
 
 from actors.cli.places import reader_of
 from actors.testing.promises import CONTROL_ACTIONS, WRITES, judge
-from actors.testing.relay import Relay, modbus_requests
+from actors.testing.proxy import Proxy
 from actors.testing.site import TestSite, free_port, simulated_site
 from actors.testing.waiting import wait_until
 from engine import events
@@ -27,16 +27,16 @@ START: Final = "2025-03-30T00:00:00+01:00"
 
 @attrs.define
 class Pair:
-    """Two site files of one store; each engine reaches the battery by a relay of its own.
+    """Two site files of one store; each engine reaches the battery by a proxy of its own.
 
-    The charger's relay is pointed from the first engine to the second.
+    The charger's proxy is pointed from the first engine to the second.
     """
 
     site: TestSite
     store: str
     second: Path
-    batteries: tuple[Relay, Relay]
-    charger: Relay
+    batteries: tuple[Proxy, Proxy]
+    charger: Proxy
     second_ocpp: int
 
 
@@ -46,26 +46,26 @@ def pair(tmp_path: Path, store_url: str) -> Iterator[Pair]:
     with simulated_site(tmp_path, ("a",)) as site:
         text = site.file.read_text()
         depot, first_ocpp, second_ocpp = site.depot, free_port(), free_port()
-        charger = Relay(first_ocpp, site.ocpp_port)
+        charger = Proxy("ocpp", first_ocpp, port=site.ocpp_port)
         depot.do(charger.start())
         battery_port = int(text.rsplit("port = ", 1)[1].split()[0])
-        batteries = (Relay(battery_port), Relay(battery_port))
-        for relay in batteries:
-            depot.do(relay.start())
+        batteries = (Proxy("modbus", battery_port), Proxy("modbus", battery_port))
+        for proxy in batteries:
+            depot.do(proxy.start())
         store = f'[store]\nurl = "{store_url}"\n'
         head = text.replace("[ocpp]", f"{store}[ocpp]")
         second = tmp_path / "elsewhere" / "site.toml"
         second.parent.mkdir()
-        for path, ocpp, relay in (
+        for path, ocpp, proxy in (
             (site.file, first_ocpp, batteries[0]),
             (second, second_ocpp, batteries[1]),
         ):
             mine = head.replace(f":{site.ocpp_port}", f":{ocpp}")
-            path.write_text(mine.replace(f"port = {battery_port}", f"port = {relay.port}"))
+            path.write_text(mine.replace(f"port = {battery_port}", f"port = {proxy.port}"))
         write_schedule(tmp_path / "plan.csv")
         yield Pair(site, store_url, second, batteries, charger, second_ocpp)
-        for relay in (*batteries, charger):
-            depot.do(relay.stop())
+        for proxy in (*batteries, charger):
+            depot.do(proxy.stop())
 
 
 def write_schedule(path: Path) -> None:
@@ -124,8 +124,8 @@ def assert_fenced(pair: Pair) -> None:
     found = judge(records, {"a": site.charger("a").wire_log.entries}, battery)
     assert found.violations == ()
     old, new = (
-        [at for at, function in modbus_requests(relay) if function in WRITES]
-        for relay in pair.batteries
+        [one.at_s for one in proxy.messages() if one.direction == "in" and one.action in WRITES]
+        for proxy in pair.batteries
     )
     assert old
     assert new
