@@ -130,6 +130,10 @@ class Proxy:
         except OSError:
             client.reset()
             return
+        if self._server is None or not self._server.is_serving():  # stopped meanwhile
+            client.reset()
+            device.reset()
+            return
         tap = Tap(_SPLITTERS[self.protocol](), self.faults, lambda: self.assets)
         outwards = _FROM_CLIENT[self.protocol]
         homewards: Direction = "in" if outwards == "out" else "out"

@@ -34,6 +34,7 @@ class Device:
         """Begin without a connection."""
         self.got: list[bytes] = []
         self.ends: list[str] = []
+        self.heard = asyncio.Event()
         self.ended = asyncio.Event()
         self.port = 0
         self.writers: list[asyncio.StreamWriter] = []
@@ -57,6 +58,7 @@ class Device:
             while True:
                 whole = await reader.readexactly(12)
                 self.got.append(whole)
+                self.heard.set()
                 writer.write(whole)
         except asyncio.IncompleteReadError as error:
             self.ends.append(f"end after {len(error.partial)} bytes")
@@ -248,6 +250,18 @@ def test_a_stopped_proxy_takes_nobody_and_can_be_stopped_twice() -> None:
         assert await client.end() == "reset"
         with pytest.raises(ConnectionRefusedError):
             await own.client()
+
+    run(story)
+
+
+def test_a_connection_that_is_being_made_when_the_proxy_stops_is_reset() -> None:
+    """However far it has come, nothing of it stays."""
+
+    async def story(own: Bench) -> None:
+        clients = [await own.client() for _ in range(20)]
+        await own.proxy.stop()
+        assert [await client.end() for client in clients] == ["reset"] * 20
+        assert own.proxy.open == 0
 
     run(story)
 
@@ -460,8 +474,7 @@ def test_a_half_open_connection_is_over_when_both_ends_have_gone() -> None:
         client = await own.client()
         client.send(1)
         client.writer.write_eof()
-        while not own.device.got:  # noqa: ASYNC110 - each turn lets the device read
-            await asyncio.sleep(0)
+        await own.device.heard.wait()
         own.device.writers[0].transport.abort()
         assert await client.end() == "reset"
         assert [frame(1)] == own.device.got

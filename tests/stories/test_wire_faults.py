@@ -5,7 +5,7 @@ Real engines and sockets: a charger and a battery, each behind a proxy, and one 
 
 import itertools
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, TypeAlias
@@ -23,6 +23,7 @@ from actors.testing.promises import judge
 from actors.testing.proxy import Proxy
 from actors.testing.site import TestSite, free_port, simulated_site
 from actors.testing.waiting import wait_until
+from engine.history import AttemptRecord
 from engine.types import AssetId
 
 Rate: TypeAlias = tuple[str, float]
@@ -66,6 +67,7 @@ class Wired:
     charger: Proxy
     battery: Proxy
     system: ActorSystem
+    earlier: Collection[str] = ()
 
     def send(self, charger: Rate, battery: Rate) -> list[CommandHandle]:
         """Set a rate at each device, by hand."""
@@ -78,22 +80,26 @@ class Wired:
         """Set a rate at each device, and wait until it holds and the battery's heartbeat is out."""
         for handle in self.send(charger, battery):
             handle.wait(20)
-        wait_until(lambda: self._written() == 2)
+        wait_until(lambda: self._written() >= 2)
+        self.earlier = {one.id for asset in (CHARGER, BATTERY) for one in self._attempts(asset)}
 
     def _written(self) -> int:
         passed = ((one.direction, one.action) for one in self.battery.messages())
         return sum(one == ("out", 6) for one in passed)
 
     def outcomes(self, asset: str) -> Sequence[str | None]:
-        """Return how an asset's attempts have ended so far, from the second command on."""
-        attempts = {
+        """Return how an asset's attempts have ended so far, those of `set_at` left out."""
+        attempts = [one for one in self._attempts(asset) if one.id not in self.earlier]
+        return [one.outcome for one in sorted(attempts, key=lambda one: one.sent_at)]
+
+    def _attempts(self, asset: str) -> Collection[AttemptRecord]:
+        """Return each once: commands may share one."""
+        return {
             attempt.id: attempt
             for record in self.system.history_since_open()
             if record.asset_id == asset
             for attempt in record.attempts
-        }
-        in_order = sorted(attempts.values(), key=lambda attempt: attempt.sent_at)
-        return [attempt.outcome for attempt in in_order][1:]
+        }.values()
 
     def struck(self) -> set[tuple[str, str | None]]:
         """Return what was struck, and whose it was."""
