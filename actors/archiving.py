@@ -28,7 +28,7 @@ from actors.writing import Batch, LogWriter
 from engine import archives
 from engine.asset import AssetState, evolve, snapshot
 from engine.codec import Codec, Record, Row
-from engine.errors import StoreError, UsageError
+from engine.errors import StoreError, StoreUnavailable, UsageError
 from engine.events import ScheduleReceived
 from engine.seals import STREAM as LOG
 from engine.seals import LogSealed, SealMark, checksums_of, digest_of
@@ -107,8 +107,8 @@ def _claimed(path: Path) -> Iterator[None]:
     side = path.with_name(f"{path.name}.lock")
     try:
         lock = FileLock(side)
-    except OSError as error:
-        raise UsageError(f"{path} cannot be written: {error.strerror}") from error
+    except StoreUnavailable as error:
+        raise UsageError(f"{path} cannot be written: {error}") from error
     try:
         _check_free(path)
         yield

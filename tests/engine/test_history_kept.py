@@ -47,3 +47,20 @@ def test_a_restart_is_for_those_that_are_looked_at() -> None:
     some.feed(events.AssetRecovered(2), Instant(START_US, START_US))
     assert some.head().wire == ()
     assert list(some.lives()) == []
+
+
+def test_the_answer_of_a_command_that_is_over_is_kept() -> None:
+    """Its attempt was on the wire still when it was let go of."""
+    kept = kept_of(answered=False)
+    history = kept.resumed()
+    (attempt,) = history.head().wire
+    (command,) = kept.attempts[attempt]
+    now = Instant(START_US, START_US)
+    history.feed(events.CommandCancelled((command,), "superseded"), now)
+    kept.keep(history)
+    history.feed(events.AttemptEnded(attempt, "accepted", CommandStatus.COMPLETED), now)
+    kept.keep(history)
+    life = kept.life(command)
+    assert life is not None
+    assert life.status is CommandStatus.CANCELLED
+    assert [one.outcome for one in life.attempts] == ["accepted"]
