@@ -31,6 +31,7 @@ def test_the_public_names_are_sorted_and_there() -> None:
         "Message",
         "PlanStart",
         "Point",
+        "Proxy",
         "Simulation",
         "Splitter",
         "World",
