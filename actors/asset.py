@@ -275,18 +275,10 @@ class AssetActor(JournalledActor):
     def _begin_again(self, life: AssetLife, readable: Readable) -> None:
         """Read the state, and go on where the lives before had stopped. A pool thread."""
         life.current = None
-        if readable.life is not life or not life.lost:
-            return
         if self._over is not None:
             self._decline_all(life, self._over)
+        if not self.read_anew(life, readable, lambda: self._read(life)):
             return
-        try:
-            state = self._read(life)
-        except Exception as error:  # noqa: BLE001 - whatever it is, an asset without a state waits
-            self._not_read(error)
-            self._read_again_later(life)
-            return
-        life.state = self._services.board[state.asset_id] = state
         lost, life.lost = [_settled(life, each) for each in life.lost], ()
         for each in reversed(lost):
             life.stash.extendleft(reversed([*self._what_follows(life, each)]))
@@ -296,8 +288,8 @@ class AssetActor(JournalledActor):
         if not any(each.verdict is Verdict.GIVE_UP for each in lost):
             self.lane = self.home_lane
 
-    def _read(self, life: AssetLife) -> AssetState:
-        """Return the state by the stream; what is beside the fold goes on.
+    def _read(self, life: AssetLife) -> None:
+        """Take the state by the stream; what is beside the fold goes on.
 
         If a row cannot be read nothing more is decided. A turn on a shared link is given back, and
         what was asked of the device is asked again.
@@ -312,7 +304,10 @@ class AssetActor(JournalledActor):
         if outside.shared_slot:
             self._services.links.release_slot(asset_id)
             outside = replace(outside, slot="idle")
-        return replace(state, outside=replace(outside, asking=None, asking_until_us=None))
+        outside = replace(outside, asking=None, asking_until_us=None)
+        life.state = replace(state, outside=outside)
+        if life is self._life:
+            self._services.board[asset_id] = life.state
 
     def _what_follows(self, life: AssetLife, lost: Lost) -> Iterator[message.Message]:
         """Yield what is to be handled first: the crash goes on record, then it is tried again."""

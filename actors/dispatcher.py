@@ -273,13 +273,7 @@ class DispatcherActor(JournalledActor):
 
     def _begin_again(self, life: DispatcherLife, readable: Readable) -> None:
         """Read what is accepted, and go on where the lives before had stopped. A pool thread."""
-        if readable.life is not life or not life.lost:
-            return
-        try:
-            life.read(self._office.rebuild())
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is tried again
-            self._not_read(error)
-            self._read_again_later(life)
+        if not self.read_anew(life, readable, lambda: life.read(self._office.rebuild())):
             return
         lost, life.lost = life.lost, ()
         for one in reversed(lost):

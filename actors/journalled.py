@@ -6,6 +6,7 @@ the life that they began with; that it is over shows at the doors through which 
 
 import logging
 from collections import deque
+from collections.abc import Callable
 from functools import partial
 from typing import Final, Protocol
 
@@ -172,6 +173,21 @@ class JournalledActor(PoolActor):
         at_us = self._supervision.clocks.device_us() + pause_us
         again = partial(self.hurry, Readable(life))
         self._supervision.wakeups.at(self._name, again, device_us=at_us)
+
+    def read_anew(self, life: Life, readable: Readable, read: Callable[[], None]) -> bool:
+        """Read the state, if it is this life's turn; return whether it goes on from there.
+
+        What cannot be read now is tried again, whatever the error: without a state nothing is done.
+        """
+        if readable.life is not life or not life.lost:
+            return False
+        try:
+            read()
+        except Exception as error:  # noqa: BLE001 - see above
+            self._not_read(error)
+            self._read_again_later(life)
+            return False
+        return True
 
     def _not_read(self, error: Exception) -> None:
         """Say that the state cannot be read now."""

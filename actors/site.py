@@ -46,6 +46,10 @@ class SiteLife(Life):
         self.state = state
         self.in_flight: tuple[Noted, Instant] | None = None
 
+    def read(self, state: SiteState) -> None:
+        """Go on from a state that was read again."""
+        self.state = state
+
     @property
     def version_after(self) -> int:
         """The stream's version once what is in flight is committed."""
@@ -145,13 +149,7 @@ class SiteActor(JournalledActor):
 
     def _begin_again(self, life: SiteLife, readable: Readable) -> None:
         """Read the state, and go on where the lives before had stopped. A pool thread."""
-        if readable.life is not life or not life.lost:
-            return
-        try:
-            life.state = self._rebuild()
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is tried again
-            self._not_read(error)
-            self._read_again_later(life)
+        if not self.read_anew(life, readable, lambda: life.read(self._rebuild())):
             return
         lost, life.lost = life.lost, ()
         for one in reversed(lost):

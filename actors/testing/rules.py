@@ -64,10 +64,12 @@ class LogRules:
                 self._expiries[stream, command_id] = expires_us
 
     def _expired(self, stream: str, event: events.AttemptStarted, at_us: int) -> Iterator[str]:
-        for command_id in event.command_ids:
-            expires_us = self._expiries.get((stream, command_id))
-            if expires_us is not None and expires_us <= at_us:
-                yield f"P5: {event.attempt_id} began for {command_id}, which had expired"
+        """Look at the decision that it acts on, and at the newest about its commands."""
+        known = [self._expiries.get((stream, command_id)) for command_id in event.command_ids]
+        if event.decision is not None:
+            known.append(event.decision.expires_us)
+        if any(expires_us is not None and expires_us <= at_us for expires_us in known):
+            yield f"P5: {event.attempt_id} began for a setpoint that had expired"
 
     def _started(self, stream: str, event: events.AttemptStarted) -> Iterator[str]:
         if event.attempt_id in self._attempts:

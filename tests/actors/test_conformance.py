@@ -23,7 +23,6 @@ from engine.adapters.base import Answer, Connected, Disconnected, PowerMeasured,
 from engine.errors import NotSent, OutcomeUnknown, Untranslatable
 
 EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "custom-adapter"
-MS = 0.001
 
 Method = Callable[..., Any]
 
@@ -273,7 +272,6 @@ async def sent_twice(right: Method, payload: object, timeout_s: float) -> object
     try:
         return await right(payload, timeout_s / 2)
     except OutcomeUnknown:
-        await asyncio.sleep(10 * MS)
         return await right(payload, timeout_s / 4)
 
 

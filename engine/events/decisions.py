@@ -1,0 +1,54 @@
+"""What an asset is to hold, and how it comes to that: the words that events share."""
+
+from typing import Final
+
+from msgspec import Struct
+
+from engine.commands import CommandType
+from engine.types import CommandId, ScheduleId
+
+
+class Setpoint(Struct, frozen=True, gc=False):
+    """What an asset should hold: the pair of powers, or, with both null, its own control."""
+
+    charge_w: int | None
+    discharge_w: int | None
+
+
+RELEASED: Final = Setpoint(None, None)
+NO_SCHEDULE: Final = ScheduleId("")
+
+
+class Step(Struct, frozen=True, gc=False):
+    """One attempt's share of a setpoint: the commands it serves and the pair that holds after."""
+
+    command_ids: tuple[CommandId, ...]
+    type: CommandType
+    value_w: int | None
+    setpoint: Setpoint
+
+
+class Taken(Struct, frozen=True, gc=False):
+    """How far a plan has been taken up: its first ``count`` changes have fallen due."""
+
+    schedule_id: ScheduleId
+    count: int
+
+
+class Decision(Struct, frozen=True, gc=False):
+    """What should hold from now on, why, and the steps that bring it about.
+
+    ``source`` is schedule, override, fallback, release or hold; ``losers`` are the sources that
+    wanted something else, each with its charge and discharge in watts. ``horizon_us`` and
+    ``sequence`` say which schedule's horizon it was decided on.
+    """
+
+    target: Setpoint
+    source: str
+    steps: tuple[Step, ...]
+    due_us: int
+    expires_us: int | None = None
+    losers: tuple[tuple[str, int | None, int | None], ...] = ()
+    taken: Taken | None = None
+    horizon_us: int | None = None
+    sequence: int | None = None

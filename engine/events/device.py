@@ -1,0 +1,76 @@
+"""What an asset's device said: of the asset's stream."""
+
+from msgspec import Struct, field
+
+from engine.events.decisions import Setpoint
+
+
+class StateChanged(Struct, frozen=True, gc=False):
+    """The asset's state changed by a trigger of its table, or by ``sync`` outside of it.
+
+    ``whole_device`` is the overlay of connector 0, null where it has none.
+    """
+
+    source: str
+    target: str
+    trigger: str
+    raw: str
+    detail: dict[str, str] = field(default_factory=dict)
+    overlay: str | None = None
+
+
+class StatusNotUnderstood(Struct, frozen=True, gc=False):
+    """The device reported a status that is not in any table; the state stays."""
+
+    raw: str
+
+
+class ConnectionChanged(Struct, frozen=True, gc=False):
+    """The device can be reached, or not any more. ``booted``: it may have forgotten everything.
+
+    ``kept``: it was read at once and still holds what was confirmed.
+    """
+
+    connected: bool
+    booted: bool = False
+    kept: bool = False
+    reason: str = ""
+    detail: dict[str, str] = field(default_factory=dict)
+
+
+class TransactionStarted(Struct, frozen=True, gc=False):
+    """A charging transaction; ``adopted`` when it was found running."""
+
+    transaction_id: str
+    key: str
+    id_tag: str | None = None
+    meter_wh: int | None = None
+    adopted: bool = False
+    offline: bool = False
+
+
+class TransactionEnded(Struct, frozen=True, gc=False):
+    """A charging transaction is over."""
+
+    transaction_id: str
+    meter_wh: int | None = None
+    reason: str | None = None
+    offline: bool = False
+
+
+class CapabilitiesLearned(Struct, frozen=True, gc=False):
+    """The device said what it can do."""
+
+    capabilities: dict[str, str]
+
+
+class DeviceChanged(Struct, frozen=True, gc=False):
+    """The device holds another setpoint than the one that was confirmed."""
+
+    found: Setpoint
+
+
+class MessageNotUnderstood(Struct, frozen=True, gc=False):
+    """The device said something that could not be read; at most one a minute is recorded."""
+
+    raw: str
