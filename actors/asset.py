@@ -128,7 +128,7 @@ class AssetActor(JournalledActor):
                     now,
                     self.hurry_first,
                     cause_of(told),
-                    writer=life.writer,
+                    writer=life,
                 )
             )
         else:

@@ -185,7 +185,7 @@ class DispatcherActor(JournalledActor):
         life.in_flight = (event, receipt_of(event, previews.values(), now), submitted)
         stream, reply = event.schedule_id, self.actor_ref.tell
         self._supervision.journal.append(
-            Append(stream, 0, (event,), now, reply, correlation=stream, writer=life.writer)
+            Append(stream, 0, (event,), now, reply, correlation=stream, writer=life)
         )
 
     def _previews(self, event: events.ScheduleReceived, now: Instant) -> dict[AssetId, Preview]:

@@ -47,17 +47,17 @@ class Lost:
         return self.verdict is Verdict.RETRY and self.told is not None
 
 
-class Life:
-    """What an actor's handlers change between two crashes.
+class Life(Writer):
+    """What an actor's handlers change between two crashes; what they append is written by it.
 
     ``lost`` is what earlier lives left undone; while there is any, messages wait in ``stash``.
     """
 
-    __slots__ = ("lost", "pause_s", "stash", "writer")
+    __slots__ = ("lost", "pause_s", "stash")
 
     def __init__(self) -> None:
         """Begin with nothing waiting."""
-        self.writer = Writer()
+        super().__init__()
         self.stash: deque[object] = deque()
         self.lost: tuple[Lost, ...] = ()
         self.pause_s = 1
@@ -134,7 +134,7 @@ class JournalledActor(PoolActor):
         # What the journal has refused it may refuse again: that takes its time.
         refused = isinstance(exception, StoreError)
         again = partial(self._read_again_later if refused else self._read_again, life)
-        self._supervision.journal.retire(before.writer, again)
+        self._supervision.journal.retire(before, again)
 
     def _verdict(self, culprit: object, exception: BaseException, device_us: int) -> Verdict:
         hung = isinstance(exception, HandlerHung)

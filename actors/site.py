@@ -103,7 +103,7 @@ class SiteActor(JournalledActor):
         now = self._supervision.clocks.now()
         life.in_flight = (noted, now)
         append = Append(
-            STREAM, life.state.version, noted.events, now, self.actor_ref.tell, writer=life.writer
+            STREAM, life.state.version, noted.events, now, self.actor_ref.tell, writer=life
         )
         self._supervision.journal.append(append)
 

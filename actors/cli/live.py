@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import click
 import msgspec
 
-from actors.cli.output import json_line, text
+from actors.cli.output import counted, json_line, text
 from engine.types import iso, to_us
 
 if TYPE_CHECKING:
@@ -111,14 +111,14 @@ class PlainFeed:
 
     def _introduce(self, system: "ActorSystem") -> None:
         """Tell where chargers connect."""
-        self.note(f"{system.site.id} runs with {len(system.site.assets)} assets")
+        self.note(f"{system.site.id} runs with {counted(len(system.site.assets), 'asset')}")
         if system.ocpp_url is not None:
             self.note(f"OCPP at {system.ocpp_url}")
 
     def accepted(self, receipt: "Receipt") -> None:
         """Tell that a schedule was accepted."""
-        what = "unchanged" if receipt.unchanged else f"{receipt.commands} commands"
-        self.note(f"{receipt.schedule_id} accepted: {receipt.assets} assets, {what}")
+        what = "unchanged" if receipt.unchanged else counted(receipt.commands, "command")
+        self.note(f"{receipt.schedule_id} accepted: {counted(receipt.assets, 'asset')}, {what}")
         if receipt.ignored_columns:
             self.note(f"ignored columns: {', '.join(receipt.ignored_columns)}")
         for row, column, from_kw, to_kw in receipt.clamped:

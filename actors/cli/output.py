@@ -101,3 +101,8 @@ def progress_bar(label: str) -> Iterator[Callable[[int, int], None]]:
 
         yield progress
         progress(1, 1)
+
+
+def counted(count: int, what: str) -> str:
+    """Return a number of things, in words: ``1 asset``, ``1,200 assets``."""
+    return f"{count:,} {what}{'' if count == 1 else 's'}"

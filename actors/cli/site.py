@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from actors.cli.output import counted
 from actors.cli.places import site_of
 from actors.passwords import hash_password as hashed
 from engine.config import site_template
@@ -33,8 +34,7 @@ def check(site: str) -> None:
     found = site_of(site)
     for warning in found.warnings:
         click.echo(f"warning: {warning}", err=True)
-    count = len(found.assets)
-    click.echo(f"{found.id}: {count} asset{'s' if count != 1 else ''}, store {found.store_url}")
+    click.echo(f"{found.id}: {counted(len(found.assets), 'asset')}, store {found.store_url}")
 
 
 @click.command("hash-password")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from actors.cli.output import emit, formats, json_line, progress_bar
+from actors.cli.output import counted, emit, formats, json_line, progress_bar
 from actors.cli.places import reader_of
 from actors.exporting import verify_export
 from actors.reading import VOCABULARY
@@ -62,10 +62,10 @@ def _print(found: Verification, form: str | None) -> None:
     if found.more:
         click.echo(f"and {found.more:,} more")
     count = len(found.problems) + found.more
-    told = "nothing wrong" if found.ok else f"{count:,} problem{'s' if count != 1 else ''}"
+    told = "nothing wrong" if found.ok else counted(count, "problem")
     click.echo(
-        f"{found.rows:,} rows, {found.seals:,} seals, {found.streams:,} streams, "
-        f"{found.assets:,} assets: {told}"
+        f"{counted(found.rows, 'row')}, {counted(found.seals, 'seal')}, "
+        f"{counted(found.streams, 'stream')}, {counted(found.assets, 'asset')}: {told}"
     )
     if found.last_seal is not None:
         click.echo(f"last seal {found.last_seal}")

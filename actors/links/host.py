@@ -295,7 +295,8 @@ def _checked(given: object) -> Answer:
     if isinstance(given, Answer):
         raw: object = given.raw
         reason: object = given.reason
-        if given.outcome in _OUTCOMES and isinstance(raw, str) and isinstance(reason, str | None):
+        is_told = reason is None or isinstance(reason, str)
+        if is_told and isinstance(raw, str) and given.outcome in _OUTCOMES:
             return given
     raise OutcomeUnknown(f"the link answered with a {type(given).__name__} that makes no sense")
 

@@ -1,5 +1,6 @@
 """From what an asset decides to what its adapter spells: the public shapes, in kilowatts."""
 
+from collections.abc import Iterable
 from typing import Final
 
 from engine.adapters.base import Answer, AssetView, Frame, Observation, Payload
@@ -93,17 +94,20 @@ def _checked(made: object) -> Payload:
     Raises:
         TypeError: an adapter made it of something else.
     """
-    if not isinstance(made, Payload) or not all(map(_is_sound, made.frames)):
+    if not isinstance(made, Payload) or not _are_sound(made.frames):
         message = f"an adapter spelled a command as a {type(made).__name__} that makes no sense"
         raise TypeError(message)
     return made
 
 
-def _is_sound(frame: object) -> bool:
-    if not isinstance(frame, Frame):
-        return False
-    words: tuple[object, ...] = (frame.action, *frame.body)
-    return all(isinstance(word, str) for word in words)
+def _are_sound(frames: Iterable[object]) -> bool:
+    for frame in frames:
+        if not isinstance(frame, Frame) or not isinstance(frame.action, str):
+            return False
+        for word in frame.body:
+            if not isinstance(word, str):
+                return False
+    return True
 
 
 def _command(

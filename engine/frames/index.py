@@ -139,7 +139,8 @@ def _last_slot(starts_us: npt.NDArray[np.int64], slot: object) -> tuple[int, lis
     if len(starts_us) > 1:
         return int(starts_us[-1] - starts_us[-2]), []
     if slot is None:
-        return 0, [Problem("slot", "a schedule of one row needs slot=, the length of its slot")]
+        what = "one row does not say how long its slot is: add a second one, or give slot="
+        return 0, [Problem("slot", what)]
     if not isinstance(slot, timedelta) or slot < _MICROSECOND:
         return 0, [Problem("slot", "not a duration above zero", value=str(slot))]
     return slot // _MICROSECOND, []

@@ -52,7 +52,7 @@ def send_before_commit(patch: pytest.MonkeyPatch) -> None:
         life.draft, life.about = draft, told
         asset_id, version = state.asset_id, state.version
         services.journal.append(
-            Append(asset_id, version, draft.events, now, self.hurry_first, writer=life.writer)
+            Append(asset_id, version, draft.events, now, self.hurry_first, writer=life)
         )
 
     patch.setattr(asset_actor.AssetActor, "_handle", handle)
