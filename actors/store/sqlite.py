@@ -43,6 +43,16 @@ class _Pool(SQLiteConnectionPool):
     """Connections that wait for the disk at every commit (P1), or that only read."""
 
     read_only = False
+    most_pages: int | None = None
+
+    def get_connection(
+        self, timeout: float | None = None, *, is_writer: bool | None = None
+    ) -> SQLiteConnection:
+        """Give a connection; SQLite has a limit of pages for each, and any may write."""
+        connection = super().get_connection(timeout, is_writer=is_writer)
+        if self.most_pages is not None:
+            connection.cursor().execute(f"PRAGMA max_page_count={self.most_pages}")
+        return connection
 
     def _create_connection(self) -> SQLiteConnection:
         connection = super()._create_connection()
@@ -89,10 +99,10 @@ class SqliteStore:
         """Open, and unless it is only read create, the store; ``lock`` ends with it."""
         self._lock = lock
         self._datastore = SQLiteDatastore(name, lock_timeout=_BUSY_S, originator_id_type="text")
-        pool = _Pool(db_name=name, lock_timeout=_BUSY_S)
-        pool.read_only = read_only
+        self._pool = _Pool(db_name=name, lock_timeout=_BUSY_S)
+        self._pool.read_only = read_only
         self._datastore.pool.close()
-        self._datastore.pool = pool
+        self._datastore.pool = self._pool
         self._recorder = _Recorder(self._datastore)
         self._snapshots = SQLiteAggregateRecorder(self._datastore, _SNAPSHOTS)
         with _translated():
@@ -122,8 +132,7 @@ class SqliteStore:
 
     def limit_pages(self, count: int) -> None:
         """Let the file have so many pages at the most: a full disk, for tests."""
-        with self._datastore.get_connection(commit=True) as connection:
-            connection.cursor().execute(f"PRAGMA max_page_count={count}")
+        self._pool.most_pages = count
 
     def append(self, rows: Sequence[Row]) -> Sequence[int]:
         """See `Store`."""

@@ -160,6 +160,21 @@ def test_a_backup_of_a_live_store_is_whole(store_url: str, tmp_path: Path) -> No
     store.close()
 
 
+def test_a_full_disk_is_full_for_each_connection(tmp_path: Path) -> None:
+    """Whichever of them has its turn, and until there is room: a second one is in use meanwhile."""
+    store = open_store(f"sqlite:///{tmp_path / 'a.db'}")
+    assert isinstance(store, SqliteStore)
+    store.append([Row("a", 1, "t", b"x" * 50_000)])
+    store.backup(tmp_path / "b.db", lambda *_: store.limit_pages(1))
+    for _ in range(4):
+        with pytest.raises(StoreUnavailable, match="full"):
+            store.append([Row("a", 2, "t", b"x" * 50_000)])
+    store.backup(tmp_path / "c.db", lambda *_: store.limit_pages(1_000_000))
+    for version in range(2, 6):
+        store.append([Row("a", version, "t", b"x" * 50_000)])
+    store.close()
+
+
 def test_a_store_in_memory_is_its_own(tmp_path: Path) -> None:
     """Two of them share nothing."""
     one, other = open_store("memory:"), open_store("memory:")
