@@ -50,6 +50,22 @@ def _is_of_device(fault: Fault) -> bool:
     return fault.is_of_device
 
 
+def _is_of_battery(fault: Fault) -> bool:
+    """A battery has no clock that could be wrong."""
+    return fault.is_of_device and fault.kind != "skew"
+
+
+@attrs.define
+class _OwnClock:
+    """A charge point's own clock."""
+
+    world: World
+    ahead_s: float = 0.0
+
+    def now(self) -> datetime:
+        return from_us(self.world.time.wall_us() + round(self.ahead_s * US_PER_S))
+
+
 @attrs.define
 class Devices:
     """The devices of a site; ``by_asset`` has each under its assets' ids, once they have begun."""
@@ -80,11 +96,12 @@ class Devices:
             if isinstance(own, OcppOptions):
                 assets = self._assets_of[own.charge_point]
                 if assets[0] == asset.rules.asset_id:
-                    setup = self._setup(own, port, plan_now)
+                    clock = _OwnClock(self.world)
+                    setup = self._setup(own, port, clock, plan_now)
                     coming = arrivals.get(own.charge_point, ())
                     count = connectors[own.charge_point]
                     setup = attrs.evolve(setup, connectors=count, arrivals=coming)
-                    charger = self._charger(setup, assets)
+                    charger = self._charger(setup, clock, assets)
                     self.by_asset |= dict.fromkeys(assets, charger)
         self.world.turns.settle()
 
@@ -99,24 +116,30 @@ class Devices:
 
     # --- chargers
 
-    def _setup(self, own: OcppOptions, port: int, plan_now: Callable[[], datetime]) -> ChargerSetup:
+    def _setup(
+        self, own: OcppOptions, port: int, clock: _OwnClock, plan_now: Callable[[], datetime]
+    ) -> ChargerSetup:
         return ChargerSetup(
             own.charge_point,
             f"ws://127.0.0.1:{port}",
-            lambda: from_us(self.world.time.wall_us()),
+            clock.now,
             password=own.password or os.environ.get(own.password_env or ""),
             seed=self.world.seed,
             plan_now=plan_now,
             pace=PACE,
         )
 
-    def _charger(self, setup: ChargerSetup, assets: Collection[str]) -> SimCharger:
+    def _charger(
+        self, setup: ChargerSetup, clock: _OwnClock, assets: Collection[str]
+    ) -> SimCharger:
         made: list[SimCharger] = []
 
         def struck(action: str) -> Collection[str]:
             fault = self.world.faults.strike(_is_of_device, assets, "in", action)
             if fault is not None and fault.kind == "reboot":
                 self.loop.submit(made[0].reboot())
+            if fault is not None and fault.kind == "skew":
+                clock.ahead_s += fault.seconds
             return _quirks(fault, _CHARGERS)
 
         async def life() -> None:
@@ -146,7 +169,7 @@ class Devices:
         battery.now_s = lambda: self.world.time.device_us / US_PER_S
 
         def struck(function: int) -> Collection[str]:
-            fault = self.world.faults.strike(_is_of_device, (asset_id,), "in", function)
+            fault = self.world.faults.strike(_is_of_battery, (asset_id,), "in", function)
             if fault is not None and fault.kind == "reboot":
                 battery.hang_up()
             return _quirks(fault, _BATTERIES)
@@ -163,6 +186,6 @@ def _by_place(_device: str, _transaction: str) -> None:
 
 def _quirks(fault: Fault | None, names: Mapping[str, str]) -> Collection[str]:
     """Return the quirks that a fault comes to, for one message."""
-    if fault is None or fault.kind == "reboot":
+    if fault is None or fault.kind in {"reboot", "skew"}:
         return ()
     return (names.get(fault.kind, fault.kind),)

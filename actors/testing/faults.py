@@ -28,7 +28,7 @@ LASTING: Final = frozenset({"latency"})
 """Of the wire too, for everything in a direction, until it is removed."""
 SOCKETS: Final = frozenset({"refuse"})
 """What happens to a new connection; only `actors.testing.proxy` has these."""
-DEVICE: Final = frozenset({"reject", "error", "ignore", "alter", "wrong_echo", "reboot"})
+DEVICE: Final = frozenset({"reject", "error", "ignore", "alter", "wrong_echo", "reboot", "skew"})
 """What a device does with one message that it gets; so are the names of its quirks."""
 ACTOR: Final = frozenset({"raise", "raise_late", "hang", "die"})
 """What happens to an asset's actor with a message, before it or behind; ``action`` is its type."""
@@ -54,7 +54,7 @@ class Fault:
         probability: how likely each is struck.
         times: how often it strikes at the most.
         seconds: how long a delay, a latency, a drip, a hang or a slow store takes; how far the wall
-            clock jumps.
+            clock jumps, or a device's own is skewed.
     """
 
     kind: str
@@ -87,13 +87,19 @@ class Fault:
 
 @attrs.frozen
 class Injected:
-    """A fault that struck; ``at`` is device time."""
+    """A fault that struck; ``at`` is device time.
+
+    ``message_id`` is that of the message, as in the device's wire log; null off the wire;
+    ``seconds`` are those of its rule.
+    """
 
     at: datetime
     kind: str
     asset: str | None
     direction: Direction | None
     action: str | int | None
+    message_id: str | int | None = None
+    seconds: float = 0.0
 
 
 @attrs.define
@@ -139,6 +145,7 @@ class Faults:
         assets: Collection[str] = (),
         direction: Direction | None = None,
         action: str | int | None = None,
+        message_id: str | int | None = None,
     ) -> Fault | None:
         """Return the fault that strikes a message, null where none does.
 
@@ -147,6 +154,7 @@ class Faults:
             assets: whose message it is; several where a charge point's connectors share it.
             direction: where it goes, seen from the device.
             action: what it is.
+            message_id: which, as in the device's wire log.
         """
         if not self._rules:  # most of the time: not even a lock is taken
             return None
@@ -154,7 +162,7 @@ class Faults:
             for rule in tuple(self._rules):
                 fault = rule.fault
                 if kinds(fault) and _fits(fault, assets, direction, action) and self._strikes(rule):
-                    self._note(fault, assets, direction, action)
+                    self._note(fault, assets, direction, action, message_id)
                     return fault
         return None
 
@@ -176,10 +184,12 @@ class Faults:
         assets: Collection[str],
         direction: Direction | None,
         action: str | int | None,
+        message_id: str | int | None = None,
     ) -> None:
         asset = fault.asset or next(iter(assets), None)
         at = from_us(self._device_us())
-        self.injected.append(Injected(at, fault.kind, asset, direction, action))
+        struck = Injected(at, fault.kind, asset, direction, action, message_id, fault.seconds)
+        self.injected.append(struck)
 
     def _strikes(self, rule: _Rule) -> bool:
         """Count a message; return whether it is one to strike."""

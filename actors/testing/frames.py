@@ -24,12 +24,14 @@ _END_OF_REQUEST: Final = b"\r\n\r\n"
 class Message:
     """One message as it is on the wire; ``action`` is null for what is none of the protocol's.
 
-    ``body`` is where its content stands in it: what garbage replaces.
+    ``id`` is its unique id, or its transaction's in Modbus. ``body`` is where its content stands in
+    it: what garbage replaces.
     """
 
     raw: bytes
     action: str | int | None = None
     body: slice = slice(0, 0)
+    id: str | int | None = None
 
 
 class Splitter(Protocol):
@@ -56,7 +58,8 @@ class ModbusSplitter:
                 break
             raw, rest = rest[:length], rest[length:]
             action = raw[_FUNCTION] & 0x7F if length > _FUNCTION else None
-            found.append(Message(raw, action, slice(_FUNCTION, length)))
+            transaction_id = int.from_bytes(raw[:2], "big")
+            found.append(Message(raw, action, slice(_FUNCTION, length), transaction_id))
         self._rest[direction] = rest
         return found
 
@@ -101,20 +104,22 @@ class OcppSplitter:
         if raw[0] & 0x0F != _TEXT:
             return Message(raw)
         text = _masked(raw, start) if raw[1] & _MASKED else raw[start:]
-        return Message(raw, self._action(text), slice(start, len(raw)))
+        action, own_id = self._named(text)
+        return Message(raw, action, slice(start, len(raw)), own_id)
 
-    def _action(self, text: bytes) -> str | None:
+    def _named(self, text: bytes) -> tuple[str | None, str | None]:
+        """Return a message's action and unique id, null for what is none of OCPP's."""
         try:
             frame = json.loads(text)
         except ValueError:
-            return None
+            return None, None
         if not isinstance(frame, list) or len(frame) < 3:  # noqa: PLR2004 - type, id, and more
-            return None
+            return None, None
         own_id = str(frame[1])
         if frame[0] == _CALL:
             self._actions[own_id] = str(frame[2])
-            return str(frame[2])
-        return self._actions.pop(own_id, None)
+            return str(frame[2]), own_id
+        return self._actions.pop(own_id, None), own_id
 
 
 def _frame_size(data: bytes) -> tuple[int, int] | None:

@@ -6,17 +6,19 @@ check, so it counts what it has looked at.
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
 from typing import Any, Final, cast
 
 import attrs
 
 from actors.sim.wirelog import WireEntry
+from actors.testing.answers import LateAnswers, StartAnswers, seen_us
+from actors.testing.attempts import Attempt
+from actors.testing.faults import Injected
+from actors.testing.on_the_way import OnTheWay
 from actors.testing.rules import LogRules
 from engine import events
-from engine.adapters.base import Payload
 from engine.codec import Record
-from engine.types import US_PER_S, AssetId, to_us
+from engine.types import US_PER_S, AssetId
 from engine.verification.folds import Folds
 
 CONTROL_ACTIONS: Final = frozenset(
@@ -36,27 +38,9 @@ WRITES: Final = frozenset({6, 16})
 """The Modbus functions that do."""
 WINDOW_US: Final = 2 * US_PER_S
 """An attempt is begun within 1 s of its record or never; as much again for the way."""
-LATE_US: Final = 5 * US_PER_S
-"""What breaks a connection so soon behind an answer may have kept it from arriving."""
 
 _CERTAIN: Final = frozenset({"accepted"})
 _UNSENT: Final = frozenset({"not_sent"})
-
-
-@attrs.define
-class Attempt:
-    """One recorded attempt: when it was recorded (device clock), its frames and its outcome."""
-
-    id: str
-    asset_id: AssetId
-    recorded_us: int
-    payload: Payload
-    outcome: str | None = None
-
-    @property
-    def control_frames(self) -> list[Mapping[str, Any]]:
-        """The bodies of the frames that change what the device does."""
-        return [frame.body for frame in self.payload.frames if frame.control]
 
 
 @attrs.frozen
@@ -71,7 +55,7 @@ def judge(
     records: Iterable[Record],
     chargers: Mapping[str, Sequence[WireEntry]],
     batteries: Mapping[AssetId, tuple[Sequence[WireEntry], frozenset[int]]],
-    struck: Sequence[tuple[int, str]] = (),
+    struck: Sequence[Injected] = (),
 ) -> Judgement:
     """Hold a log against what the devices saw.
 
@@ -79,24 +63,31 @@ def judge(
         records: the whole log in order.
         chargers: each charge point's wire log (OCPP 1.6).
         batteries: each battery's wire log with the addresses of its heartbeat registers.
-        struck: when a fault struck a message on the wire (device clock), and whose.
+        struck: the faults that struck messages on the wire.
     """
     counts: Counter[str] = Counter()
     violations: list[str] = []
     attempts: dict[str, Attempt] = {}
-    folds, rules, answers = Folds(), LogRules(), LateAnswers(struck)
+    folds, rules = Folds(), LogRules()
+    late, starts = LateAnswers(struck), StartAnswers()
     for record in records:
         counts["events"] += 1
         violations += _of_the_log(folds, record, counts)
         violations += rules.feed(record)
-        answers.take(record)
+        late.take(record)
+        starts.take(record)
         _take(attempts, record)
     for device, entries in chargers.items():
-        violations += answers.unrecorded(entries, attempts)
-        violations += (f"{one} ({device})" for one in _of_a_charger(attempts, entries, counts))
+        violations += late.unrecorded(entries, attempts)
+        way = OnTheWay.to(_assets(attempts, entries), struck)
+        broken = [*starts.unfounded(entries, counts)]
+        broken += _of_a_charger(attempts, entries, way, counts)
+        violations += (f"{one} ({device})" for one in broken)
     for asset_id, (entries, heartbeats) in batteries.items():
         own = [one for one in attempts.values() if one.asset_id == asset_id]
-        violations += _of_a_battery(own, _writes(entries, heartbeats), counts)
+        way = OnTheWay.to((asset_id,), struck)
+        writes = _writes(way.once_each(entries), heartbeats)
+        violations += _of_a_battery(own, writes, counts)
     return Judgement(tuple(violations), counts)
 
 
@@ -138,73 +129,41 @@ def _of_the_log(folds: Folds, record: Record, counts: Counter[str]) -> Iterator[
 # --- what a charger saw
 
 
-@attrs.define
-class LateAnswers:
-    """Answers that a charge point gave after their attempt had timed out: each is on record.
+def _assets(attempts: Mapping[str, Attempt], entries: Sequence[WireEntry]) -> set[AssetId]:
+    """Return whose attempts a charge point saw."""
+    seen = (attempts.get(_attempt_id(entry)) for entry in entries if entry.direction == "in")
+    return {attempt.asset_id for attempt in seen if attempt is not None}
 
-    Not if it cannot have arrived: the connection was made anew, the engine too, or a fault struck.
-    """
 
-    struck: Sequence[tuple[int, str]]
-    _recorded: set[str] = attrs.field(factory=set)
-    _timed_out: dict[str, int] = attrs.field(factory=dict)
-    _breaks: list[tuple[int, str]] = attrs.field(factory=list)
-
-    def take(self, record: Record) -> None:
-        """Take the next record of the log."""
-        header, event = record.header, record.event
-        match event:
-            case events.LateAnswered(attempt_id=attempt_id):
-                self._recorded.add(attempt_id)
-            case events.AttemptEnded(attempt_id=attempt_id, outcome="timed_out"):
-                self._timed_out[attempt_id] = header.wall_us
-            case events.ConnectionChanged() | events.AssetRecovered() | events.ActorCrashed():
-                self._breaks.append((header.wall_us, header.stream))
-            case _:
-                return
-
-    def unrecorded(
-        self, entries: Sequence[WireEntry], attempts: Mapping[str, Attempt]
-    ) -> Iterator[str]:
-        """Yield the late answers of a charge point that are not on record."""
-        for entry in entries:
-            attempt_id = str(entry.message_id)
-            ended_us, given_us = self._timed_out.get(attempt_id), _us(entry)
-            if entry.direction != "out" or ended_us is None or given_us <= ended_us:
-                continue
-            attempt = attempts[attempt_id]
-            span = (attempt.recorded_us, given_us + LATE_US)
-            if attempt_id not in self._recorded and not self._is_disturbed(attempt.asset_id, span):
-                yield f"P8: the late answer to {attempt_id} is not on record"
-
-    def _is_disturbed(self, asset_id: AssetId, span: tuple[int, int]) -> bool:
-        first, last = span
-        return any(
-            stream == asset_id and first <= at_us <= last
-            for at_us, stream in (*self._breaks, *self.struck)
-        )
+def _attempt_id(entry: WireEntry) -> str:
+    """Return the attempt that a control frame says it is of."""
+    return str(entry.message_id).partition(".")[0]
 
 
 def _of_a_charger(
-    attempts: Mapping[str, Attempt], entries: Sequence[WireEntry], counts: Counter[str]
+    attempts: Mapping[str, Attempt],
+    entries: Sequence[WireEntry],
+    way: OnTheWay,
+    counts: Counter[str],
 ) -> Iterator[str]:
     """Yield control frames without their own recorded attempt, late ones, and disorder."""
     seen: Counter[str] = Counter()
     order = _Order({attempt_id: number for number, attempt_id in enumerate(attempts)})
-    for entry in entries:
+    for entry in way.once_each(entries):
         if entry.direction != "in" or entry.action not in CONTROL_ACTIONS:
             continue
         counts["OCPP control frames"] += 1
         message_id = str(entry.message_id)
         seen[message_id] += 1
-        attempt = attempts.get(message_id.split(".", maxsplit=1)[0])
+        attempt = attempts.get(_attempt_id(entry))
         if attempt is None:
             yield f"P2: frame {message_id} has no recorded attempt"
             continue
         if seen[message_id] > 1:
             yield f"P3: frame {message_id} went out more than once"
-        yield from _in_time(attempt, entry, message_id)
-        yield from order.take(attempt, message_id)
+        yield from _in_time(attempt, entry, message_id, way)
+        if not way.is_reordered(message_id):
+            yield from order.take(attempt, message_id)
     for attempt in attempts.values():
         if attempt.outcome in _UNSENT and attempt.id in seen:
             yield f"P3: {attempt.id} is on record as not sent"
@@ -230,17 +189,15 @@ class _Order:
         self._engine = max(engine, self._engine)
 
 
-def _in_time(attempt: Attempt, entry: WireEntry, name: str) -> Iterator[str]:
-    seen_us = _us(entry)
-    if seen_us < attempt.recorded_us:
+def _in_time(attempt: Attempt, entry: WireEntry, name: str, way: OnTheWay) -> Iterator[str]:
+    at_us = seen_us(entry)
+    after_us = at_us - attempt.recorded_us
+    if after_us < 0:
         yield f"P2: frame {name} was seen before its attempt was recorded"
-    first = name == attempt.id
-    if first and seen_us > attempt.recorded_us + WINDOW_US:
-        yield f"P5: frame {name} was begun {(seen_us - attempt.recorded_us) / US_PER_S:.1f} s late"
-
-
-def _us(entry: WireEntry) -> int:
-    return to_us(datetime.fromisoformat(entry.t))
+    if name != attempt.id or way.is_reordered(name):
+        return
+    if after_us > WINDOW_US + way.slack_us(attempt, at_us):
+        yield f"P5: frame {name} was begun {after_us / US_PER_S:.1f} s late"
 
 
 # --- what a battery saw

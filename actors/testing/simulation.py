@@ -31,7 +31,7 @@ from actors.store import Store, open_store
 from actors.system import ActorSystem
 from actors.testing.crashes import Crash, Crashed, CrashingLink, Point
 from actors.testing.devices import Device, Devices
-from actors.testing.faults import WIRE
+from actors.testing.faults import LASTING, WIRE
 from actors.testing.faulty_store import FaultyStore
 from actors.testing.promises import Judgement, judge
 from actors.testing.seeded import SeededRuntime
@@ -322,8 +322,7 @@ class Simulation(ActorSystem):
                 chargers[device.setup.identity] = device.wire_log.entries
             else:
                 batteries[AssetId(asset_id)] = (device.wire_log.entries, _heartbeats(device))
-        wire = [one for one in self.world.faults.injected if one.kind in WIRE]
-        struck = [(to_us(one.at), str(one.asset)) for one in wire]
+        struck = [one for one in self.world.faults.injected if one.kind in WIRE | LASTING]
         return judge(self.records(), chargers, batteries, struck)
 
     def rows(self) -> list[Row]:

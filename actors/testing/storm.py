@@ -33,7 +33,8 @@ SPEED: Final = 900.0
 
 _OF_CHARGERS: Final = (
     *("drop", "delay", "duplicate", "garbage", "cut", "half_open", "reorder"),
-    *("reject", "error", "ignore", "reboot", "silent", "unanswered", "late_answer", "extra_field"),
+    *("reject", "error", "ignore", "reboot", "skew"),
+    *("silent", "unanswered", "late_answer", "extra_field"),
 )
 _OF_BATTERIES: Final = (
     *("drop", "delay", "duplicate", "garbage", "cut", "half_open"),
@@ -44,6 +45,7 @@ _OF_ACTORS: Final = ("raise", "raise_late", "hang", "die")
 _OF_STORES: Final = ("locked", "full", "slow", "reply_lost", "wall_jump")
 _USURPED: Final = 0.3  # of all storms
 _WAYS: Final[tuple[Direction | None, ...]] = ("in", "out", None)
+_SKEWS: Final = (-3_600.0, -50.0, 90.0, 3_600.0)
 _ACTIONS: Final = ("SetChargingProfile", "ClearChargingProfile", "RemoteStartTransaction", None)
 _MESSAGES: Final = ("Woke", "Observed", "AttemptAnswered", "PlanOffered", "QuestionAnswered")
 
@@ -145,20 +147,22 @@ class _Played:
             self._add(Fault(kind=kind, asset=asset, action=message, nth=nth))
         elif isinstance(self._run.devices[asset], SimCharger):
             kind, action = self._random.choice(_OF_CHARGERS), self._random.choice(_ACTIONS)
+            way = self._random.choice(_WAYS)
+            seconds = self._random.choice(_SKEWS) if kind == "skew" else 1.0
             self._add(
-                Fault(kind=kind, asset=asset, direction=self._way(kind), action=action, nth=nth)
+                Fault(
+                    kind=kind,
+                    asset=asset,
+                    direction=way,
+                    action=action,
+                    nth=nth,
+                    seconds=seconds,
+                )
             )
         else:
             kind, function = self._random.choice(_OF_BATTERIES), self._random.choice((6, 3, None))
-            self._add(
-                Fault(kind=kind, asset=asset, direction=self._way(kind), action=function, nth=nth)
-            )
-
-    def _way(self, kind: str) -> Direction | None:
-        """Return a direction; no network gives a device twice or late what was sent once."""
-        if kind in {"duplicate", "reorder", "delay"}:
-            return "out"
-        return self._random.choice(_WAYS)
+            way = self._random.choice(_WAYS)
+            self._add(Fault(kind=kind, asset=asset, direction=way, action=function, nth=nth))
 
     def _add(self, fault: Fault) -> None:
         self._tell(str(fault))

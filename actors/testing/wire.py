@@ -65,7 +65,7 @@ class Tap:
         fault = None
         if message.action is not None:
             assets = self._assets()
-            fault = self._faults.strike(_is_wire, assets, direction, message.action)
+            fault = self._faults.strike(_is_wire, assets, direction, message.action, message.id)
         if fault is not None:
             return self._struck(direction, message, fault)
         held, self._held[direction] = self._held[direction], b""

@@ -81,8 +81,8 @@ class StateReported(Struct, frozen=True, gc=False):
     """The device's own state. ``state`` is a name of the asset's state table, or null if unknown.
 
     ``whole_device``: said of the charge point as a whole (connector 0), so it overlays the asset's
-    own state until the device as a whole is available again. ``has_ended`` etc. are not needed:
-    ``detail`` holds what is worth keeping (``suspended_by``, ``error_code``, ``reserved``).
+    own state until the device as a whole is available again. ``detail`` holds what is worth keeping
+    (``suspended_by``, ``error_code``, ``reserved``).
     """
 
     state: str | None

@@ -81,7 +81,7 @@ def test_a_frame_of_any_length_is_found_byte_by_byte(filler: int, masked: bool) 
     found = splitter.feed("out", frame[: head + 1]) + splitter.feed("out", frame[head + 1 : -1])
     assert found == []
     found = splitter.feed("out", frame[-1:])
-    assert [Message(frame, "Heartbeat", slice(head, len(frame)))] == found
+    assert [Message(frame, "Heartbeat", slice(head, len(frame)), "1")] == found
     if filler < 70_000:
         assert [one.action for one in byte_by_byte(opened(), "out", frame)] == ["Heartbeat"]
 
@@ -123,7 +123,7 @@ def test_an_answer_has_the_action_of_its_call(answer: bytes) -> None:
 
 def test_a_modbus_message_is_found_byte_by_byte() -> None:
     """Its action is the function code, its body what follows the unit."""
-    assert [Message(WRITE, 6, slice(7, 12))] == byte_by_byte(ModbusSplitter(), "in", WRITE)
+    assert [Message(WRITE, 6, slice(7, 12), 1)] == byte_by_byte(ModbusSplitter(), "in", WRITE)
 
 
 def test_two_modbus_messages_in_one_chunk_are_two() -> None:

@@ -2,11 +2,24 @@
 
 from typing import Any
 
+import attrs
+import pytest
 from msgspec.structs import replace
 
 from actors.sim.wirelog import WireEntry
+from actors.testing.faults import Injected
 from actors.testing.promises import Judgement, judge
-from actors.testing.records import BATTERY, EV, at_us, battery, charger, ended, record, recorded
+from actors.testing.records import (
+    BATTERY,
+    EV,
+    after,
+    at_us,
+    battery,
+    charger,
+    ended,
+    record,
+    recorded,
+)
 from actors.testing.rig import Rig, plan_of
 from engine import events
 from engine.adapters.base import Frame, Payload
@@ -100,6 +113,71 @@ def test_a_frame_that_was_begun_late_is_found() -> None:
     (broken,) = of_charger(records, frame(attempts_of(records)[0], 3.0)).violations
     assert broken.startswith("P5: ")
     assert broken.endswith("was begun 3.0 s late (CP)")
+
+
+def on_the_way(kind: str, message_id: str | int, at_s: float, **how: Any) -> Injected:  # noqa: ANN401 - fields of Injected
+    """Return what a fault did to a message to the charger, so long after the rig's start."""
+    asset = how.pop("asset", EV)
+    return Injected(after(at_s), kind, asset, "in", None, message_id, how.pop("seconds", 1.0))
+
+
+def test_what_a_fault_made_arrive_twice_did_not_go_out_twice() -> None:
+    """Once for each time that it struck; that of another message excuses nothing."""
+    records = recorded(two_slots())
+    first, second = attempts_of(records)
+    doubled = [on_the_way("duplicate", first, 0.1)]
+    twice = (frame(first), frame(first), frame(second, 60.1))
+    assert judge(records, {"CP": twice}, {}, doubled).violations == ()
+    for seen in (
+        (*twice[:2], frame(first)),
+        (frame(first), frame(second, 60.1), frame(second, 60.1)),
+    ):
+        (broken,) = judge(records, {"CP": seen}, {}, doubled).violations
+        assert broken.startswith("P3: ")
+
+
+@pytest.mark.parametrize(
+    ("fault", "excuses"),
+    [
+        (on_the_way("delay", "any", 0.05, seconds=1.5), True),
+        (on_the_way("delay", "any", -1.4, seconds=1.5), True),
+        (on_the_way("delay", "any", -1.6, seconds=1.5), False),
+        (on_the_way("delay", "any", 0.05, seconds=0.5), False),
+        (on_the_way("delay", "any", 3.5, seconds=1.5), False),
+        (on_the_way("delay", "any", 0.05, seconds=1.5, asset="ast_other"), False),
+        (on_the_way("latency", "any", -900.0, seconds=1.5), True),
+    ],
+)
+def test_what_was_held_up_was_not_begun_late(fault: Injected, *, excuses: bool) -> None:
+    """As long as it was held up, and what comes behind it too."""
+    records = recorded(two_slots())
+    found = judge(records, {"CP": [frame(attempts_of(records)[0], 3.0)]}, {}, [fault])
+    assert (found.violations == ()) is excuses
+
+
+def test_what_was_reordered_may_come_behind_a_newer_one() -> None:
+    """And late."""
+    records = recorded(two_slots())
+    first, second = attempts_of(records)
+    seen = [frame(second, 60.1), frame(first, 60.1)]
+    struck = [on_the_way("reorder", first, 0.1)]
+    assert judge(records, {"CP": seen}, {}, struck).violations == ()
+
+
+def test_a_transaction_that_was_answered_before_it_was_on_record_is_found() -> None:
+    """P7; an id for a connector that is no asset means nothing."""
+    started = record(events.TransactionStarted("4711", "key"), 5.0)
+
+    def told(number: object, after_s: float) -> WireEntry:
+        entry = frame("m", after_s, "StartTransaction")
+        return attrs.evolve(entry, payload={"transactionId": number})
+
+    found = of_charger([started], told(4711, 5.1), told(1 << 30 | 5, 1.0), told("?", 1.0))
+    assert found.violations == ()
+    assert found.counts["transactions answered"] == 1
+    for early in (told(4711, 4.9), told(4712, 5.1)):
+        (broken,) = of_charger([started], early).violations
+        assert broken.startswith("P7: transaction 471")
 
 
 def test_an_attempt_for_an_expired_setpoint_is_found() -> None:
@@ -206,6 +284,21 @@ def test_an_accepted_attempt_that_was_not_written_is_found() -> None:
     assert of_battery(batteries_log("accepted", "accepted"), *wrote(2, 1))
     assert of_battery(batteries_log("accepted", "accepted"), *wrote(1, 1, 2))
     assert of_battery(batteries_log("not_sent"), *wrote(1))
+
+
+def test_a_write_that_a_fault_made_arrive_twice_is_one() -> None:
+    """Its transaction is the same; so is one that follows at once, if it was sent again."""
+    records = batteries_log("accepted", "accepted")
+    (one, other) = wrote(1, 2)
+    struck = [on_the_way("duplicate", 0, 0.1, asset=BATTERY)]
+
+    def found(*seen: WireEntry) -> bool:
+        judgement = judge(records, {}, {BATTERY: (seen, frozenset())}, struck)
+        return not [one for one in judgement.violations if not one.startswith(("P4", "P8"))]
+
+    assert found(one, one, other)
+    assert not found(one, one, one, other)
+    assert not found(one, other, other)
 
 
 def test_a_site_of_both_is_judged_together() -> None:

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from actors.sim.timetable import Arrival
 from actors.standing import PlanStart
 from actors.testing.crashes import Crashed
+from actors.testing.faults import Fault
 from actors.testing.simulation import Simulation
 from engine.errors import EngineClosed, UsageError
 from engine.history import histories
@@ -159,6 +161,31 @@ def test_a_plan_clock_that_stands_is_told_of(tmp_path: Path) -> None:
     """Without a schedule it does not begin to run."""
     with made(tmp_path) as run, pytest.raises(UsageError, match="stands"):
         run.run_until("2026-03-02T07:00:00+00:00")
+
+
+def test_a_skewed_clock_is_a_charge_points_own(tmp_path: Path) -> None:
+    """It says so from then on, in what it sends; a battery has none that could be wrong."""
+    with made(tmp_path) as run:
+        for asset, action in (("ast_battery", None), ("ast_a", "SetChargingProfile")):
+            skew = Fault(kind="skew", asset=asset, direction="in", action=action, seconds=-3_600)
+            run.world.faults.add(skew)
+        run.submit(plan())
+        run.advance(30)
+        (struck,) = run.world.faults.injected
+        assert (struck.kind, struck.asset, struck.seconds) == ("skew", "ast_a", -3_600.0)
+        behind = {
+            round((datetime.fromisoformat(one.t) - taken_at(one.payload)).total_seconds() / 3_600)
+            for one in run.charger("ast_a").wire_log.entries
+            if one.action == "MeterValues" and one.direction == "out"
+            if datetime.fromisoformat(one.t) > struck.at
+        }
+        assert behind == {1}
+        run.assert_promises()
+
+
+def taken_at(payload: Any) -> datetime:  # noqa: ANN401 - as it is on the wire
+    """Return when meter values say that they were taken."""
+    return datetime.fromisoformat(payload["meterValue"][0]["timestamp"])
 
 
 def test_devices_are_asked_for_by_their_kind(tmp_path: Path) -> None:

@@ -53,6 +53,7 @@ def test_a_rule_strikes_the_nth_message_that_it_looks_at() -> None:
     assert [Piece(frame(5))] == own.through(5)
     (struck,) = own.faults.injected
     assert (struck.kind, struck.asset, struck.direction, struck.action) == ("drop", ASSET, "in", 6)
+    assert struck.message_id == 4
 
 
 def test_a_rule_for_another_asset_strikes_nothing() -> None:

@@ -289,6 +289,30 @@ def test_what_was_kept_while_there_was_no_socket_is_history() -> None:
     run(story)
 
 
+def test_a_clock_that_is_behind_makes_no_history() -> None:
+    """A status that is told while the socket is open shows how far it is behind."""
+
+    async def story(depot: Depot) -> None:
+        def report(ago_s: int) -> None:
+            at = depot.at(ago_s)
+            told = {"connectorId": 1, "errorCode": "NoError", "timestamp": at}
+            depot.say("StatusNotification", status="Preparing", **told)
+
+        report(ago_s=9_000)  # kept while there was no socket: it tells nothing of the clock
+        depot.time.device_us += 61 * US_PER_S
+        depot.start(ago_s=3_600)
+        report(ago_s=7_200)  # the status began long ago
+        report(ago_s=3_600)
+        report(ago_s=5_000)
+        depot.start(ago_s=3_600)
+        depot.connect()
+        depot.start(ago_s=3_650)
+        depot.start(ago_s=3_700)
+        assert [one.offline for one in depot.transactions()] == [True, False, False, True]
+
+    run(story)
+
+
 def test_a_start_that_waits_long_for_its_answer_does_not_become_history() -> None:
     """What counts is when the socket opened: the charge point says the same start again."""
 

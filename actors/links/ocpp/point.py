@@ -157,6 +157,7 @@ class ChargePoint:
         """StatusNotification [4.9]: connector 0 speaks for all."""
         session.answer(call.id, {})
         connector, reported = call.payload["connectorId"], status_of(call.payload)
+        self._transactions.told_time(reported.reported_at)
         if connector == 0:
             self._tell_all(reported)
             return

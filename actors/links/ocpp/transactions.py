@@ -28,17 +28,34 @@ class Transactions:
         self._tell = tell
         self._running: dict[int, str] = {}
         self._since_us = 0
+        self._opened_us = 0
+        self._behind_us: int | None = None
 
     def connected(self) -> None:
         """Note when the socket opened: what is older is history."""
         self._since_us = self._manners.wall_us()
+        self._opened_us = self._manners.device_us()
+
+    def told_time(self, at: datetime | None) -> None:
+        """Learn from a status by how much the charge point's clock is behind ours.
+
+        Not from one that may have been kept while there was no socket. Some say when a status
+        began, however long ago: the freshest that was ever told counts.
+        """
+        if at is None or self._manners.device_us() <= self._opened_us + OFFLINE_US:
+            return
+        behind_us = max(self._manners.wall_us() - to_us(at), 0)
+        known_us = behind_us if self._behind_us is None else self._behind_us
+        self._behind_us = min(behind_us, known_us)
 
     def forget(self) -> None:
         """A boot ends whatever was running."""
         self._running.clear()
 
     def _is_old(self, at: datetime | None) -> bool:
-        return at is not None and to_us(at) < self._since_us - OFFLINE_US
+        if at is None:
+            return False
+        return to_us(at) + (self._behind_us or 0) < self._since_us - OFFLINE_US
 
     def started(self, session: Session, call: Call) -> None:
         """StartTransaction [4.8]: answered once the transaction's id is committed.
