@@ -370,6 +370,8 @@ def _unsure(lost: Lost) -> str | None:
 def cause_of(told: message.Message) -> str | None:
     """Return what a message's events name as their cause: a schedule, an attempt, or nothing."""
     match told:
+        case message.Woke():
+            return None
         case message.AttemptAnswered() | message.QuestionAnswered():
             return told.attempt_id
         case message.PlanOffered():

@@ -21,6 +21,10 @@ Pair: TypeAlias = tuple[int | None, int | None]
 
 _DUE: Final = struct.Struct("<q")
 _WATTS: Final = struct.Struct("<i")
+_due_at: Final = _DUE.unpack_from
+_watts_at: Final = _WATTS.unpack_from
+_DUE_BYTES: Final = _DUE.size
+_WATTS_BYTES: Final = _WATTS.size
 _BIG_ENDIAN: Final = sys.byteorder == "big"
 _CHANNELS: Final = tuple(Channel)
 _MARKS: Final = tuple(bytes((channel,)) for channel in Channel)
@@ -66,9 +70,9 @@ class Plan(Struct, frozen=True, gc=False):
             raise IndexError(f"change {index} of a plan of {len(self)}")
         return PlannedChange(
             index,
-            self.due_us(index),
+            _due_at(self.due, _DUE_BYTES * index)[0],
             _CHANNELS[self.channel[index]],
-            _WATTS.unpack_from(self.watts, _WATTS.size * index)[0],
+            _watts_at(self.watts, _WATTS_BYTES * index)[0],
         )
 
     def changes(self) -> Iterator[PlannedChange]:
@@ -77,13 +81,18 @@ class Plan(Struct, frozen=True, gc=False):
 
     def index_at(self, plan_us: int, known: int = 0) -> int:
         """Return how many changes are due at a moment or before it, ``known`` at the least."""
-        if known and (known >= len(self.channel) or self.due_us(known) > plan_us):
-            return known
-        return bisect_right(_instants(self.due), plan_us, known)
+        due = self.due
+        if known:
+            # Seldom has more than one change fallen due since: two looks save the search.
+            for index in (known, known + 1):
+                place = _DUE_BYTES * index
+                if place >= len(due) or _due_at(due, place)[0] > plan_us:
+                    return index
+        return bisect_right(_instants(due), plan_us, known)
 
     def due_us(self, index: int) -> int:
         """Return when a change is due; it has to be there."""
-        due_us: int = _DUE.unpack_from(self.due, _DUE.size * index)[0]
+        due_us: int = _due_at(self.due, _DUE_BYTES * index)[0]
         return due_us
 
     def value_at(self, plan_us: int, channel: Channel) -> int | None:
@@ -93,10 +102,7 @@ class Plan(Struct, frozen=True, gc=False):
     def values_at(self, plan_us: int) -> Pair:
         """Return the watts of both channels at a moment; null before a channel's first change."""
         index = self.index_at(plan_us)
-        return (
-            self._value_before(index, Channel.CHARGE),
-            self._value_before(index, Channel.DISCHARGE),
-        )
+        return self._value_before(index, 0), self._value_before(index, 1)
 
     def next_due_us(self, after_us: int) -> int | None:
         """Return when the first change after a moment is due; null where there is none."""
@@ -110,17 +116,17 @@ class Plan(Struct, frozen=True, gc=False):
         found = self.channel.find(_MARKS[self.channel[index]], index + 1)
         return None if found < 0 else found
 
-    def _value_before(self, index: int, channel: Channel) -> int | None:
+    def _value_before(self, index: int, channel: int) -> int | None:
         last = self.channel.rfind(_MARKS[channel], 0, index)
         if last < 0:
             return None
-        watts: int = _WATTS.unpack_from(self.watts, _WATTS.size * last)[0]
+        watts: int = _watts_at(self.watts, _WATTS_BYTES * last)[0]
         return watts
 
 
 def _instants(due: bytes) -> Sequence[int]:
     if _BIG_ENDIAN:
-        return struct.unpack(f"<{len(due) // _DUE.size}q", due)
+        return struct.unpack(f"<{len(due) // _DUE_BYTES}q", due)
     return memoryview(due).cast("q")
 
 
@@ -159,9 +165,9 @@ def same_over(one: Plan, other: Plan, start_us: int, end_us: int) -> bool:
 
 def _packed(plan: Plan, first: int, last: int) -> tuple[bytes, bytes, bytes]:
     return (
-        plan.due[_DUE.size * first : _DUE.size * last],
+        plan.due[_DUE_BYTES * first : _DUE_BYTES * last],
         plan.channel[first:last],
-        plan.watts[_WATTS.size * first : _WATTS.size * last],
+        plan.watts[_WATTS_BYTES * first : _WATTS_BYTES * last],
     )
 
 

@@ -57,7 +57,8 @@ def to_us(moment: datetime) -> int:
 
 def from_us(moment_us: int) -> datetime:
     """Return microseconds since 1970-01-01 UTC as an aware datetime in UTC."""
-    return _EPOCH + timedelta(microseconds=moment_us)
+    # Normalised by us: with an amount so large timedelta would do it in its slower way.
+    return _EPOCH + timedelta(0, moment_us // US_PER_S, moment_us % US_PER_S)
 
 
 def iso(moment_us: int) -> str:

@@ -21,6 +21,8 @@ from engine.asset import (
 )
 from engine.asset import effects as effect
 from engine.asset import messages as message
+from engine.asset.decisions import combined, due_changes, is_plain, plain
+from engine.asset.desire import desire
 from engine.asset.draft import Draft
 from engine.asset.sending import is_at_rest, pursue
 from engine.codec import Header, Record
@@ -167,6 +169,7 @@ class Rig:
     def _tell(self, told: message.Message) -> None:
         self.told = self.now
         state = noted(self.state, told, self.now)
+        self._check_plain(state)
         draft = decided(state, told, self.now)
         for event in draft.events:
             self._record(event)
@@ -190,6 +193,13 @@ class Rig:
         header = Header(1, self.state.asset_id, version, at.plan_us, at.device_us)
         wrong = self._folds.feed(Record(header, "a.topic", event))
         assert wrong is None, wrong  # noqa: S101 - the kit's own check
+
+    def _check_plain(self, state: AssetState) -> None:
+        """What is decided the short way is what all of the rules lead to."""
+        draft = Draft(state, self.now)
+        want, due = desire(state, self.now), due_changes(state, self.now)
+        if want is not None and due is not None and is_plain(draft, want, due):
+            assert plain(draft, want, due) == combined(draft, want, due)  # noqa: S101 - the kit's own check
 
     def _check_rest(self) -> None:
         """What is at rest by its quick test is so by the whole of the rules."""

@@ -62,7 +62,8 @@ def _accepted(draft: Draft, attempt: OpenAttempt, answer: Answer) -> None:
         keep_alive(draft, attempt)
     else:
         draft.note(events.DeviceChanged(found))
-    observe_all(draft, tuple(one for one in seen if not isinstance(one, SetpointRead)))
+    if seen:
+        observe_all(draft, tuple(one for one in seen if not isinstance(one, SetpointRead)))
 
 
 def told(seen: tuple[Observation, ...]) -> list[SetpointRead]:

@@ -34,7 +34,8 @@ def end_what_is_over(draft: Draft) -> None:
     if state.programme.absence is not None:
         _come_back(draft, state.programme.absence)
     if state.programme.parts and state.outside.offered:
-        _end_parts(draft)
+        if len(state.programme.parts) > 1:
+            _end_parts(draft)
         _end_plan(draft)
     if state.orders:
         _end_orders(draft)

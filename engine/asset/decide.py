@@ -95,17 +95,14 @@ def _refuse(draft: Draft, message: messages.Message, why: str) -> None:
 
 def _hear(draft: Draft, message: messages.Message) -> None:  # noqa: C901, PLR0912 - one case per message, each only hands on
     match message:
-        case (
-            messages.Woke()
-            | messages.SlotGranted()
-            | messages.NothingOffered()
-            | messages.Stopping()
-        ):
+        case messages.Woke():
             return
         case messages.AttemptAnswered():
             attempt_answered(draft, message)
         case messages.Observed(observation=seen):
             observe(draft, seen)
+        case messages.SlotGranted() | messages.NothingOffered() | messages.Stopping():
+            return
         case messages.PlanOffered():
             plan_offered(draft, message)
         case messages.QuestionAnswered():

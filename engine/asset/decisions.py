@@ -1,6 +1,7 @@
 """From what should hold to a decision: which commands serve it, and what they replace."""
 
 from collections.abc import Iterator
+from typing import Final
 
 from msgspec import Struct
 
@@ -11,11 +12,14 @@ from engine.asset.holding import is_kept
 from engine.asset.programme import changes_until, first_open, first_untaken, has_commands, newest
 from engine.asset.state import AssetState, Part, Work
 from engine.asset.steps import Planned, StepMaker
-from engine.commands import CauseKind, CommandStatus
-from engine.events import Decision, PlanCut, Taken
+from engine.commands import CauseKind, CommandStatus, CommandType
+from engine.events import Decision, PlanCut, Step, Taken
 from engine.plans import PlannedChange
 from engine.plans import command_id as planned_id
-from engine.types import Channel, Instant
+from engine.types import AssetKind, Channel, Instant
+
+_EV_CHARGER: Final = AssetKind.EV_CHARGER
+_SET_CHARGE_RATE: Final = CommandType.SET_CHARGE_RATE
 
 
 class Due(Struct, frozen=True, gc=False):
@@ -52,6 +56,53 @@ def propose(draft: Draft, want: Desire, due: Due | None, kind: CauseKind | None 
 
     ``kind`` is the cause of the commands outside the plan, where it is not the desire's own.
     """
+    if kind is None and due is not None and is_plain(draft, want, due):
+        return plain(draft, want, due)
+    return combined(draft, want, due, kind)
+
+
+def is_plain(draft: Draft, want: Desire, due: Due) -> bool:
+    """Return whether one change of a charger's plan fell due, and nothing else is going on."""
+    state = draft.state
+    return (
+        due.last - due.first == 1
+        and state.work is None
+        and state.override is None
+        and state.programme.absence is None
+        and want.source == "schedule"
+        and draft.rules.kind is _EV_CHARGER
+        and not due.part.skipped
+    )
+
+
+def plain(draft: Draft, want: Desire, due: Due) -> Proposal:
+    """Return what `combined` does where one change of a charger's plan is all that there is.
+
+    Most decisions are of that kind, and thousands fall due at one instant.
+    """
+    state, part, target = draft.state, due.part, want.target
+    known = _is_known(state, want, draft.now)
+    ids = (planned_id(part.ref, due.first),)
+    following = part.plan.next_on_channel(due.first)
+    end_us = horizon(state)
+    decision = Decision(
+        target,
+        want.source,
+        (Step(ids, _SET_CHARGE_RATE, target.charge_w or 0, target),),
+        part.plan.due_us(due.first),
+        end_us if following is None else part.plan.due_us(following),
+        want.losers,
+        Taken(part.ref.schedule_id, due.last),
+        end_us,
+        max(state.programme.sequence, state.outside.sequence) or None,
+    )
+    return Proposal((), decision, known)
+
+
+def combined(
+    draft: Draft, want: Desire, due: Due | None, kind: CauseKind | None = None
+) -> Proposal:
+    """Return the decision from all that is due, under way and in force; see `propose`."""
     state = draft.state
     planned: Planned = {}
     changes: dict[Channel, PlannedChange] = {}

@@ -77,7 +77,7 @@ def _planned(state: AssetState, rules: AssetRules, now: Instant) -> Desire | Non
     programme = state.programme
     if programme.exhausted:
         return _after_end(state, rules, now)
-    part = running_part(state, now)
+    part = part_at(programme, now.plan_us)
     pair = None if part is None else values_at(part.plan, now.plan_us)
     if part is None or pair is None:
         return None if state.desired is None else fallback(rules)
@@ -90,7 +90,8 @@ def _planned(state: AssetState, rules: AssetRules, now: Instant) -> Desire | Non
         and part.plan.index_at(now.plan_us) <= absence.until
     ):
         return fallback(rules)
-    if any(one.blocked and one.target == pair and waits(one, now) for one in state.given_up):
+    given_up = state.given_up
+    if given_up and any(one.blocked and one.target == pair and waits(one, now) for one in given_up):
         return fallback(rules)
     return Desire(pair, "schedule", CauseKind.REASSERT)
 

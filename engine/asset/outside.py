@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from engine.adapters import base
 from engine.asset import messages
-from engine.asset.effects import Ask, Effect, ReleaseSlot, RequestSlot, Stopped
+from engine.asset.effects import Ask, Effect, ReleaseSlot, RequestSlot, Send, Stopped
 from engine.asset.state import AssetState, Outside
 from engine.types import Instant, to_us, to_w
 
@@ -92,6 +92,8 @@ def _measured(outside: Outside, seen: base.PowerMeasured, now: Instant) -> dict[
 def performed(state: AssetState, effect: Effect) -> AssetState:
     """Return the state after an effect was carried out."""
     match effect:
+        case Send():
+            return state
         case Ask(attempt_id=about, until_us=until_us):
             asking = replace(state.outside, asking=about, asking_until_us=until_us)
             return replace(state, outside=asking)

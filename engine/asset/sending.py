@@ -37,6 +37,7 @@ def is_at_rest(state: AssetState, now: Instant) -> bool:
     """Return whether nothing needs to be done: the device keeps what the plan wants for now.
 
     Quickly told for the most of all messages, signs of life and measurements; False says nothing.
+    That a change has fallen due is told first: it is what most often stands against it.
     """
     programme, desired, outside = state.programme, state.desired, state.outside
     taken = None if desired is None else desired.taken
@@ -44,6 +45,8 @@ def is_at_rest(state: AssetState, now: Instant) -> bool:
     return (
         desired is not None
         and taken is not None
+        and len(parts) == 1
+        and changes_until(parts[0], now.plan_us, taken.count) == taken.count
         and state.work is None
         and state.override is None
         and state.unknown is None
@@ -56,11 +59,9 @@ def is_at_rest(state: AssetState, now: Instant) -> bool:
         and state.rules is not None
         and state.rules.start == "charger"
         and desired.source == "schedule"
-        and len(parts) == 1
         and parts[0].until_us is None
         and parts[0].ref.schedule_id == taken.schedule_id
         and programme.taken == taken.count
-        and changes_until(parts[0], now.plan_us, taken.count) == taken.count
         and limited(desired.target, state.rules) == desired.target
         and is_kept(state, desired.target, now)
     )
@@ -175,12 +176,12 @@ def _is_due(work: Work, draft: Draft) -> bool:
 
 
 def _send_step(draft: Draft, step: Step, decision: Decision | None) -> None:
-    state = draft.state
+    state, rules = draft.state, draft.rules
     work = None if decision is not None else state.work
     number = 1 if work is None else work.tries + 1
     form = state.first_form(step.setpoint) if work is None or not work.tries else work.form
     own_id = attempt_id(state.asset_id, state.outside.epoch, draft.next_version)
-    lease_s = _lease_s(draft, step)
+    lease_s = None if step.setpoint == RELEASED else rules.failsafe_after_s
     try:
         payload = spell_step(Spelled(state, draft.now), step, (own_id, number, form, lease_s))
     except Untranslatable as error:
@@ -206,15 +207,11 @@ def _send_step(draft: Draft, step: Step, decision: Decision | None) -> None:
     )
     expires_us = decision.expires_us if decision else work.decision.expires_us if work else None
     keep_no_more(draft)
-    draft.want(Send(own_id, payload, draft.rules.command_timeout_s, expires_us))
+    draft.want(Send(own_id, payload, rules.command_timeout_s, expires_us))
 
 
 def _applied_w(payload: Payload) -> int | None:
     return None if payload.applied_kw is None else round(payload.applied_kw * 1_000)
-
-
-def _lease_s(draft: Draft, step: Step) -> float | None:
-    return None if step.setpoint == RELEASED else draft.rules.failsafe_after_s
 
 
 # --- the link's slot

@@ -61,6 +61,7 @@ def spell_step(
     rules = spelled.state.rules
     fallback_w = None if rules is None else rules.fallback_w
     setpoint = step.setpoint
+    is_release = setpoint == RELEASED
     attempt = Attempt(
         own_id,
         number,
@@ -68,8 +69,8 @@ def spell_step(
         from_us(spelled.now.device_us),
         lease_s,
         None if fallback_w is None else to_kw(fallback_w),
-        None if setpoint == RELEASED else to_kw(setpoint.charge_w or 0),
-        None if setpoint == RELEASED else to_kw(setpoint.discharge_w or 0),
+        None if is_release else to_kw(setpoint.charge_w or 0),
+        None if is_release else to_kw(setpoint.discharge_w or 0),
     )
     value_kw = None if step.value_w is None else to_kw(step.value_w)
     command = _command(spelled, step.command_ids[0], step.type, value_kw, {})

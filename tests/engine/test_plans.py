@@ -132,6 +132,22 @@ def test_a_packed_plan_is_the_step_function_of_its_changes(changes: list[Change]
 
 
 @given(change_lists)
+def test_what_is_known_to_be_due_is_not_counted_again(changes: list[Change]) -> None:
+    """The count is the same from whatever is known, and never less than that."""
+    plan = plan_of(changes)
+    for plan_us in range(-1, 14):
+        count = plan.index_at(plan_us)
+        for known in range(len(plan) + 1):
+            assert plan.index_at(plan_us, known) == max(count, known)
+
+
+def test_changes_that_fell_due_together_are_counted_from_one_that_is_known() -> None:
+    """However many there are."""
+    plan = plan_of([(moment, CHARGE, moment) for moment in range(6)])
+    assert [plan.index_at(moment, 1) for moment in range(6)] == [1, 2, 3, 4, 5, 6]
+
+
+@given(change_lists)
 def test_the_next_change_of_a_channel_is_the_first_behind_it(changes: list[Change]) -> None:
     """For every change the plain list has the same next one on its channel."""
     plan = plan_of(changes)
