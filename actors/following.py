@@ -18,7 +18,11 @@ logger = logging.getLogger("setpoint")
 _QUIET_S: Final = 0.2
 """Nothing was committed for so long: the engine has time."""
 _BEHIND: Final = 50_000
-"""So many records behind the log it follows all the same."""
+"""So many records behind the log it follows all the same, now and then."""
+_FAR_BEHIND: Final = 1_000_000
+"""And so many behind, at once."""
+_REST: Final = 9
+"""So many times as long as it worked it rests, beside an engine that is busy."""
 
 
 def rebuild(url: str, store: Store, codec: Codec, progress: Progress) -> int:
@@ -73,7 +77,8 @@ class Follower:
         self._closing = threading.Event()
         self._deadline_s = 0.0
         self._committed_s = 0.0
-        self._behind = 0
+        self._newest: int | None = None
+        self._reached = 0  # a position; what was there before this one's first is not counted
         self._thread = threading.Thread(target=self._run, name="read model", daemon=True)
 
     def start(self) -> None:
@@ -82,7 +87,10 @@ class Follower:
 
     def committed(self, records: Sequence[Record]) -> None:
         """Take note of a commit. The journal's thread."""
-        self._behind += len(records)
+        newest = (records[-1].position or 0) if records else self._newest
+        if self._newest is None:
+            self._reached = (newest or 0) - len(records)
+        self._newest = newest
         self._committed_s = steady_s()
         self._news.set()
 
@@ -123,10 +131,14 @@ class Follower:
         tables = open_tables(self._url)
         return None if tables is None else ReadModel(tables)
 
-    def _wait_for_quiet(self) -> bool:
-        """Wait until the engine has time; return whether it is closing."""
-        while self._behind < _BEHIND:
-            left_s = self._committed_s + _QUIET_S - steady_s()
+    def _wait_for_quiet(self, worked_s: float = 0.0) -> bool:
+        """Wait until the engine has time, or long enough; return whether it is closing."""
+        rested_s = steady_s() + _REST * worked_s
+        while (behind := (self._newest or 0) - self._reached) < _FAR_BEHIND:
+            until_s = self._committed_s + _QUIET_S
+            if behind >= _BEHIND:
+                until_s = min(until_s, rested_s)
+            left_s = until_s - steady_s()
             if left_s <= 0:
                 break
             if self._closing.wait(left_s):
@@ -135,7 +147,6 @@ class Follower:
 
     def _catch_up(self, model: ReadModel) -> None:
         """Follow as far as the log, or the time, goes; a damaged model is made anew."""
-        self._behind = 0
         try:
             self._follow(model)
         except StoreCorrupt as error:
@@ -144,10 +155,12 @@ class Follower:
             self._follow(model)
 
     def _follow(self, model: ReadModel) -> None:
-        fold = Fold()
+        fold, began_s = Fold(), steady_s()
         while model.follow(self._store, self._codec, fold):
-            if self._closing.is_set() and steady_s() > self._deadline_s:
+            self._reached = fold.position
+            if self._wait_for_quiet(steady_s() - began_s) and steady_s() > self._deadline_s:
                 return
+            began_s = steady_s()
 
 
 def _close(model: ReadModel | None) -> None:

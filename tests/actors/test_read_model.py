@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from actors import read_model
+from actors import following, read_model
 from actors.cli import setpoint
 from actors.following import Follower, rebuild
 from actors.kept import Fold
@@ -254,6 +254,46 @@ def test_a_follower_goes_on_where_another_was(
     follower.close(20)
     reader = Reader(store, CODEC, place_of(store_url))
     assert reader.history() == histories(reader.records())
+
+
+class Rests(threading.Event):
+    """Lets time pass instead of waiting, and keeps how long that was."""
+
+    def __init__(self, clock: list[float]) -> None:
+        """Begin unset."""
+        super().__init__()
+        self.clock = clock
+        self.taken_s: list[float] = []
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Rest."""
+        self.taken_s.append(round(timeout or 0.0, 6))
+        self.clock[0] += timeout or 0.0
+        return self.is_set()
+
+
+def test_a_follower_rests_beside_an_engine_that_is_busy(
+    store: Store, store_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nine times as long as it worked; once it is near enough, until there is nothing to do."""
+    clock, read_all = [1_000.0], store.read_all
+
+    def slowly(after: int = 0) -> Iterator[Row]:
+        clock[0] += 0.01
+        return read_all(after)
+
+    monkeypatch.setattr(store, "read_all", slowly)
+    monkeypatch.setattr(following, "steady_s", lambda: clock[0])
+    monkeypatch.setattr(following, "_QUIET_S", 5.0)
+    monkeypatch.setattr(following, "_BEHIND", len(LOG) - 20)
+    monkeypatch.setattr(read_model, "BATCH", 10)
+    follower = Follower(place_of(store_url), store, CODEC)
+    follower._closing = rests = Rests(clock)  # noqa: SLF001 - nothing else shows how long it rests
+    follower.committed([CODEC.decode(row) for row in store.read_all()])
+    follower.start()
+    wait_until(lambda: len(rests.taken_s) >= 3)
+    follower.close(20)
+    assert rests.taken_s == [0.09, 0.09, 4.79]  # 5 s behind the commit
 
 
 def test_a_follower_outlives_a_store_that_was_away(
