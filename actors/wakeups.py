@@ -19,7 +19,8 @@ _STALE: Final = 1_000
 _LONGEST_WAIT_S: Final = 1.0
 
 
-class _Alarm(Struct, frozen=True, gc=False):
+# Seen by the collector: the callback's actor leads back to here.
+class _Alarm(Struct, frozen=True):
     """A key's wake-up: its times as they were armed, and the device time of the earlier one."""
 
     device_us: int | None

@@ -187,7 +187,8 @@ class GivenUp(Struct, frozen=True, gc=False):
     blocked: bool = False
 
 
-class Outside(Struct, frozen=True, gc=False, omit_defaults=True):
+# Seen by the collector: what an adapter refers to may lead back to whom this state belongs.
+class Outside(Struct, frozen=True, omit_defaults=True):
     """What is known beside the fold. Times are device clock.
 
     ``offered``: the newest schedule that names the asset has been offered since the start.
@@ -219,7 +220,8 @@ class Outside(Struct, frozen=True, gc=False, omit_defaults=True):
     unreadable: str | None = None
 
 
-class AssetState(Struct, frozen=True, gc=False, omit_defaults=True):
+# Seen by the collector, as `Outside` is.
+class AssetState(Struct, frozen=True, omit_defaults=True):
     """One asset, as rebuilt from its stream up to ``version``.
 
     ``form`` is the spelling in which the device took a rate last, ``reasserted_us`` (device clock)
