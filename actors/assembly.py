@@ -135,7 +135,7 @@ class Assembly:
         actor.lane = actor.home_lane = config.rules.adapter
         tell = actor.actor_ref.tell
         self.tell[asset_id] = tell
-        link = made_link(plugin, config.options, self.links.reporter(actor.hurry))
+        link = made_link(plugin, config.options, self.links.reporter(asset_id, actor.hurry))
         self.links.attach(asset_id, parts.runtime.seams.link(link), actor.hurry, slot)
         if state.rules is not None:
             tell(message.Recovered(parts.journal.epoch))

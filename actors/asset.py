@@ -332,6 +332,8 @@ class AssetActor(JournalledActor):
             self._decline(lost.told, failure(lost))
         if isinstance(lost.told, message.Stopping) and not lost.again:
             self._services.stopped(AssetId(self._name))
+        if isinstance(lost.told, message.Observed) and lost.error == HandlerHung.__name__:
+            self._services.links.tell_again(AssetId(self._name))
         for one in cast("Sequence[effect.Effect]", lost.owed):
             if isinstance(one, effect.Send):
                 continue

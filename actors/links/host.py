@@ -13,7 +13,17 @@ import attrs
 
 from actors.clock import Clocks
 from actors.loop import LoopThread
-from engine.adapters.base import AdapterPlugin, Answer, Link, Observation, Payload, Unreadable
+from engine.adapters.base import (
+    AdapterPlugin,
+    Answer,
+    Connected,
+    Disconnected,
+    Link,
+    Observation,
+    Payload,
+    StateReported,
+    Unreadable,
+)
 from engine.asset import effects, messages
 from engine.errors import EngineClosed, NotSent, OutcomeUnknown, SetpointError
 from engine.types import AssetId
@@ -77,6 +87,7 @@ class LinkHost:
         self._may_send = may_send
         self._clocks = clocks
         self._attached: dict[AssetId, _Attached] = {}
+        self._standing: dict[AssetId, dict[str, Observation]] = {}
         self._slots = Slots()
         self._tasks: set[asyncio.Task[None] | None] = set()
         self._opening: set[asyncio.Task[BaseException | None]] = set()
@@ -87,13 +98,19 @@ class LinkHost:
         """Take on a link; ``slot`` names what it shares with others. Before `open`."""
         self._attached[asset_id] = _Attached(link, tell, slot)
 
-    def reporter(self, tell: Callable[[object], None]) -> Callable[[Observation], None]:
+    def reporter(
+        self, asset_id: AssetId, tell: Callable[[object], None]
+    ) -> Callable[[Observation], None]:
         """Return what a link calls with its observations. The loop thread."""
+        standing = self._standing[asset_id] = {}
 
         def report(observation: Observation) -> None:
             if type(observation) not in _OBSERVATIONS:
                 logger.error("a link reported a %s", type(observation).__name__)
                 observation = Unreadable(f"the link reported a {type(observation).__name__}")
+            subject = _subject(observation)
+            if subject is not None:
+                standing[subject] = observation
             tell(messages.Observed(observation))
 
         return report
@@ -157,6 +174,13 @@ class LinkHost:
         keeps = getattr(self._attached[asset_id].link, "keep", None)
         if keeps is not None:
             self._on_loop(keeps, keep.frames, keep.until_us)
+
+    def tell_again(self, asset_id: AssetId) -> None:
+        """Tell what stands of a device once more; see `actors.links.port.LinkPort`."""
+        attached = self._attached.get(asset_id)
+        for observation in tuple(self._standing.get(asset_id, {}).values()):
+            if attached is not None:
+                attached.tell(messages.Observed(observation))
 
     def request_slot(self, asset_id: AssetId) -> None:
         """Queue for the link's turn; see `actors.links.port.LinkPort`."""
@@ -227,6 +251,17 @@ class LinkHost:
         finally:
             self._tasks.discard(asyncio.current_task())
         attached.tell(messages.QuestionAnswered(attempt_id, answer))
+
+
+def _subject(observation: Observation) -> str | None:
+    """Return what an observation stands for until the next of its kind, null if for nothing."""
+    match observation:
+        case Connected() | Disconnected():
+            return "connection"
+        case StateReported():
+            return "device" if observation.whole_device else "asset"
+        case _:
+            return None
 
 
 _OBSERVATIONS: Final = frozenset(get_args(Observation))

@@ -19,6 +19,9 @@ class LinkPort(Protocol):
     def keep(self, asset_id: AssetId, keep: effect.KeepAlive) -> None:
         """Repeat confirmed frames, or stop doing so."""
 
+    def tell_again(self, asset_id: AssetId) -> None:
+        """Tell what the device has said last of its connection and its state; as Observed."""
+
     def request_slot(self, asset_id: AssetId) -> None:
         """Queue for a shared link; the turn comes as SlotGranted."""
 

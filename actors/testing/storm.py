@@ -60,7 +60,7 @@ class Size:
     replans: int = 3
     faults: int = 20
     kinds: int = 6
-    calm: float = 0.82
+    calm: float = 0.8
 
 
 @attrs.define

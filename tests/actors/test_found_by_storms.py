@@ -2,11 +2,30 @@
 
 from collections.abc import Callable
 
+import pytest
+
 from actors.testing.faults import Fault, Faults
 from actors.testing.simulation import Simulation
 from actors.testing.world import WorldClock
 
 Site = Callable[..., Simulation]
+
+
+@pytest.mark.parametrize("nth", range(1, 7))
+def test_a_report_that_an_asset_hung_on_is_told_again(
+    setpoint_site: Site, setpoint_clock: WorldClock, setpoint_faults: Faults, nth: int
+) -> None:
+    """A hung handler costs a thread and is not tried again; its device says each thing once."""
+    assets = ("ast_charger_1", "ast_battery_1")
+    for asset in assets:
+        setpoint_faults.add(Fault(kind="hang", asset=asset, action="Observed", nth=nth))
+    system = setpoint_site()
+    setpoint_clock.advance(30)
+    assert [one.kind for one in setpoint_faults.injected] == ["hang", "hang"]
+    for asset in assets:
+        assert system.state()[asset].state_known
+        assert system.state()[asset].connected
+    system.assert_promises()
 
 
 def test_a_lost_question_is_asked_again(
