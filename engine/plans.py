@@ -99,9 +99,12 @@ class Plan(Struct, frozen=True, gc=False):
         """Return a channel's watts at a moment; null before its first change."""
         return self._value_before(self.index_at(plan_us), channel)
 
-    def values_at(self, plan_us: int) -> Pair:
-        """Return the watts of both channels at a moment; null before a channel's first change."""
-        index = self.index_at(plan_us)
+    def values_at(self, plan_us: int, known: int = 0) -> Pair:
+        """Return the watts of both channels at a moment; null before a channel's first change.
+
+        So many changes are ``known`` to be due by then.
+        """
+        index = self.index_at(plan_us, known)
         return self._value_before(index, 0), self._value_before(index, 1)
 
     def next_due_us(self, after_us: int) -> int | None:

@@ -2,7 +2,7 @@
 
 from msgspec import Struct
 
-from engine.asset.programme import part_at, values_at
+from engine.asset.programme import first_untaken, part_at, values_at
 from engine.asset.state import AssetState, GivenUp, Part
 from engine.commands import CauseKind
 from engine.events import RELEASED, Setpoint
@@ -78,7 +78,9 @@ def _planned(state: AssetState, rules: AssetRules, now: Instant) -> Desire | Non
     if programme.exhausted:
         return _after_end(state, rules, now)
     part = part_at(programme, now.plan_us)
-    pair = None if part is None else values_at(part.plan, now.plan_us)
+    pair = None
+    if part is not None:
+        pair = values_at(part.plan, now.plan_us, first_untaken(programme, part))
     if part is None or pair is None:
         return None if state.desired is None else fallback(rules)
     pair = limited(pair, rules)

@@ -123,9 +123,12 @@ def part_at(programme: Programme, plan_us: int) -> Part | None:
     return found
 
 
-def values_at(plan: Plan, plan_us: int) -> events.Setpoint | None:
-    """Return the pair that a plan wants at a moment, null before its first slot."""
-    charge_w, discharge_w = plan.values_at(plan_us)
+def values_at(plan: Plan, plan_us: int, known: int = 0) -> events.Setpoint | None:
+    """Return the pair that a plan wants at a moment, null before its first slot.
+
+    So many changes are ``known`` to be due by then.
+    """
+    charge_w, discharge_w = plan.values_at(plan_us, known)
     if charge_w is None and discharge_w is None:
         return None
     return events.Setpoint(charge_w or 0, discharge_w or 0)
