@@ -14,7 +14,6 @@ import attrs
 import msgspec
 
 from actors.store import Progress, Store
-from engine import frames
 from engine.archives import STREAM as ARCHIVE
 from engine.archives import Bases
 from engine.codec import Codec, Record, Row
@@ -219,6 +218,8 @@ def _write_csv(file: BinaryIO, part: _Part, rows: _Told) -> None:
 
 
 def _write_parquet(file: BinaryIO, part: _Part, rows: _Told) -> None:
+    from engine import frames  # noqa: PLC0415 - pandas is imported lazily
+
     del part
     flat = ({**row, "event": msgspec.json.encode(row["event"]).decode()} for row in rows)
     frame = frames.to_frame(flat, COLUMNS)
