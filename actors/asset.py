@@ -16,6 +16,7 @@ from actors.links.port import LinkPort
 from actors.snapshots import Snapshots
 from actors.supervisor import CrashLedger, Verdict
 from actors.wakeups import Wakeups
+from engine.adapters.base import TransactionChanged
 from engine.asset import (
     AssetState,
     Wake,
@@ -36,7 +37,10 @@ if TYPE_CHECKING:
 logger = logging.getLogger("setpoint")
 
 STASH_LIMIT = 1_000
-"""Messages that an asset keeps while its events are being committed; further signs of life go."""
+"""Messages that an asset keeps while its events are being committed.
+
+What can be told again is not kept beyond it, and is told again when the store takes events.
+"""
 
 _WOKE = message.Woke()
 _UNARMED = Wake(None, None)
@@ -63,10 +67,11 @@ class AssetLife(Life):
     """What an asset's handlers change.
 
     ``draft`` is being committed and came of ``about``; ``current`` is the message being handled,
-    null while what the journal said is. Of the effects ``owed`` so many are ``done``.
+    null while what the journal said is. Of the effects ``owed`` so many are ``done``. ``missed``:
+    there were more messages than are kept.
     """
 
-    __slots__ = ("about", "armed", "current", "done", "draft", "owed", "state")
+    __slots__ = ("about", "armed", "current", "done", "draft", "missed", "owed", "state")
 
     def __init__(self, state: AssetState) -> None:
         """Begin with a committed state."""
@@ -78,6 +83,7 @@ class AssetLife(Life):
         self.owed: Sequence[effect.Effect] = ()
         self.done = 0
         self.armed = _UNARMED
+        self.missed = False
 
 
 class AssetActor(JournalledActor):
@@ -149,6 +155,9 @@ class AssetActor(JournalledActor):
         """Handle what was kept, until something is to be committed."""
         while life.stash and life.draft is None and life is self._life:
             self._handle(life, cast("message.Message", life.stash.popleft()))
+        if life.missed and life.draft is None and life is self._life:
+            life.missed = False
+            self._services.links.tell_again(life.state.asset_id)
 
     def _refused(self, life: AssetLife, refused: Refused) -> None:
         """The store belongs to somebody else now, or is closed: nothing more is decided."""
@@ -176,9 +185,10 @@ class AssetActor(JournalledActor):
             logger.exception("%s could not be told", type(told).__name__)
 
     def _keep(self, life: AssetLife, told: message.Message) -> None:
-        if len(life.stash) >= STASH_LIMIT and isinstance(told, message.Woke | message.Observed):
-            return
-        life.stash.append(told)
+        if len(life.stash) >= STASH_LIMIT and _can_be_told_again(told):
+            life.missed = True
+        else:
+            life.stash.append(told)
 
     # --- effects
 
@@ -265,6 +275,7 @@ class AssetActor(JournalledActor):
         """What an effect hung in is not done again, unless it is an attempt: that is unknown."""
         before = self._life
         life = AssetLife(before.state)
+        life.missed = before.missed
         owed = tuple(before.owed[before.done :])
         if lost.error == HandlerHung.__name__ and owed and not isinstance(owed[0], effect.Send):
             owed = owed[1:]
@@ -341,6 +352,17 @@ class AssetActor(JournalledActor):
                 self._carry_out(life, one, now)
             except Exception:
                 logger.exception("%s of %s failed again", type(one).__name__, self._name)
+
+
+def _can_be_told_again(told: message.Message) -> bool:
+    """Return whether a message is one of many, or can be asked for once more."""
+    match told:
+        case message.Woke():
+            return True
+        case message.Observed(observation=seen):
+            return not isinstance(seen, TransactionChanged)
+        case _:
+            return False
 
 
 def _to_nobody(_: SetpointError) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
+from actors import asset as asset_actor
 from actors.testing.faults import Fault, Faults
 from actors.testing.simulation import Simulation
 from actors.testing.world import WorldClock
@@ -25,6 +26,29 @@ def test_a_report_that_an_asset_hung_on_is_told_again(
     for asset in assets:
         assert system.state()[asset].state_known
         assert system.state()[asset].connected
+    system.assert_promises()
+
+
+def test_what_was_missed_while_the_store_was_away_is_told_again(
+    setpoint_site: Site,
+    setpoint_clock: WorldClock,
+    setpoint_faults: Faults,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Of more messages than an asset keeps, the newest are not lost."""
+    monkeypatch.setattr(asset_actor, "STASH_LIMIT", 2)
+    system = setpoint_site()
+    setpoint_clock.advance(5)
+    setpoint_faults.add(Fault(kind="full", times=1_000_000))
+    charger = system.charger("ast_charger_1")
+    for vehicle in (charger.plug_in, charger.unplug, charger.plug_in):
+        vehicle(1)
+        setpoint_clock.advance(30)
+    assert system.state()["ast_charger_1"].state == "AVAILABLE"
+    setpoint_faults.clear()
+    setpoint_clock.advance(10)
+    assert charger.connector(1).status == "Charging"
+    assert system.state()["ast_charger_1"].state == "CHARGING"
     system.assert_promises()
 
 
