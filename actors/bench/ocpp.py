@@ -17,7 +17,7 @@ from actors.bench.wire import depot
 from actors.clock import steady_s
 
 CHARGERS: Final = 500
-SLOTS: Final = 4
+SLOTS: Final = 3
 DEVICES: Final = "actors.bench.chargers"
 
 _HEAD: Final = """
