@@ -3,7 +3,7 @@
 import statistics
 import tempfile
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +20,7 @@ from actors.system import ActorSystem
 from engine.adapters.registry import AdapterRegistry
 from engine.asset.messages import Woke
 from engine.codec import Codec, Record, Row
+from engine.commands import CommandStatus
 from engine.config import AssetConfig, Defaults, Site
 from engine.rules import AssetRules
 from engine.types import AssetId, AssetKind, to_us
@@ -120,19 +121,25 @@ class SteppedPlan:
 class Tally:
     """Counts committed events of one kind, and lets a bench wait for a number of them."""
 
-    def __init__(self, journal: Journal, topic: str) -> None:
-        """Count from now on."""
+    def __init__(self, journal: Journal, topic: str, status: CommandStatus | None = None) -> None:
+        """Count from now on; with a ``status`` only those that gave their commands this one."""
         self._topic = topic
+        self._status = status
         self._count = 0
         self._changed = threading.Condition()
         journal.hooks.committed.append(self._committed)
 
     def _committed(self, records: Sequence[Record]) -> None:
-        more = len([record for record in records if record.topic == self._topic])
+        more = len([record for record in records if self._counts(record)])
         if more:
             with self._changed:
                 self._count += more
                 self._changed.notify_all()
+
+    def _counts(self, record: Record) -> bool:
+        if record.topic != self._topic:
+            return False
+        return self._status is None or record.event.status is self._status
 
     def wait(self, count: int) -> None:
         """Wait for so many in all.
@@ -196,15 +203,29 @@ def dispatch(assets: int, slots: int) -> Dispatched:
         per_slot = _due_per_slot(table)
         system.submit(table)
         planned.wait(len(table.columns))
-        done, began_s = 0, steady_s()
-        for start_us, due in zip(starts, per_slot, strict=True):
-            plan.at_us = start_us
-            done += len(due)
-            for asset_id in due:
-                system.assembly.tell[asset_id](_WOKE)
-            tally.wait(done)
-        took_s = steady_s() - began_s
+        done, took_s = bring_on(system, plan, zip(starts, per_slot, strict=True), tally)
         return Dispatched(done, took_s, _reference_s(system))
+
+
+def bring_on(
+    system: ActorSystem,
+    plan: SteppedPlan,
+    slots: Iterable[tuple[int, Sequence[AssetId]]],
+    tally: Tally,
+) -> tuple[int, float]:
+    """Bring on slot after slot, each when the last one's commands are done.
+
+    A slot is when it begins, and whose power changes with it. Returns how many commands that were,
+    and how many seconds they took.
+    """
+    done, began_s = 0, steady_s()
+    for start_us, due in slots:
+        plan.at_us = start_us
+        done += len(due)
+        for asset_id in due:
+            system.assembly.tell[asset_id](_WOKE)
+        tally.wait(done)
+    return done, steady_s() - began_s
 
 
 def _due_per_slot(table: "pd.DataFrame") -> list[list[AssetId]]:

@@ -6,12 +6,23 @@ import platform
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
-from actors.bench import convert, engine, record
+from actors.bench import convert, engine, modbus, ocpp, record
+from actors.bench.peer import peer
 from engine.errors import UsageError
 
 Row = dict[str, object]
 _ASSETS: Final = 10_000
-_LIBRARIES: Final = ("attrs", "eventsourcing", "msgspec", "numpy", "pandas", "pykka", "pymodbus")
+_LIBRARIES: Final = (
+    "attrs",
+    "eventsourcing",
+    "msgspec",
+    "numpy",
+    "ocpp",
+    "pandas",
+    "pykka",
+    "pymodbus",
+    "websockets",
+)
 
 
 def machine() -> str:
@@ -58,15 +69,30 @@ def _submit(runs: int) -> Row:
 
 def _dispatch(runs: int) -> Row:
     done = [engine.dispatch(_ASSETS, 4) for _ in range(runs)]
+    return _dispatched("dispatch", done, "encoding and inserting the same rows", 0.25)
+
+
+def _ocpp(runs: int) -> Row:
+    with peer(ocpp.DEVICES) as devices:
+        done = [ocpp.dispatch(devices) for _ in range(runs)]
+    return _dispatched("ocpp", done, "the bare ocpp library with the same chargers", 0.8)
+
+
+def _modbus(runs: int) -> Row:
+    with peer(modbus.DEVICES) as devices:
+        ports = [int(port) for port in devices.ask("listen", modbus.BATTERIES)]
+        done = [modbus.dispatch(devices, ports) for _ in range(runs)]
+    return _dispatched("modbus", done, "bare pymodbus with the same batteries", 0.7)
+
+
+def _dispatched(
+    bench: str, done: Sequence[engine.Dispatched], limit_name: str, floor: float
+) -> Row:
+    """Return the row of runs that each have their own limit: the ratio is taken run by run."""
     limit = engine.median([one.commands / one.reference_s for one in done])
     ratio = engine.median([one.ratio for one in done])
-    return _row(
-        "dispatch",
-        [one.rate for one in done],
-        "commands/s",
-        (limit, "encoding and inserting the same rows"),
-        (ratio, 0.25),
-    )
+    rates = [one.rate for one in done]
+    return _row(bench, rates, "commands/s", (limit, limit_name), (ratio, floor))
 
 
 def _rebuild(runs: int) -> Row:
@@ -101,6 +127,8 @@ BENCHES: Final[dict[str, Callable[[int], Row]]] = {
     "submit": _submit,
     "convert": _convert,
     "dispatch": _dispatch,
+    "ocpp": _ocpp,
+    "modbus": _modbus,
     "rebuild": _rebuild,
     "recover": _recover,
     "history": _history,

@@ -14,9 +14,10 @@ from actors.cli.output import json_line, text
 def bench(names: tuple[str, ...], runs: int, *, full: bool, as_json: bool) -> None:
     """Measure each bench beside the limit it is judged by; without a name, all of them.
 
-    start, submit, convert and dispatch are of a running engine; rebuild (a million events in 10,000
-    streams), recover (the same with snapshots) and history (one asset among a million commands)
-    prepare a store first, which takes a minute.
+    start, submit, convert and dispatch are of a running engine. ocpp and modbus are of one on real
+    sockets, with 500 chargers or 50 batteries in another process that the bare library asks too.
+    rebuild (a million events in 10,000 streams), recover (the same with snapshots) and history (one
+    asset among a million commands) prepare a store first, which takes a minute.
 
     The ratio is higher for better; it is compared within one run on one machine.
     """

@@ -173,10 +173,11 @@ class ModbusLink:
         if not frames or self._profile.keepalive is None:
             self.drop_keep()
             return
+        if self._kept is None:
+            self._nudge.set()
         self._kept = _Kept(tuple(one for one in frames if one.control), until_us)
         if self._repeats:
             self._beat_at = _now() + _beat_s(self._profile.keepalive)
-        self._nudge.set()
 
     def drop_keep(self) -> None:
         """Let the device take itself back. The loop thread."""

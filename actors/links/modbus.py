@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Final
 
 import attrs
 from pymodbus.client import AsyncModbusTcpClient
@@ -71,24 +71,28 @@ class ModbusHub:
 
 @attrs.define(eq=False)
 class _Pending:
-    """The one request that is out."""
+    """The one request that is out; ``waiting`` while its reply is awaited."""
 
     timing: Timing
-    failed: asyncio.Future[None]
     control: bool
     sent: bytes | None = None
     raw: str | None = None
+    waiting: asyncio.Timeout | None = None
+    failure: LinkError | None = None
 
     def error(self, reason: str, outcome: str) -> LinkError:
-        """Return what ends it: not sent at all, or sent and of unknown outcome."""
+        """Return what ends it: why it failed; else not sent at all, or sent and not known."""
+        if self.failure is not None:
+            return self.failure
         if self.sent is None:
             return NotSent(reason)
         return OutcomeUnknown(reason, outcome=outcome, raw=self.raw)
 
     def fail(self, reason: str, outcome: str) -> None:
         """End the waiting."""
-        if not self.failed.done():
-            self.failed.set_exception(self.error(reason, outcome))
+        self.failure = self.error(reason, outcome)
+        if self.waiting is not None and not self.waiting.expired():
+            self.waiting.reschedule(_now())
 
 
 class ModbusConnection:
@@ -154,11 +158,13 @@ class ModbusConnection:
             NotSent: no byte left: no connection, too late, or not allowed any more.
             OutcomeUnknown: no reply, or none that fits; the connection is made anew.
         """
-        await asyncio.sleep(max(0.0, self._free_at - _now()))
+        gap_s = self._free_at - _now()
+        if gap_s > 0:
+            await asyncio.sleep(gap_s)
         client = self._client
         if client is None:
             raise NotSent(f"not connected: {self._reason or 'connecting'}")
-        pending = _Pending(timing, asyncio.get_running_loop().create_future(), control)
+        pending = _Pending(timing, control)
         self._pending = pending
         try:
             reply = await self._reply(client, request, pending)
@@ -168,7 +174,6 @@ class ModbusConnection:
             raise
         finally:
             self._pending = None
-            pending.failed.cancel()
             self._free_at = _now() + timing.gap_s
         self._answered = True
         return reply
@@ -177,20 +182,15 @@ class ModbusConnection:
         self, client: AsyncModbusTcpClient, request: Request, pending: _Pending
     ) -> Reply:
         timeout_s = pending.timing.timeout_s
-        call = asyncio.ensure_future(_execute(client, _pdu(request)))
-        call.add_done_callback(_look)
         try:
-            waited: set[asyncio.Future[Any]] = {call, pending.failed}
-            await asyncio.wait(waited, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
-            if pending.failed.done():
-                pending.failed.result()
-            if not call.done():
-                raise pending.error(f"no answer in {timeout_s:g} s", "timed_out")
-            pdu = call.result()
+            async with asyncio.timeout(timeout_s) as pending.waiting:
+                pdu = await _execute(client, _pdu(request))
+        except TimeoutError:
+            raise pending.error(f"no answer in {timeout_s:g} s", "timed_out") from None
         except ModbusException as error:
             raise pending.error(str(error), "unknown") from error
-        finally:
-            call.cancel()
+        if pending.failure is not None:
+            raise pending.failure
         raw = pending.raw or ""
         if pdu.isError():
             return Reply(raw, exception=pdu.exception_code)
@@ -279,14 +279,18 @@ class ModbusConnection:
 
 
 async def _execute(client: AsyncModbusTcpClient, pdu: ModbusPDU) -> ModbusPDU:
-    reply: ModbusPDU = await client.execute(False, pdu)  # noqa: FBT003 - pymodbus has it so
+    try:
+        reply: ModbusPDU = await client.execute(False, pdu)  # noqa: FBT003 - pymodbus has it so
+    finally:
+        _heed_cancellation()
     return reply
 
 
-def _look(call: "asyncio.Future[ModbusPDU]") -> None:
-    """See an error, so that asyncio does not complain of one that nobody saw."""
-    if not call.cancelled():
-        call.exception()
+def _heed_cancellation() -> None:
+    """Be cancelled also where `asyncio.wait_for` of Python 3.11 has forgotten it over a reply."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 def _now() -> float:

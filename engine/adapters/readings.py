@@ -16,7 +16,7 @@ from engine.adapters.base import (
     StateReported,
     Unreadable,
 )
-from engine.adapters.registers import Register, RegisterProfile, decode, raw_of
+from engine.adapters.registers import Register, RegisterProfile, raw_of, value_of
 from engine.types import W_PER_KW
 
 _PLAUSIBLE: Final[Mapping[str, tuple[Fraction, Fraction]]] = {
@@ -63,7 +63,8 @@ class _Readings:
                 self.take(register, words)
 
     def take(self, register: Register, words: Sequence[int]) -> None:
-        raw, value = raw_of(register, words), decode(register, words)
+        raw = raw_of(register, words)
+        value = None if raw is None else value_of(register, raw)
         if raw is None or value is None or not _is_plausible(register, value):
             shown = " ".join(f"{word:04x}" for word in words)
             self.unreadable.append(Unreadable(f"{register.role} {shown}"))

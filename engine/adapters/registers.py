@@ -9,6 +9,7 @@ import math
 import struct
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
+from functools import cached_property, lru_cache
 from typing import Final, Literal, TypeAlias
 
 import attrs
@@ -22,6 +23,8 @@ _BITS: Final[Mapping[str, int]] = {"u16": 16, "i16": 16, "u32": 32, "i32": 32, "
 _FLOAT_MAX: Final = Fraction(struct.unpack(">f", b"\x7f\x7f\xff\xff")[0])
 _WORD_BITS: Final = 16
 _WORD_MASK: Final = 0xFFFF
+_RANGES: Final = 1_024
+"""How many registers' ranges are kept, as each write asks for one."""
 
 
 @attrs.frozen
@@ -32,7 +35,7 @@ class Persistent:
     daily_writes: int
 
 
-@attrs.frozen
+@attrs.frozen(cache_hash=True)
 class Register:
     """One value of a device: ``value = raw * scale + offset``, in the unit of its role.
 
@@ -128,7 +131,7 @@ class RegisterProfile:
             raise LookupError(message)
         return found
 
-    @property
+    @cached_property
     def setpoints(self) -> tuple[Register, ...]:
         """The registers that hold the setpoint: charge and discharge, or the signed one."""
         if self.control == "signed":
@@ -146,6 +149,7 @@ def raw_range(register_type: RegisterType) -> tuple[Fraction, Fraction]:
     return Fraction(-(1 << bits - 1)), Fraction((1 << bits - 1) - 1)
 
 
+@lru_cache(_RANGES)
 def value_range(register: Register) -> tuple[Fraction, Fraction]:
     """Return the least and greatest value that may be written, in the unit of the role."""
     low, high = (raw * register.scale + register.offset for raw in raw_range(register.type))
@@ -221,4 +225,9 @@ def decode(register: Register, words: Sequence[int]) -> float | None:
         ValueError: the number of words is not the register's.
     """
     raw = raw_of(register, words)
-    return None if raw is None else float(raw * register.scale + register.offset)
+    return None if raw is None else value_of(register, raw)
+
+
+def value_of(register: Register, raw: Fraction) -> float:
+    """Return a raw value in the unit of the role."""
+    return float(raw * register.scale + register.offset)

@@ -41,6 +41,19 @@ class TestSending:
 
         run_battery(scenario)
 
+    def test_who_is_cancelled_goes_no_further_though_the_reply_has_come(self) -> None:
+        """The write is done, its read-back is not begun."""
+
+        async def scenario(rig: BatteryRig) -> None:
+            sending = asyncio.ensure_future(rig.send())
+            await rig.battery.until(lambda: bool(rig.writes()))
+            sending.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await sending
+            assert rig.battery.setpoint_w() == 2_000
+
+        run_battery(scenario)
+
     def test_a_value_of_two_words_is_one_write(self) -> None:
         """Function code 16, echoed by address and count."""
         profile = attrs.evolve(QUIET, control="signed")

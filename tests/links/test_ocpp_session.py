@@ -106,6 +106,26 @@ def test_a_turn_that_does_not_come_is_not_sent() -> None:
     run(story)
 
 
+def test_a_turn_that_was_just_given_to_another_is_not_free() -> None:
+    """Between the end of a CALL and the beginning of the next, a third one has its deadline."""
+
+    async def story(talk: Talk) -> None:
+        async def first_and_third() -> None:
+            await talk.session.call(Request("1", "Reset", {}, 10.0))
+            await talk.session.call(Request("3", "Reset", {}, 10.0, wait_s=0.0))
+
+        both, second = asyncio.ensure_future(first_and_third()), talk.ask("2")
+        await talk.wire.sent.get()
+        talk.hear([3, "1", {}])
+        with pytest.raises(NotSent, match="still out"):
+            await both
+        assert (await talk.wire.sent.get())[1] == "2"
+        talk.hear([3, "2", {}])
+        await second
+
+    run(story)
+
+
 def test_an_objection_at_the_last_moment_keeps_it_back() -> None:
     """Right before the first byte; the turn is free again."""
 

@@ -111,6 +111,8 @@ def parse(data: bytes) -> Call | Result | Error | Garbage:
     own_id = frame[1]
     if not isinstance(own_id, str) or not 0 < len(own_id) <= _ID_LIMIT:
         return Garbage("no message id")
+    if _is_deep(data, frame):
+        return Garbage("nested too deep", own_id if frame[0] == _CALL else None)
     return _message(own_id, frame)
 
 
@@ -118,8 +120,6 @@ def _message(own_id: str, frame: list[Any]) -> Call | Result | Error | Garbage:
     kind = frame[0]
     if kind == _CALL:
         return _call(own_id, frame)
-    if _depth(frame) > DEPTH:
-        return Garbage("nested too deep")
     if kind == _RESULT:
         return Result(own_id, frame[2])
     if kind == _ERROR:
@@ -129,13 +129,16 @@ def _message(own_id: str, frame: list[Any]) -> Call | Result | Error | Garbage:
 
 
 def _call(own_id: str, frame: list[Any]) -> Call | Garbage:
-    if _depth(frame) > DEPTH:
-        return Garbage("nested too deep", own_id)
     action = frame[2]
     payload = frame[3] if len(frame) >= _WITH_PAYLOAD else None
     if not isinstance(action, str) or not isinstance(payload, dict):
         return Garbage("no action and payload", own_id)
     return Call(own_id, action, payload)
+
+
+def _is_deep(data: bytes, frame: list[Any]) -> bool:
+    """Return whether a frame is nested too deep; one with few brackets cannot be."""
+    return data.count(b"[") + data.count(b"{") > DEPTH and _depth(frame) > DEPTH
 
 
 def _depth(value: object, so_far: int = 1) -> int:

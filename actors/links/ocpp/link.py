@@ -62,9 +62,8 @@ class OcppLink:
         replies: list[Reply] = []
         for number, frame in enumerate(payload.frames):
             own_id = f"{first_id}.{number}" if number else first_id
-            request = self._request(own_id, frame, timeout_s)
-            if number == 0:
-                request = self._within(payload, request)
+            begin_by_us = None if number else payload.begin_by_us
+            request = self._request(own_id, frame, timeout_s, begin_by_us)
             reply = await self._reply(request, replies)
             replies.append(reply)
             verdict = _verdict(frame, reply, replies)
@@ -76,32 +75,23 @@ class OcppLink:
         self._questions += 1
         return f"question-{self._own.connector}-{self._questions}"
 
-    def _request(self, own_id: str, frame: Frame, timeout_s: float) -> Request:
+    def _request(
+        self, own_id: str, frame: Frame, timeout_s: float, begin_by_us: int | None
+    ) -> Request:
+        """Return a frame's CALL; it leaves by ``begin_by_us`` or not at all, null for no bound."""
+
         def late(raw: str) -> None:
             self._report(LateAnswer(own_id.partition(".")[0], raw))
 
-        return Request(own_id, frame.action, frame.body, timeout_s, timeout_s, late=late)
-
-    def _within(self, payload: Payload, request: Request) -> Request:
-        """Return a request that leaves within its payload's send window, or not at all."""
-        begin_by_us = payload.begin_by_us
         if begin_by_us is None:
-            return request
+            return Request(own_id, frame.action, frame.body, timeout_s, timeout_s, late=late)
 
         def may_leave() -> None:
             if self._device_us() > begin_by_us:
                 raise NotSent("the send window had passed")
 
         wait_s = max(0.0, (begin_by_us - self._device_us()) / US_PER_S)
-        return Request(
-            request.id,
-            request.action,
-            request.body,
-            request.timeout_s,
-            wait_s,
-            may_leave,
-            request.late,
-        )
+        return Request(own_id, frame.action, frame.body, timeout_s, wait_s, may_leave, late)
 
     async def _reply(self, request: Request, before: list[Reply]) -> Reply:
         try:

@@ -93,6 +93,7 @@ class Session:
         self.unsolicited = 0
         self._handlers = handlers
         self._turn = asyncio.Lock()
+        self._waiting = 0
         self._pending: tuple[str, asyncio.Future[Reply | None]] | None = None
         self._unanswered: dict[str, Callable[[str], None]] = {}
         self._outbox: set[asyncio.Task[None]] = set()
@@ -106,15 +107,24 @@ class Session:
             NotSent: the socket has closed, or the time for it has passed.
             OutcomeUnknown: no answer in time, or the socket closed while it was awaited.
         """
-        try:
-            async with asyncio.timeout(request.wait_s):
-                await self._turn.acquire()
-        except TimeoutError:
-            raise NotSent("another CALL was still out") from None
+        await self._take_turn(request.wait_s)
         try:
             return await self._exchange(request)
         finally:
             self._turn.release()
+
+    async def _take_turn(self, wait_s: float | None) -> None:
+        if not self._waiting and not self._turn.locked():
+            await self._turn.acquire()  # at once: no timer is needed
+            return
+        self._waiting += 1
+        try:
+            async with asyncio.timeout(wait_s):
+                await self._turn.acquire()
+        except TimeoutError:
+            raise NotSent("another CALL was still out") from None
+        finally:
+            self._waiting -= 1
 
     async def _exchange(self, request: Request) -> Reply:
         if self.closed:
