@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from actors.accepted import Accepted
 from actors.asset import AssetActor, Services
 from actors.clock import Clocks
-from actors.dispatcher import Assets, DispatcherActor, Office, Taken
+from actors.dispatcher import Assets, Closing, DispatcherActor, Office, Taken
 from actors.journal import Journal
 from actors.journalled import Supervised
 from actors.links.host import LinkHost, made_link
@@ -88,6 +88,11 @@ class Assembly:
         if self._dispatcher is None:
             raise LookupError("the system has not been started")
         return self._dispatcher
+
+    def close_intake(self) -> None:
+        """Let no schedule in any more; there may be no dispatcher yet."""
+        if self._dispatcher is not None:
+            self._dispatcher(Closing())
 
     def _services(self) -> Services:
         parts = self._parts

@@ -14,7 +14,7 @@ import attrs
 from actors.adapters import default_adapters, option_types
 from actors.assembly import Assembly, Parts
 from actors.clock import Clocks, steady_s
-from actors.dispatcher import Closing, Swept
+from actors.dispatcher import Swept
 from actors.environment import read_site
 from actors.fence import Fence, claim
 from actors.following import Follower
@@ -326,7 +326,7 @@ class Running:
                 self.runtime.result(self.assembly.hand_back(), timeout_s)
             except TimeoutError:
                 logger.warning("not every device was handed back in time")
-            self.assembly.dispatcher(Closing())
+            self.assembly.close_intake()
             self.record(events.EngineStopped(self.journal.epoch, "closed"))
         except Exception:
             logger.exception("the engine did not stop in good order")

@@ -1,10 +1,14 @@
-"""What a closed system leaves in its process: nothing."""
+"""What a closed system leaves in its process: nothing; and one that was interrupted early on."""
 
 import gc
 import weakref
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from actors.asset import AssetActor
+from actors.dispatcher import DispatcherActor
 from actors.testing.instant import opened, plan
 
 
@@ -17,3 +21,21 @@ def test_a_closed_system_is_let_go_of(tmp_path: Path) -> None:
     del system
     gc.collect()
     assert [one() for one in actors if one() is not None] == []
+
+
+def test_an_interruption_while_it_opens_is_no_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Ctrl-C before there is a dispatcher: what is there is closed, and the next one opens."""
+
+    def interrupted(*_: Any) -> None:  # noqa: ANN401 - as the actor is begun
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as early:
+        early.setattr(DispatcherActor, "start", interrupted)
+        opening = opened(tmp_path)
+        with pytest.raises(KeyboardInterrupt):
+            opening.__enter__()
+    assert caplog.text == ""
+    with opened(tmp_path) as system:
+        assert system.submit(plan(7.0, 11.0)).commands == 4
