@@ -65,7 +65,7 @@ def _filled(rows: Sequence[Row], series: dict[str, list[Row]]) -> str:
     if single:
         parts.append(_table("bench", [(str(one["bench"]), one) for one in single]))
     for name, some in series.items():
-        parts.append(f"### {_title(name)}\n\n![{_title(name)}](benchmarks/{name}.svg)\n")
+        parts.append(f"## {_title(name)}\n\n![{_title(name)}](benchmarks/{name}.svg)\n")
         sizes = [(number(_figure(one, "size")), one) for one in some]
         parts.append(_table(name.rpartition("_")[2], sizes))
     return "".join(f"\n{part}" for part in parts) + "\n"

@@ -41,7 +41,7 @@ def bench(
     long, with --full or by name:
       dispatch_threads  dispatch beside the same actors with a thread each
       growth_assets     dispatch, re-plan and restart of 1,000, 10,000 and 50,000 assets
-      growth_events     the same on 10,000, 100,000, a million and ten million stored events
+      growth_events     the same on 10,000, 100,000 and a million stored events
 
     rebuild, recover and history prepare a store first. The ratio is higher for better; it is
     compared within one run on one machine.

@@ -90,6 +90,14 @@ def test_a_page_without_marks_is_left_alone(tmp_path: Path) -> None:
         Page.of(tmp_path)
 
 
+def test_the_page_of_the_documentation_can_be_filled() -> None:
+    """It says around the figures what was measured."""
+    page = Page.of(Path(__file__).parents[2] / "docs")
+    assert "setpoint bench --full --plots docs" in page.before
+    names = [name for name in registry.BENCHES if name not in page.before]
+    assert names == []
+
+
 def test_the_command_writes_page_and_plots(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """All that is in the documentation comes from it."""
     monkeypatch.setattr(registry, "BENCHES", {"one": lambda _: within("one", [1.0], 2.0, "s")})
@@ -99,7 +107,7 @@ def test_the_command_writes_page_and_plots(tmp_path: Path, monkeypatch: pytest.M
     assert said.exit_code == 0
     assert "recover_by_events 10000 2 s  1.25 x in proportion" in said.output
     assert (tmp_path / "benchmarks" / "recover_by_events.svg").exists()
-    assert "### Restart by stored events" in (tmp_path / "benchmarks.md").read_text()
+    assert "## Restart by stored events" in (tmp_path / "benchmarks.md").read_text()
 
 
 # --- the plots
