@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import attrs
 
+from actors.clock import steady_s
 from engine.adapters.base import (
     Answer,
     AssetView,
@@ -25,10 +26,14 @@ class InstantOptions:
 
 @attrs.define
 class InstantLink:
-    """A device that is there, ready and obedient; it counts what it was sent."""
+    """A device that is there, ready and obedient; it counts what it was sent.
+
+    ``last_s`` is when that was last, on the steady clock.
+    """
 
     report: Callable[[Observation], None]
     sent: int = 0
+    last_s: float = 0.0
 
     async def open(self) -> None:
         """Be connected."""
@@ -38,6 +43,7 @@ class InstantLink:
     async def send(self, payload: Payload, timeout_s: float) -> Answer:
         """Accept."""
         del timeout_s
+        self.last_s = steady_s()
         self.sent += len(payload.frames)
         return Answer('{"status":"Accepted"}')
 

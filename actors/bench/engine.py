@@ -3,10 +3,10 @@
 import statistics
 import tempfile
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import attrs
 
@@ -15,6 +15,7 @@ from actors.bench.device import InstantAdapter, InstantOptions
 from actors.clock import IDENTITY, ClockMapping, Clocks, DeviceClock, steady_s
 from actors.journal import Journal
 from actors.reading import VOCABULARY
+from actors.runtime import Runtime
 from actors.store import open_store
 from actors.system import ActorSystem
 from engine.adapters.registry import AdapterRegistry
@@ -28,7 +29,9 @@ from engine.types import AssetId, AssetKind, to_us
 if TYPE_CHECKING:
     import pandas as pd
 
-_WAIT_S = 120.0
+BEGIN: Final = "2025-01-01"
+"""When the schedules of a bench begin, in UTC."""
+_WAIT_S: Final = 120.0
 _WOKE = Woke()
 
 
@@ -67,38 +70,49 @@ def site_of(count: int, place: Path) -> Site:
 
 
 @contextmanager
-def running(count: int, clocks: Clocks | None = None) -> Iterator[tuple[ActorSystem, float]]:
+def running(
+    count: int,
+    clocks: Clocks | None = None,
+    *,
+    adapter: InstantAdapter | None = None,
+    runtime: Callable[[Clocks], Runtime] | None = None,
+) -> Iterator[tuple[ActorSystem, float]]:
     """Give a running engine on an empty store, and how many seconds it took to open."""
     with folder() as place:
-        adapters = AdapterRegistry({"instant": InstantAdapter()})
+        adapters = AdapterRegistry({"instant": adapter or InstantAdapter()})
         site = site_of(count, place)
         began_s = steady_s()
-        system = ActorSystem.open(site, clocks=clocks, adapters=adapters)
+        system = ActorSystem.open(site, clocks=clocks, adapters=adapters, runtime=runtime)
         took_s = steady_s() - began_s
         try:
             yield system, took_s
         finally:
-            system.close()
+            system.close(_WAIT_S)
 
 
 def schedule(count: int, slots: int = 96) -> "pd.DataFrame":
     """Return a schedule of so many chargers, whose columns name them by number."""
-    made = frame(count, slots, seed=1)
-    made = made[[name for name in made.columns if str(name).startswith("ev_")]]
+    made = frame(count + count // 9 + 1, slots, seed=1)
+    made = made[[name for name in made.columns if str(name).startswith("ev_")]].iloc[:, :count]
     made.columns = [f"ev_{index}_kw" for index in range(len(made.columns))]
     return made
 
 
-def herd(count: int, slots: int) -> "pd.DataFrame":
-    """Return a schedule in which every charger's power changes at every slot."""
+def keys_of(site: Site) -> list[str]:
+    """Return by which keys a schedule names the assets of a site."""
+    return [one.rules.schedule_key or "" for one in site.assets]
+
+
+def herd(keys: Sequence[str], slots: int, begin: "str | pd.Timestamp" = BEGIN) -> "pd.DataFrame":
+    """Return a schedule in which the power of every charger that it names changes at every slot."""
     import pandas as pd
 
-    index = pd.date_range("2025-01-01", periods=slots, freq="15min", tz="UTC")
+    index = pd.date_range(begin, periods=slots, freq="15min", tz="UTC")
     powers = [
-        [(7_919 * (row + number)) % 22_000 / 1_000 for number in range(count)]
+        [(7_919 * (row + number)) % 22_000 / 1_000 for number in range(len(keys))]
         for row in range(slots)
     ]
-    return pd.DataFrame(powers, index, [f"ev_{number}_kw" for number in range(count)])
+    return pd.DataFrame(powers, index, [f"ev_{key}_kw" for key in keys])
 
 
 @attrs.define
@@ -116,6 +130,10 @@ class SteppedPlan:
     def device_us(self, plan_us: int) -> None:
         """Plan times are not reached by themselves."""
         del plan_us
+
+    def clocks(self) -> Clocks:
+        """Return clocks of which this is the plan clock."""
+        return Clocks(DeviceClock(), self)  # type: ignore[arg-type]  # a plan clock by its methods
 
 
 class Tally:
@@ -162,8 +180,7 @@ def submit_s(assets: int) -> float:
     """Return how long `submit` takes for a day of so many assets, until it is committed."""
     table = schedule(assets)
     first_us = to_us(table.index[0].to_pydatetime())
-    clocks = Clocks(DeviceClock(), SteppedPlan(first_us - 1))  # type: ignore[arg-type]  # a plan clock by its methods
-    with running(assets, clocks) as (system, _):
+    with running(assets, SteppedPlan(first_us - 1).clocks()) as (system, _):
         began_s = steady_s()
         system.submit(table)
         return steady_s() - began_s
@@ -188,23 +205,31 @@ class Dispatched:
         return self.reference_s / self.took_s
 
 
-def dispatch(assets: int, slots: int) -> Dispatched:
+def dispatch(
+    assets: int, slots: int, runtime: Callable[[Clocks], Runtime] | None = None
+) -> Dispatched:
     """Dispatch every slot's commands as fast as they go, each durable before it is sent.
 
     At each slot all assets change at once, and the next begins when the last of them is done.
     """
-    table = herd(assets, slots)
+    plan = SteppedPlan(0)
+    with running(assets, plan.clocks(), runtime=runtime) as (system, _):
+        done, took_s = dispatched(system, plan, herd(keys_of(system.site), slots))
+        attempts = [one for one in system.events() if one.topic.startswith("asset.attempt_")]
+    return Dispatched(done, took_s, _reference_s(attempts))
+
+
+def dispatched(system: ActorSystem, plan: SteppedPlan, table: "pd.DataFrame") -> tuple[int, float]:
+    """Carry out a schedule slot by slot; return how many commands, and in how many seconds."""
     starts = [to_us(one.to_pydatetime()) for one in table.index]
-    plan = SteppedPlan(starts[0] - 1)
-    clocks = Clocks(DeviceClock(), plan)  # type: ignore[arg-type]  # a plan clock by its methods
-    with running(assets, clocks) as (system, _):
-        planned = Tally(system.journal, "asset.plan_replaced")
-        tally = Tally(system.journal, "asset.attempt_ended")
-        per_slot = _due_per_slot(table)
-        system.submit(table)
-        planned.wait(len(table.columns))
-        done, took_s = bring_on(system, plan, zip(starts, per_slot, strict=True), tally)
-        return Dispatched(done, took_s, _reference_s(system))
+    ids = [one.rules.asset_id for one in system.site.assets]
+    plan.at_us = starts[0] - 1
+    planned = Tally(system.journal, "asset.plan_replaced")
+    tally = Tally(system.journal, "asset.attempt_ended")
+    per_slot = [[ids[number] for number in due] for due in _due_per_slot(table)]
+    system.submit(table)
+    planned.wait(len(ids))
+    return bring_on(system, plan, zip(starts, per_slot, strict=True), tally)
 
 
 def bring_on(
@@ -228,21 +253,23 @@ def bring_on(
     return done, steady_s() - began_s
 
 
-def _due_per_slot(table: "pd.DataFrame") -> list[list[AssetId]]:
-    """Return whose power changes at each slot: those that the timer would wake."""
+def _due_per_slot(table: "pd.DataFrame") -> list[list[int]]:
+    """Return whose power changes at each slot, by number: those that the timer would wake."""
     watts = (table * 1_000).round().astype("int64")
     last = watts.iloc[0] * 0 - 10
     due = []
     for _, row in watts.iterrows():
         changed = (row - last).abs() > 1
         last = last.where(~changed, row)
-        due.append([AssetId(f"ast_{index}") for index in changed.to_numpy().nonzero()[0]])
+        due.append([int(number) for number in changed.to_numpy().nonzero()[0]])
     return due
 
 
-def _reference_s(system: ActorSystem) -> float:
-    """Return how long encoding and inserting the same rows takes, 2,000 at a time."""
-    records = [one for one in system.events() if one.topic.startswith("asset.attempt_")]
+def _reference_s(records: Sequence[Record]) -> float:
+    """Return how long encoding and inserting the same rows takes, 2,000 at a time.
+
+    No engine may run meanwhile: its read model would take time from it.
+    """
     codec = Codec(VOCABULARY)
     with folder() as place:
         store = open_store(f"sqlite:///{place / 'reference.db'}")

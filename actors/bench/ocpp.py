@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from ocpp.routing import on
 from ocpp.v16 import ChargePoint, call, call_result
@@ -15,6 +15,9 @@ from actors.bench.engine import Dispatched, herd
 from actors.bench.peer import Peer
 from actors.bench.wire import depot
 from actors.clock import steady_s
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 CHARGERS: Final = 500
 SLOTS: Final = 3
@@ -60,13 +63,18 @@ def _engine(devices: Peer, chargers: int, slots: int) -> tuple[int, float]:
         _CHARGER.format(number=number, identity=IDENTITY.format(number=number))
         for number in range(chargers)
     )
-    with depot("".join((_HEAD, *entries)), herd(chargers, slots + 1)) as running:
+    with depot("".join((_HEAD, *entries)), _schedule(chargers, slots)) as running:
         url = running.system.ocpp_url or ""
         devices.ask("connect", url.rpartition(":")[2], chargers)
         running.begin()
         done = running.measure()
         _check(devices, chargers * (slots + 1))
         return done
+
+
+def _schedule(chargers: int, slots: int) -> "pd.DataFrame":
+    """Return a schedule of one slot more, as the first is not measured."""
+    return herd([str(number) for number in range(chargers)], slots + 1)
 
 
 # --- the limit: the library as it comes, its validation included

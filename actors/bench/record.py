@@ -1,5 +1,9 @@
 """How fast a record of a million events, and of a million commands, is rebuilt and asked."""
 
+import atexit
+import functools
+import shutil
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -46,18 +50,28 @@ class Prepared:
 def prepared(assets: int, changes: int, planned: int) -> Iterator[Prepared]:
     """Give a store in a folder that is gone afterwards."""
     with folder() as place:
-        yield from _made(place, assets, changes, planned)
+        shutil.copyfile(_written(assets, changes, planned), place / "bench.db")
+        url = f"sqlite:///{place / 'bench.db'}"
+        store = open_store(url)
+        try:
+            yield Prepared(url, store, [asset_name(number) for number in range(1, assets + 1)])
+        finally:
+            store.close()
 
 
-def _made(place: Path, assets: int, changes: int, planned: int) -> Iterator[Prepared]:
-    url = f"sqlite:///{place / 'bench.db'}"
-    store = open_store(url)
-    for rows in depot_rows(assets, changes, _ROWS, planned):
-        store.append(rows)
+@functools.cache
+def _written(assets: int, changes: int, planned: int) -> Path:
+    """Write a store's file, once for all benches of this process."""
+    place = tempfile.TemporaryDirectory(prefix="setpoint-bench-")
+    atexit.register(place.cleanup)
+    file = Path(place.name) / "written.db"
+    store = open_store(f"sqlite:///{file}")
     try:
-        yield Prepared(url, store, [asset_name(number) for number in range(1, assets + 1)])
+        for rows in depot_rows(assets, changes, _ROWS, planned):
+            store.append(rows)
     finally:
         store.close()
+    return file
 
 
 def read_s(made: Prepared) -> float:

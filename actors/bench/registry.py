@@ -1,60 +1,28 @@
 """The benches by name, and the rows that `setpoint bench` prints."""
 
-import importlib.metadata
-import os
-import platform
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
-from actors.bench import convert, engine, modbus, ocpp, record
+from actors.bench import (
+    convert,
+    engine,
+    growth,
+    lateness,
+    memory,
+    modbus,
+    ocpp,
+    record,
+    replan,
+    threads,
+)
 from actors.bench.peer import peer
+from actors.bench.rows import Row, machine, versions
+from actors.bench.rows import row as _row
 from engine.errors import UsageError
 
-Row = dict[str, object]
 _ASSETS: Final = 10_000
-_LIBRARIES: Final = (
-    "attrs",
-    "eventsourcing",
-    "msgspec",
-    "numpy",
-    "ocpp",
-    "pandas",
-    "pykka",
-    "pymodbus",
-    "websockets",
-)
-
-
-def machine() -> str:
-    """Return what this machine is, in one line."""
-    return f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
-
-
-def versions() -> dict[str, str]:
-    """Return the versions of what a figure depends on."""
-    return {name: importlib.metadata.version(name) for name in _LIBRARIES}
-
-
-def _row(
-    bench: str,
-    values: Sequence[float],
-    unit: str,
-    limit: tuple[float | None, str | None] = (None, None),
-    judged: tuple[float | None, float | None] = (None, None),
-) -> Row:
-    ratio, floor = judged
-    return {
-        "bench": bench,
-        "value": round(engine.median(list(values)), 4),
-        "unit": unit,
-        "limit": None if limit[0] is None else round(limit[0], 4),
-        "limit_name": limit[1],
-        "ratio": None if ratio is None else round(ratio, 3),
-        "floor": floor,
-        "runs": [round(value, 4) for value in values],
-        "machine": machine(),
-        "versions": versions(),
-    }
+_FEW: Final = 3
+"""Runs of what takes long and varies little, at the most."""
 
 
 def _start(runs: int) -> Row:
@@ -68,7 +36,7 @@ def _submit(runs: int) -> Row:
 
 
 def _dispatch(runs: int) -> Row:
-    done = [engine.dispatch(_ASSETS, 4) for _ in range(runs)]
+    done = [engine.dispatch(_ASSETS, 4) for _ in range(min(runs, _FEW))]
     return _dispatched("dispatch", done, "encoding and inserting the same rows", 0.25)
 
 
@@ -97,7 +65,7 @@ def _dispatched(
 
 def _rebuild(runs: int) -> Row:
     with record.prepared(record.ASSETS, record.CHANGES, record.PLANNED) as made:
-        done = [(record.read_s(made), record.rebuild_s(made)) for _ in range(runs)]
+        done = [(record.read_s(made), record.rebuild_s(made)) for _ in range(min(runs, _FEW))]
     limit = engine.median([read_s for read_s, _ in done])
     ratio = engine.median([read_s / rebuild_s for read_s, rebuild_s in done])
     name = "reading and decoding the same events per stream"
@@ -129,22 +97,32 @@ BENCHES: Final[dict[str, Callable[[int], Row]]] = {
     "dispatch": _dispatch,
     "ocpp": _ocpp,
     "modbus": _modbus,
+    "replan": lambda runs: replan.measure(min(runs, _FEW), _ASSETS),
     "rebuild": _rebuild,
     "recover": _recover,
     "history": _history,
+    "lateness": lambda runs: lateness.measure(runs, 1_000),
+    "lateness_10k": lambda runs: lateness.measure_last(min(runs, _FEW), _ASSETS),
+    "memory": lambda runs: memory.measure(min(runs, _FEW), _ASSETS),
 }
+LONG: Final[dict[str, Callable[[int], Iterable[Row]]]] = {
+    "dispatch_threads": lambda runs: [threads.measure(min(runs, _FEW), _ASSETS, 2)],
+    "growth_assets": lambda runs: growth.by_assets(min(runs, _FEW)),
+    "growth_events": lambda runs: growth.by_events(min(runs, _FEW)),
+}
+"""What is measured only when it is named, or all in full; these may have more than one row."""
 
 
 def measured(names: Sequence[str], runs: int, *, full: bool) -> Iterator[Row]:
-    """Yield a row per bench, as each is done; without names, of all.
+    """Yield a row per bench, as each is done; without names, of all that are not long.
 
     Raises:
         UsageError: no bench has one of the names.
     """
-    del full
-    unknown = [name for name in names if name not in BENCHES]
+    there = [*BENCHES, *LONG]
+    unknown = [name for name in names if name not in there]
     if unknown:
-        raise UsageError(f"no bench is called {', '.join(unknown)}; there are {', '.join(BENCHES)}")
-    for name in names or BENCHES:
-        row = BENCHES[name](runs)
-        yield {**row, "machine": machine(), "versions": versions()}
+        raise UsageError(f"no bench is called {', '.join(unknown)}; there are {', '.join(there)}")
+    for name in names or (there if full else BENCHES):
+        for row in LONG[name](runs) if name in LONG else [BENCHES[name](runs)]:
+            yield {**row, "machine": machine(), "versions": versions()}

@@ -83,10 +83,12 @@ def depot_log(assets: int, changes: int, batch: int, schedules: int = 1) -> Seal
     return log
 
 
-def depot_rows(assets: int, changes: int, batch: int, planned: int) -> Iterator[list[Row]]:
-    """Yield such a log's transactions; ``planned`` changes there are, the first were sent."""
+def depot_rows(
+    assets: int, changes: int, batch: int, planned: int, schedules: int = 1
+) -> Iterator[list[Row]]:
+    """Yield such a log's transactions; of a schedule's ``planned`` changes the first were sent."""
     log = SealedLog()
-    entries = _depot(assets, changes, planned)
+    entries = _depot(assets, changes, planned, schedules)
     while some := tuple(itertools.islice(entries, batch)):
         yield log.commit(*some)
         log.forget()
@@ -120,13 +122,17 @@ def asset_name(number: int) -> AssetId:
     return AssetId(f"ast_bay_{number}")
 
 
+def depot_rules(name: AssetId) -> AssetRules:
+    """Return how an asset of a depot is configured."""
+    return AssetRules(name, AssetKind.EV_CHARGER, "fake", name, 22_000, fallback_w=4_200)
+
+
 def _depot(assets: int, changes: int, planned: int, schedules: int = 1) -> Iterator[Entry]:
     names = [asset_name(number) for number in range(1, assets + 1)]
     at = Instant(START_US - _MINUTE_US, START_US - _MINUTE_US)
     yield "site", events.SiteConfigured("sit_depot", "UTC", tuple(names)), at
     for name in names:
-        rules = AssetRules(name, AssetKind.EV_CHARGER, "fake", name, 22_000, fallback_w=4_200)
-        yield name, events.AssetConfigured(rules), at
+        yield name, events.AssetConfigured(depot_rules(name)), at
         yield name, events.ConnectionChanged(connected=True, booted=True), at
         yield name, events.StateChanged("AVAILABLE", "PREPARING", "plug_in", "Preparing"), at
         yield name, events.CapabilitiesLearned({"MaxStackLevel": "3"}), at
