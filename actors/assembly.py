@@ -5,6 +5,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Future
+from typing import TYPE_CHECKING
 
 import attrs
 from msgspec.structs import replace
@@ -29,6 +30,9 @@ from engine.asset import messages as message
 from engine.config import AssetConfig, Site
 from engine.rules import AssetRules
 from engine.types import AssetId
+
+if TYPE_CHECKING:
+    from actors.offering import Passed
 
 logger = logging.getLogger("setpoint")
 
@@ -62,6 +66,7 @@ class Assembly:
         self.links = LinkHost(parts.runtime.loop, parts.clocks, parts.may_send)
         self.tell: dict[AssetId, Tell] = {}
         self._dispatcher: Tell | None = None
+        self.passed: Passed = {}
         self._stopped: set[AssetId] = set()
         self._stopping = threading.Lock()
         self._handed_back: Future[None] = Future()
@@ -77,7 +82,9 @@ class Assembly:
             if asset_id not in self.tell and state.rules is not None:
                 self._retire(state, services)
         supervised = Supervised(parts.clocks, parts.journal, parts.runtime.wakeups, parts.ledger)
-        office = Office(supervised, parts.snapshots, self.board, parts.accepted, parts.note)
+        office = Office(
+            supervised, parts.snapshots, self.board, self.passed, parts.accepted, parts.note
+        )
         actor = DispatcherActor.start(parts.runtime.pool, recovery.accepted, office)
         self._dispatcher = actor.tell
         actor.tell(Assets(dict(self.tell)))
@@ -107,6 +114,7 @@ class Assembly:
             parts.snapshots,
             self._offer_taken,
             self._asset_stopped,
+            self.passed,
         )
 
     def _offer_taken(self, asset_id: AssetId, answer: effect.OfferTaken) -> None:

@@ -13,6 +13,7 @@ from actors.clock import Clocks
 from actors.journal import Journal
 from actors.journalled import JournalledActor, Life, Lost, Readable, failure
 from actors.links.port import LinkPort
+from actors.offering import Passed, PassedOver
 from actors.snapshots import Snapshots
 from actors.supervisor import CrashLedger, Verdict
 from actors.wakeups import Wakeups
@@ -60,6 +61,7 @@ class Services:
     snapshots: Snapshots
     offer_taken: Callable[[AssetId, effect.OfferTaken], None]
     stopped: Callable[[AssetId], None]
+    passed: Passed
     send_window_us: int = 1_000_000
 
 
@@ -115,10 +117,15 @@ class AssetActor(JournalledActor):
             self._decline(told, EngineClosed(self._over))
         else:
             self._handle(life, told)
+            if life.stash:
+                self._go_on(life)
 
     def _handle(self, life: AssetLife, told: message.Message) -> None:
-        life.current = told
         now = self._services.clocks.now()
+        passed = self._services.passed.pop(life.state.asset_id, None)
+        if passed is not None:
+            told = self._taking_note(life, passed, told, now)
+        life.current = told
         state = noted(life.state, told, now)
         draft = decided(state, told, now)
         if life is not self._life:
@@ -139,6 +146,16 @@ class AssetActor(JournalledActor):
             )
         else:
             self._perform(life, draft.effects, now)
+
+    def _taking_note(
+        self, life: AssetLife, passed: PassedOver, told: message.Message, now: Instant
+    ) -> message.Message:
+        """Take note of a schedule that changes nothing here; if it may by now, it comes first."""
+        if life.state.version == passed.version:
+            life.state = noted(life.state, passed.offer, now)
+            return told
+        life.stash.appendleft(told)
+        return passed.offer
 
     def _committed(self, life: AssetLife) -> None:
         draft = life.draft

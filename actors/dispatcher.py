@@ -4,24 +4,24 @@ import logging
 from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import InvalidStateError
-from typing import Final, TypeAlias, cast
+from typing import Final, cast
 
 import attrs
 
-from actors.accepted import Accepted, encode_accepted, offers_of
+from actors.accepted import Accepted, encode_accepted
 from actors.actor import ActorPool
 from actors.appends import Append, Committed, Refused
 from actors.journalled import JournalledActor, Life, Lost, Readable, Supervised, failure
-from actors.receipts import Receipt, Submitted, receipt_of, unchanged
+from actors.offering import InFlight, Passed, PassedOver
+from actors.receipts import Submitted, unchanged
 from actors.site import crashed
 from actors.snapshots import Snapshots
 from engine import events
 from engine.asset import AssetState
 from engine.asset import effects as effect
 from engine.asset import messages as message
-from engine.asset.preview import Preview, preview
 from engine.errors import EngineClosed, HandlingFailed, Problem, ScheduleRefused, StoreError
-from engine.types import AssetId, Instant, ScheduleId
+from engine.types import AssetId, ScheduleId
 
 logger = logging.getLogger("setpoint")
 
@@ -54,9 +54,6 @@ class Assets:
     tell: Mapping[AssetId, Callable[[object], None]]
 
 
-InFlight: TypeAlias = tuple[events.ScheduleReceived, Receipt, Submitted]
-
-
 class DispatcherLife(Life):
     """What the dispatcher's handlers change.
 
@@ -85,13 +82,14 @@ class DispatcherLife(Life):
 class Office:
     """What the dispatcher works with.
 
-    ``board`` has every asset's state, read only. ``rebuild`` reads what is accepted again, ``note``
-    puts an event on the site's record.
+    ``board`` has every asset's state, read only; ``passed`` is what they have not taken note of.
+    ``rebuild`` reads what is accepted again, ``note`` puts an event on the site's record.
     """
 
     supervised: Supervised
     snapshots: Snapshots
     board: Mapping[AssetId, AssetState]
+    passed: Passed
     rebuild: Callable[[], Accepted]
     note: Callable[[events.SiteEvent], None]
 
@@ -177,35 +175,30 @@ class DispatcherActor(JournalledActor):
             submitted.reply(unchanged(submitted, submitted.schedule_id or "", now))
             return
         event = _event(life, submitted)
-        previews = self._previews(event, now)
-        same = _same_as_before(life, event, previews)
+        in_flight = InFlight.of(event, submitted, self._office.board, now)
+        same = _same_as_before(life, in_flight)
         if same is not None:
             submitted.reply(unchanged(submitted, same, now))
             return
-        life.in_flight = (event, receipt_of(event, previews.values(), now), submitted)
+        life.in_flight = in_flight
         stream, reply = event.schedule_id, self.actor_ref.tell
         self._supervision.journal.append(
             Append(stream, 0, (event,), now, reply, correlation=stream, writer=life)
         )
 
-    def _previews(self, event: events.ScheduleReceived, now: Instant) -> dict[AssetId, Preview]:
-        board = self._office.board
-        return {
-            asset_id: preview(board[asset_id], offer, now)
-            for asset_id, offer in offers_of(event).items()
-        }
-
     def _committed(self, life: DispatcherLife) -> None:
-        if life.in_flight is None:
+        in_flight = life.in_flight
+        if in_flight is None:
             return
-        event, receipt, submitted = life.in_flight
+        event = in_flight.event
         life.sequence = event.sequence
         life.digests[event.schedule_id] = event.digest
-        for asset_id, offer in offers_of(event).items():
-            life.offers[asset_id] = offer
-            self._offer(life, asset_id, offer)
+        life.offers.update(in_flight.offers)
+        for asset_id, offer in in_flight.offers.items():
+            if not self._pass_over(life, asset_id, in_flight):
+                self._offer(life, asset_id, offer)
         life.in_flight = None
-        submitted.reply(receipt)
+        in_flight.submitted.reply(in_flight.receipt)
         if life.sequence % _KEEP_EVERY == 0:
             self._keep(life)
         self._submit_next(life)
@@ -214,7 +207,7 @@ class DispatcherActor(JournalledActor):
         if not refused.for_good:
             raise StoreError(refused.reason)
         self._over = refused.reason
-        waiting = [] if life.in_flight is None else [life.in_flight[2]]
+        waiting = [] if life.in_flight is None else [life.in_flight.submitted]
         waiting += life.waiting
         life.in_flight = None
         life.waiting.clear()
@@ -244,6 +237,19 @@ class DispatcherActor(JournalledActor):
             life.open[asset_id] = offer.ref.sequence
             tell(offer)
 
+    def _pass_over(self, life: DispatcherLife, asset_id: AssetId, in_flight: InFlight) -> bool:
+        """Leave an asset alone for which nothing changes; return whether that was so.
+
+        It was looked at before the schedule was committed, and has taken what it was offered then.
+        """
+        version = in_flight.same.get(asset_id)
+        if version is None or asset_id in life.open or life is not self._life:
+            return False
+        if self._office.board[asset_id].version != version:
+            return False
+        self._office.passed[asset_id] = PassedOver(in_flight.offers[asset_id], version)
+        return True
+
     def _sweep(self, life: DispatcherLife) -> None:
         for asset_id in tuple(life.open):
             self._offer(life, asset_id, life.offers[asset_id])
@@ -256,7 +262,7 @@ class DispatcherActor(JournalledActor):
         """Return the submission at work, if there is one: else the message, or nothing."""
         life = self._life
         if life.in_flight is not None:
-            return life.in_flight[2]
+            return life.in_flight.submitted
         if life.waiting:
             return life.waiting[0]
         return None if isinstance(told, Committed | Refused | Readable) else told
@@ -291,8 +297,8 @@ class DispatcherActor(JournalledActor):
         if not isinstance(told, Submitted):
             if lost.again:
                 self.again(told)
-        elif in_flight is not None and in_flight[0].schedule_id in life.digests:
-            _answer(told, in_flight[1])
+        elif in_flight is not None and in_flight.event.schedule_id in life.digests:
+            _answer(told, in_flight.receipt)
         elif lost.again:
             life.waiting.appendleft(told)
         else:
@@ -329,14 +335,12 @@ def _new_id(life: DispatcherLife, sequence: int) -> str:
     return f"sch_{number}"
 
 
-def _same_as_before(
-    life: DispatcherLife, event: events.ScheduleReceived, previews: Mapping[AssetId, Preview]
-) -> str | None:
+def _same_as_before(life: DispatcherLife, in_flight: InFlight) -> str | None:
     """Return the schedule in force, if this one says nothing that it does not say."""
-    if any(one.changed for one in previews.values()):
+    if len(in_flight.same) != len(in_flight.offers):
         return None
-    before = {life.offers[asset_id].ref.schedule_id for asset_id in previews}
-    horizons = {life.offers[asset_id].horizon_us for asset_id in previews}
-    if len(before) != 1 or horizons != {event.horizon_us}:
+    before = {life.offers[asset_id].ref.schedule_id for asset_id in in_flight.offers}
+    horizons = {life.offers[asset_id].horizon_us for asset_id in in_flight.offers}
+    if len(before) != 1 or horizons != {in_flight.event.horizon_us}:
         return None
     return before.pop()

@@ -1,6 +1,7 @@
 """The bench ``replan``: a rolling schedule in which a tenth of the assets changed."""
 
 from concurrent.futures import Future
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import attrs
@@ -14,7 +15,7 @@ from actors.system import ActorSystem
 from engine.config import Site
 from engine.intake import Intent
 from engine.seals import TOPIC
-from engine.types import to_us
+from engine.types import AssetId, to_us
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -68,23 +69,36 @@ def rolled(table: "pd.DataFrame") -> "pd.DataFrame":
 
 
 def accepted(system: ActorSystem, table: "pd.DataFrame") -> Accepted:
-    """Have a schedule accepted, and taken by every asset; the conversion is not measured."""
+    """Have a schedule accepted, and taken by every asset or passed over by the dispatcher.
+
+    The conversion is not measured.
+    """
     from engine.frames import read_schedule
 
     rules = {one.rules.asset_id: one.rules for one in system.site.assets}
     intake = read_schedule(table, rules, Intent(), now_us=system.clocks.now().plan_us)
     board = system.assembly.board
-    before = max(board[asset_id].outside.sequence for asset_id in rules)
+    passed, sequence = system.assembly.passed, _sequence(system) + 1
     reply: Future[object] = Future()
     began_s = steady_s()
     system.assembly.dispatcher(Submitted(intake, None, reply.set_result))
     receipt = reply.result(_WAIT_S)
+
+    def is_settled(asset_id: AssetId) -> bool:
+        return asset_id in passed or board[asset_id].outside.sequence == sequence
+
     for asset_id in rules:
-        until(lambda own=asset_id: board[own].outside.sequence > before, _LOOK_S)  # type: ignore[misc]
+        until(partial(is_settled, asset_id), _LOOK_S)
     took_s = steady_s() - began_s
     if not isinstance(receipt, Receipt):
         raise TypeError(f"the schedule was not accepted: {receipt}")
     return Accepted(receipt, took_s)
+
+
+def _sequence(system: ActorSystem) -> int:
+    """Return the sequence of the newest schedule."""
+    offers = [one.offer.ref.sequence for one in system.assembly.passed.values()]
+    return max(offers + [one.outside.sequence for one in system.assembly.board.values()])
 
 
 def replan(assets: int) -> Replanned:

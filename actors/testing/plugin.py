@@ -75,10 +75,12 @@ def setpoint_seed(request: pytest.FixtureRequest) -> int:
 
 
 @pytest.fixture
-def _setpoint_world(setpoint_seed: int) -> "World":
+def _setpoint_world(setpoint_seed: int) -> Iterator["World"]:
     from actors.testing.world import World
 
-    return World(setpoint_seed)
+    world = World(setpoint_seed)
+    yield world
+    world.close()
 
 
 @pytest.fixture
@@ -106,7 +108,6 @@ def setpoint_site(
     """
     from actors.testing.simulation import Simulation
     from actors.testing.sites import site_file
-    from actors.testing.world import World
 
     made: list[Simulation] = []
 
@@ -116,7 +117,7 @@ def setpoint_site(
         seed: int | None = None,
         **how: Any,  # noqa: ANN401 - as Simulation has it
     ) -> Simulation:
-        world = _setpoint_world if seed is None else World(seed)
+        world = _setpoint_world if seed is None else seed
         file = site_file(toml_or_path, tmp_path, len(made))
         made.append(Simulation.of(file, world, **how))
         setpoint_clock.clocks = lambda: made[-1].plan_clocks

@@ -79,6 +79,7 @@ class Simulation(ActorSystem):
         the link, or listen on a loop of the world (``world.loop()``).
         """
         self.world = World(seed) if isinstance(seed, int) else seed
+        self._has_own_world = isinstance(seed, int)
         simulated = attrs.evolve(site, store_url=f"memory:{os.urandom(8).hex()}")
         if site.ocpp is not None:
             port = site.ocpp.port or self.world.network.free_port()
@@ -151,6 +152,8 @@ class Simulation(ActorSystem):
             self.stop()
             self._device_loop.stop()
             self._kept.close()
+            if self._has_own_world:
+                self.world.close()
 
     def usurp(self, asleep_s: float = 3.0) -> None:
         """Let another engine take the store over while this one is stopped, and then wake it.

@@ -23,7 +23,6 @@ from actors.testing.schedules import rolling
 from actors.testing.simulation import Simulation
 from actors.testing.sites import site_text
 from actors.testing.turns import START
-from actors.testing.world import World
 from engine.commands import FINAL
 from engine.errors import SetpointError, UsageError
 from engine.types import to_us
@@ -89,7 +88,7 @@ class Storm:
             for number in range(1, self.size.chargers + 1)
         }
         start = PlanStart(to_us(START), SPEED)
-        with Simulation.of(file, World(self.seed), start=start, arrivals=arrivals) as run:
+        with Simulation.of(file, self.seed, start=start, arrivals=arrivals) as run:
             played = _Played(self, run, source)
             played.through()
             counts = run.assert_promises() + played.counts

@@ -26,6 +26,7 @@ class World:
     turns: Turns = attrs.field(init=False)
     network: Network = attrs.field(init=False)
     faults: Faults = attrs.field(init=False)
+    _loops: list[SteppedLoop] = attrs.field(factory=list, init=False)
 
     @turns.default
     def _turns(self) -> Turns:
@@ -42,8 +43,14 @@ class World:
     def loop(self) -> SteppedLoop:
         """Return a loop that has its turns."""
         made = SteppedLoop(self.time, self.network)
+        self._loops.append(made)
         self.turns.add(made, made.loop.step, made.loop.due_us)
         return made
+
+    def close(self) -> None:
+        """Stop all its loops, those of devices of others among them. Twice is once."""
+        while self._loops:
+            self._loops.pop().stop()
 
     def tap(self, port: int, splitter: Callable[[], Splitter], *assets: str) -> None:
         """Let faults of the wire strike what is sent to and from a device that listens at a port.

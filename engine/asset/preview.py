@@ -1,5 +1,7 @@
 """What a plan would change for one asset, told without its actor: for receipts and dry runs."""
 
+from typing import Final
+
 from msgspec import Struct
 
 from engine.asset.messages import PlanOffered
@@ -17,10 +19,13 @@ class Preview(Struct, frozen=True, gc=False):
     cancelled: int = 0
 
 
+SAME: Final = Preview(changed=False)
+
+
 def preview(state: AssetState, offer: PlanOffered, now: Instant) -> Preview:
     """Return what an offer would do to an asset as it is known now."""
     if unchanged(state, offer, now):
-        return Preview(changed=False)
+        return SAME
     commands = len(offer.plan) - len(skipped_changes(state, offer, now))
     cancelled = sum(_replaced(state.programme, part, offer, now) for part in state.programme.parts)
     return Preview(changed=True, commands=commands, cancelled=cancelled)

@@ -1,17 +1,25 @@
 """The dispatcher and the engine around it: accepted schedules, receipts, offers after a restart."""
 
+from collections.abc import Callable
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import attrs
+import pandas as pd
 import pytest
+from msgspec.structs import replace
 
 from actors.bench.device import InstantAdapter
 from actors.standing import PlanStart
 from actors.system import ActorSystem
 from actors.testing.instant import opened, plan, site
+from actors.testing.simulation import Simulation
 from actors.testing.waiting import wait_until
+from actors.testing.world import WorldClock
 from engine.adapters.registry import AdapterRegistry
 from engine.errors import CommandRefused, EngineClosed, ScheduleRefused, UnknownAsset
+from engine.events import ScheduleExhausted
+from engine.types import AssetId
 
 
 def test_where_a_plan_clock_stands_is_committed_with_the_start(tmp_path: Path) -> None:
@@ -63,6 +71,60 @@ def test_only_assets_whose_plan_changed_store_an_event(tmp_path: Path) -> None:
         assert len(replaced) >= 2
         superseded = [one for one in system.history() if one.reason == "superseded"]
         assert {one.asset_id for one in superseded} == {"ast_1"}
+
+
+def day(begins: datetime, *rows: float, other: float | None = None) -> pd.DataFrame:
+    """Return quarter-hours for two chargers; from the second on the other one has its own power."""
+    index = pd.date_range(begins, periods=len(rows), freq="15min")
+    table = pd.DataFrame({"ev_1_kw": rows, "ev_2_kw": rows}, index=index)
+    if other is not None:
+        table.loc[index[1] :, "ev_2_kw"] = other
+    return table
+
+
+def test_an_asset_whose_plan_did_not_change_is_left_alone(
+    setpoint_site: Callable[..., Simulation], setpoint_clock: WorldClock
+) -> None:
+    """It takes note of the new horizon with the next message, before it acts on that."""
+    system = setpoint_site()
+    setpoint_clock.advance(3)
+    begins = system.plan_now
+    system.submit(day(begins, 5.0, 7.0))
+    setpoint_clock.advance(1)
+    receipt = system.submit(day(begins, 5.0, 7.0, 7.0, other=3.0))
+    system.world.turns.settle()
+    assert (receipt.assets, receipt.changed_assets) == (2, 1)
+    board = system.assembly.board
+    same, other = AssetId("ast_charger_1"), AssetId("ast_charger_2")
+    assert (board[same].outside.sequence, board[other].outside.sequence) == (1, 2)
+    setpoint_clock.advance(45 * 60 - 2)
+    assert system.state()[same].setpoint_kw == 7.0
+    setpoint_clock.advance(3)
+    ended = [one for one in system.records() if isinstance(one.event, ScheduleExhausted)]
+    assert {one.header.stream: one.event.sequence for one in ended} == {same: 2, other: 2}
+    system.assert_promises()
+
+
+def test_what_changed_meanwhile_is_taken_first(
+    setpoint_site: Callable[..., Simulation], setpoint_clock: WorldClock
+) -> None:
+    """A schedule that changed nothing when it came is decided on, if something happened since."""
+    system = setpoint_site()
+    setpoint_clock.advance(3)
+    begins = system.plan_now
+    system.submit(day(begins, 5.0, 7.0))
+    setpoint_clock.advance(1)
+    system.submit(day(begins, 5.0, 7.0, 7.0, other=3.0))
+    asset_id = AssetId("ast_charger_1")
+    passed = system.assembly.passed[asset_id]
+    system.assembly.passed[asset_id] = replace(passed, version=passed.version - 1)
+    system.override(asset_id, 9.0, until=system.plan_now + timedelta(minutes=5), by="a", reason="b")
+    state = system.assembly.board[asset_id]
+    assert state.outside.sequence == 2
+    assert state.override is not None
+    setpoint_clock.advance(1)
+    assert system.state()[asset_id].setpoint_kw == 9.0
+    system.assert_promises()
 
 
 def test_an_id_given_by_the_caller_makes_a_submission_repeatable(tmp_path: Path) -> None:

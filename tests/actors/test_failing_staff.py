@@ -11,7 +11,7 @@ import pytest
 
 import actors
 from actors import dispatcher as dispatchers
-from actors import running
+from actors import offering, running
 from actors import site as sites
 from actors.clock import steady_s, wall_now
 from actors.system import ActorSystem
@@ -84,7 +84,7 @@ def test_a_submission_on_which_the_dispatcher_fails_once_is_taken(
     system: ActorSystem, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is tried again, and the crash is on the site's record."""
-    fail_times(monkeypatch, dispatchers, "preview", 1)
+    fail_times(monkeypatch, offering, "preview", 1)
     assert system.submit(plan(5.0, 7.0)).schedule_id == "sch_1"
     wait_until(holds(system, 5.0))
     (crash,) = staff_crashes(system)
@@ -95,7 +95,7 @@ def test_a_submission_on_which_it_fails_twice_is_refused_at_once(
     system: ActorSystem, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With an error, not with silence; the next one is taken."""
-    fail_times(monkeypatch, dispatchers, "preview", 2)
+    fail_times(monkeypatch, offering, "preview", 2)
     before_s = steady_s()
     with pytest.raises(HandlingFailed, match=r"Submitted .Poisoned."):
         system.submit(plan(5.0, 7.0))
@@ -137,7 +137,7 @@ def test_after_five_crashes_the_dispatcher_takes_no_schedule_for_a_minute(
     system.subscribe(heard.append, "ALARM")
     system.submit(plan(5.0, 7.0))
     wait_until(holds(system, 5.0))
-    fail_times(monkeypatch, dispatchers, "preview", 5)
+    fail_times(monkeypatch, offering, "preview", 5)
     for _ in range(3):
         with pytest.raises(HandlingFailed):
             system.submit(plan(6.0, 7.0))
@@ -156,7 +156,7 @@ def test_a_dispatcher_that_cannot_read_the_store_tries_again(
     system: ActorSystem, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whoever submits meanwhile waits for it."""
-    fail_times(monkeypatch, dispatchers, "preview", 1)
+    fail_times(monkeypatch, offering, "preview", 1)
     fail_times(monkeypatch, running, "accepted_again", 1)
     before_s = steady_s()
     assert system.submit(plan(5.0, 7.0)).schedule_id == "sch_1"
@@ -175,7 +175,7 @@ def test_a_hung_dispatcher_is_replaced_and_what_it_does_later_has_no_effect(
             passed.set()
         return real(*args)
 
-    monkeypatch.setattr(dispatchers, "preview", hanging)
+    monkeypatch.setattr(offering, "preview", hanging)
     with opened(tmp_path, FaultyAdapter(), sound=0, hung_after_s=0.3) as system:
         with pytest.raises(HandlingFailed, match="HandlerHung"):
             system.submit(plan(5.0, 7.0))
