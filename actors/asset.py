@@ -296,7 +296,8 @@ class AssetActor(JournalledActor):
         owed = tuple(before.owed[before.done :])
         if lost.error == HandlerHung.__name__ and owed and not isinstance(owed[0], effect.Send):
             owed = owed[1:]
-        life.follow(before, attrs.evolve(lost, draft=before.draft, owed=owed))
+        draft, about = before.draft, before.about
+        life.follow(before, attrs.evolve(lost, draft=draft, about=about, owed=owed))
         self._life = life
         return before, life
 
@@ -389,12 +390,14 @@ def _to_nobody(_: SetpointError) -> None:
 def _settled(life: AssetLife, lost: Lost) -> Lost:
     """Return what a life lost, now that is known whether its events were stored.
 
-    If so its effects are owed, and the message has been handled.
+    If so their effects are owed, and the message that they came of has been handled; it need not be
+    the one that the actor failed on.
     """
     draft = cast("Draft | None", lost.draft)
     if draft is None or life.state.version < draft.state.version:
         return lost
-    return attrs.evolve(lost, told=None, owed=tuple(draft.effects))
+    told = None if lost.about is lost.told else lost.told
+    return attrs.evolve(lost, told=told, owed=tuple(draft.effects))
 
 
 def _unsure(lost: Lost) -> str | None:

@@ -31,7 +31,8 @@ class Lost:
     """What a life was at when it ended: the message and the error, by their types' names.
 
     ``told`` is null where the message is not to blame: it is neither tried again nor left out.
-    ``draft`` was handed to the journal, ``owed`` are effects that were not carried out.
+    ``draft`` was handed to the journal, and came of the message ``about``; ``owed`` are effects
+    that were not carried out.
     """
 
     told: object
@@ -39,6 +40,7 @@ class Lost:
     error: str
     verdict: Verdict
     draft: object = None
+    about: object = None
     owed: tuple[object, ...] = ()
 
     @property

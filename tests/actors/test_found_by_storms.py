@@ -29,6 +29,25 @@ def test_a_report_that_an_asset_hung_on_is_told_again(
     system.assert_promises()
 
 
+@pytest.mark.parametrize("nth", range(1, 6))
+def test_a_message_that_fails_behind_a_commit_is_tried_again(
+    setpoint_site: Site, setpoint_clock: WorldClock, setpoint_faults: Faults, nth: int
+) -> None:
+    """That what was being committed is stored says nothing of the message that came meanwhile."""
+    system = setpoint_site()
+    setpoint_clock.advance(5)
+    system.stop()
+    battery = "ast_battery_1"
+    setpoint_faults.add(Fault(kind="full", nth=2, times=2))
+    setpoint_faults.add(Fault(kind="raise", asset=battery, action="Observed", nth=nth))
+    system.restart()
+    setpoint_clock.advance(30)
+    assert [one.kind for one in setpoint_faults.injected].count("raise") == 1
+    assert system.state()[battery].connected
+    assert system.state()[battery].state_known
+    system.assert_promises()
+
+
 def test_what_was_missed_while_the_store_was_away_is_told_again(
     setpoint_site: Site,
     setpoint_clock: WorldClock,
