@@ -11,6 +11,7 @@ import attrs
 
 from engine.adapters.base import Frame, Outcome
 
+_LENGTH_END: Final = 6
 _HEADER: Final = 7
 _ANSWER_LEAST: Final = _HEADER + 2
 _EXCEPTION: Final = 0x80
@@ -146,6 +147,11 @@ def reply_fault(sent: bytes, got: bytes) -> str | None:
     if got[_HEADER] != function:
         return f"function code {got[_HEADER]}, not {function}"
     return _read_fault(sent, got) if function in _READS else _echo_fault(sent, got)
+
+
+def is_complete(got: bytes) -> bool:
+    """Return whether all bytes of a reply are there, by the length that it says it has."""
+    return len(got) >= _ANSWER_LEAST and len(got) >= _LENGTH_END + int.from_bytes(got[4:6], "big")
 
 
 def _read_fault(sent: bytes, got: bytes) -> str | None:

@@ -23,7 +23,15 @@ from pymodbus.pdu.register_message import (
 )
 
 from actors.links.battery import ModbusLink
-from actors.links.exchange import Guards, Hearer, Reply, Request, Timing, reply_fault
+from actors.links.exchange import (
+    Guards,
+    Hearer,
+    Reply,
+    Request,
+    Timing,
+    is_complete,
+    reply_fault,
+)
 from engine.adapters.base import Link, Observation
 from engine.adapters.modbus import ModbusSpelling, options_of
 from engine.adapters.registers import RegisterProfile
@@ -77,6 +85,7 @@ class _Pending:
     control: bool
     sent: bytes | None = None
     raw: str | None = None
+    answered: bool = False
     waiting: asyncio.Timeout | None = None
     failure: LinkError | None = None
 
@@ -207,9 +216,12 @@ class ModbusConnection:
         if sending:
             pending.sent = data
             return data
+        if pending.answered:  # a second answer is not what is on record as the first
+            return b""
         pending.raw = data.hex()
         fault = reply_fault(pending.sent or b"", data)
         if fault is None:
+            pending.answered = is_complete(data)
             return data
         pending.fail(fault, "unknown")
         return b""

@@ -1,6 +1,6 @@
 import pytest
 
-from actors.links.exchange import outcome_of, reason_of, reply_fault, request_of
+from actors.links.exchange import is_complete, outcome_of, reason_of, reply_fault, request_of
 from engine.adapters.base import Frame
 
 SENT_READ = bytes.fromhex("000100000006010300140002")
@@ -50,6 +50,21 @@ class TestReply:
         found = reply_fault(sent, bytes.fromhex(got[: len(got) // 2 * 2]))
         assert found is not None
         assert found.startswith(fault)
+
+    @pytest.mark.parametrize(
+        ("got", "complete"),
+        [
+            ("0001000000070103040000090b", True),
+            ("0001000000070103040000090b0001", True),
+            ("000100000003018302", True),
+            ("00010000000701030400", False),
+            ("0001000000", False),
+            ("", False),
+        ],
+    )
+    def test_a_reply_says_how_long_it_is(self, got: str, *, complete: bool) -> None:
+        """Once it is all there, what comes behind is another one."""
+        assert is_complete(bytes.fromhex(got)) is complete
 
     def test_exceptions_have_names(self) -> None:
         """Codes 1 to 3 refuse; others may pass."""
