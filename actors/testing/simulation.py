@@ -324,7 +324,7 @@ class Simulation(ActorSystem):
             if isinstance(device, SimCharger):
                 chargers[device.setup.identity] = device.wire_log.entries
             else:
-                batteries[AssetId(asset_id)] = (device.wire_log.entries, _heartbeats(device))
+                batteries[AssetId(asset_id)] = (device.wire_log.entries, heartbeats_of(device))
         struck = [one for one in self.world.faults.injected if one.kind in WIRE | LASTING]
         return judge(self.records(), chargers, batteries, struck)
 
@@ -358,7 +358,7 @@ class _Watched(FaultyStore):
         return positions
 
 
-def _heartbeats(battery: SimBattery) -> frozenset[int]:
+def heartbeats_of(battery: SimBattery) -> frozenset[int]:
     """Return the addresses of a battery's heartbeat registers: no control frames go there."""
     keepalive = battery.profile.keepalive
     if keepalive is None or keepalive.role == "setpoint":

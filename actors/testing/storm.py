@@ -7,10 +7,10 @@ is well again, and then every command is over and each device holds what it shou
 import contextlib
 import random
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 import attrs
 
@@ -19,8 +19,9 @@ from actors.sim.timetable import Arrival
 from actors.standing import PlanStart
 from actors.testing.crashes import POINTS, Crashed
 from actors.testing.faults import Direction, Fault
+from actors.testing.promises import CONTROL_ACTIONS, WRITES
 from actors.testing.schedules import rolling
-from actors.testing.simulation import Simulation
+from actors.testing.simulation import Simulation, heartbeats_of
 from actors.testing.sites import site_text
 from actors.testing.turns import START
 from engine.commands import FINAL
@@ -46,6 +47,7 @@ _USURPED: Final = 0.3  # of all storms
 _WAYS: Final[tuple[Direction | None, ...]] = ("in", "out", None)
 _SKEWS: Final = (-3_600.0, -50.0, 90.0, 3_600.0)
 _ACTIONS: Final = ("SetChargingProfile", "ClearChargingProfile", "RemoteStartTransaction", None)
+_CONTROL: Final = CONTROL_ACTIONS | WRITES
 _MESSAGES: Final = ("Woke", "Observed", "AttemptAnswered", "PlanOffered", "QuestionAnswered")
 
 
@@ -59,6 +61,7 @@ class Size:
     replans: int = 3
     faults: int = 20
     kinds: int = 6
+    frames: int = 200
     calm: float = 0.8
 
 
@@ -218,7 +221,7 @@ class _Played:
             self._run.restart()
 
     def _at_least(self) -> None:
-        """Let as much go wrong as was asked for, and one crash happen."""
+        """Let as much go wrong as was asked for, as much be sent, and one crash happen."""
         faults, size = self._run.world.faults, self._storm.size
         for _ in range(100):
             kinds = {one.kind for one in faults.injected}
@@ -227,10 +230,29 @@ class _Played:
             self._fault()
             self._run.advance(1)
             self._restart_if_crashed()
+        for _ in range(100):
+            if self._frames() >= size.frames:
+                break
+            self._person()
+            self._run.advance(1)
+            self._restart_if_crashed()
         if not self.counts["crashes"]:
             self._run.crash_at("before_append")
             self._try(lambda: self._run.submit(self._schedule(self._now(), 2)))
             self._restart_if_crashed()
+
+    def _frames(self) -> int:
+        """Return how many control frames the devices have seen, heartbeats aside."""
+        count = 0
+        for device in self._run.devices.values():
+            aside = frozenset() if isinstance(device, SimCharger) else heartbeats_of(device)
+            count += sum(
+                one.direction == "in"
+                and one.action in _CONTROL
+                and cast("Mapping[str, object]", one.payload).get("address") not in aside
+                for one in device.wire_log.entries
+            )
+        return count
 
     def _calm_down(self) -> None:
         """Let all be well: then everything comes to its end."""
