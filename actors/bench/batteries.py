@@ -28,9 +28,12 @@ _ILLEGAL_FUNCTION, _ILLEGAL_ADDRESS = 1, 2
 class Battery(asyncio.Protocol):
     """One connection to a battery's registers."""
 
-    def __init__(self, words: "array[int]", asked: Callable[[int, int], None]) -> None:
+    def __init__(
+        self, words: "array[int]", asked: Callable[[int, int], None], delay_s: float = 0.0
+    ) -> None:
         """Serve these words; ``asked`` hears each request's function code and address."""
         self._words = words
+        self._delay_s = delay_s
         self._asked = asked
         self._data = b""
         self._transport: asyncio.Transport | None = None
@@ -54,9 +57,15 @@ class Battery(asyncio.Protocol):
     def _answer(self, request: bytes) -> None:
         body = reply(self._words, request[_HEADER:])
         self._asked(request[_HEADER], int.from_bytes(request[8:10], "big"))
+        answer = request[:4] + (len(body) + 1).to_bytes(2, "big") + request[6:7] + body
+        if self._delay_s:
+            asyncio.get_running_loop().call_later(self._delay_s, self._write, answer)
+        else:
+            self._write(answer)
+
+    def _write(self, answer: bytes) -> None:
         if self._transport is not None:
-            length = (len(body) + 1).to_bytes(2, "big")
-            self._transport.write(request[:4] + length + request[6:7] + body)
+            self._transport.write(answer)
 
 
 def reply(words: "array[int]", request: bytes) -> bytes:
@@ -87,15 +96,17 @@ class Batteries:
     async def answer(self, words: list[str]) -> str:
         """Do what a line says.
 
-        ``listen COUNT`` answers with the ports; ``count ADDRESS`` with how many writes and how many
-        reads have begun at an address since the last.
+        ``listen COUNT SECONDS`` answers with the ports of batteries that take so long for an
+        answer; ``count ADDRESS`` with how many writes and how many reads have begun at an address
+        since the last.
 
         Raises:
             ValueError: it says neither.
         """
         match words:
-            case ["listen", count]:
-                return " ".join([str(await self._listen()) for _ in range(int(count))])
+            case ["listen", count, delay_s]:
+                ports = [await self._listen(float(delay_s)) for _ in range(int(count))]
+                return " ".join(map(str, ports))
             case ["count", told]:
                 asked, self._asked = self._asked, Counter()
                 address = int(told)
@@ -104,10 +115,10 @@ class Batteries:
             case _:
                 raise ValueError(" ".join(words))
 
-    async def _listen(self) -> int:
+    async def _listen(self, delay_s: float) -> int:
         words = array("H", [MODEL] + [0] * (WORDS - 1))
         server = await asyncio.get_running_loop().create_server(
-            lambda: Battery(words, self._count), "127.0.0.1", 0
+            lambda: Battery(words, self._count, delay_s), "127.0.0.1", 0
         )
         return int(server.sockets[0].getsockname()[1])
 

@@ -46,11 +46,11 @@ def _ocpp(runs: int) -> Row:
     return _dispatched("ocpp", done, "the bare ocpp library with the same chargers", 0.8)
 
 
-def _modbus(runs: int) -> Row:
+def _modbus(runs: int, bench: str = "modbus", delay_s: float = 0.0) -> Row:
     with peer(modbus.DEVICES) as devices:
-        ports = [int(port) for port in devices.ask("listen", modbus.BATTERIES)]
+        ports = [int(port) for port in devices.ask("listen", modbus.BATTERIES, delay_s)]
         done = [modbus.dispatch(devices, ports) for _ in range(runs)]
-    return _dispatched("modbus", done, "bare pymodbus with the same batteries", 0.7)
+    return _dispatched(bench, done, "bare pymodbus with the same batteries", 0.7)
 
 
 def _dispatched(
@@ -97,6 +97,7 @@ BENCHES: Final[dict[str, Callable[[int], Row]]] = {
     "dispatch": _dispatch,
     "ocpp": _ocpp,
     "modbus": _modbus,
+    "modbus_20ms": lambda runs: _modbus(runs, "modbus_20ms", 0.02),
     "replan": lambda runs: replan.measure(min(runs, _FEW), _ASSETS),
     "rebuild": _rebuild,
     "recover": _recover,

@@ -35,7 +35,8 @@ def bench(
       memory        an idle asset after a restart
     of an engine on real sockets, beside the bare library:
       ocpp          500 chargers in another process
-      modbus        50 batteries in another process
+      modbus        50 batteries in another process, which answer at once
+      modbus_20ms   the same, answering after 20 ms as batteries do
     of its parts:
       convert       a day's schedule to packed plans
       rebuild       a million events in 10,000 streams

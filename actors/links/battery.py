@@ -103,6 +103,7 @@ class ModbusLink:
         self._online = False
         self._greeted = 0
         self._why = "not opened"
+        self._said: str | None = None
         self._kept: _Kept | None = None
         self._changed = asyncio.Event()
         self._poll_at = math.inf
@@ -200,6 +201,10 @@ class ModbusLink:
         self._greeted = 0
         self._why = reason
         self._changed.set()
+        if reason != self._said:
+            self._said = reason
+            own = self._options
+            logger.warning("%s:%s unit %s is away: %s", own.host, own.port, own.unit, reason)
         if self._online:
             self._online = False
             self._report(Disconnected(reason))
@@ -299,6 +304,7 @@ class ModbusLink:
         before = [one for one in seen if isinstance(one, SetpointRead)]
         for read in before:
             self._report(read)
+        self._said = None
         if greeting:
             self._online = True
             self._report(Connected(detail={"profile": self._profile.name}))

@@ -21,7 +21,7 @@ def test_the_ocpp_bench_counts_what_the_chargers_were_asked() -> None:
 def test_the_modbus_bench_counts_what_the_batteries_were_written() -> None:
     """By engine and library alike, each slot on each battery once; the first is not counted."""
     with peer(modbus.DEVICES) as devices:
-        ports = [int(port) for port in devices.ask("listen", 3)]
+        ports = [int(port) for port in devices.ask("listen", 3, 0.001)]
         found = modbus.dispatch(devices, ports, slots=2)
         written = devices.ask("count", modbus.SETPOINT)
     assert found.commands == 6

@@ -56,6 +56,26 @@ class TestGreeting:
 
         asyncio.run(scenario())
 
+    def test_why_a_device_is_away_is_said_once(self, caplog: pytest.LogCaptureFixture) -> None:
+        """Who sets it up sees what to look at: another model, or nobody who listens."""
+
+        async def scenario() -> None:
+            rig = BatteryRig(QUIET)
+            rig.battery.press("model_id", 803)
+            async with asyncio.timeout(20):
+                await rig.open(await rig.battery.start())
+                await rig.heard(Unreadable, 3)
+                assert [one.levelname for one in caplog.records] == ["WARNING"]
+                assert "model_id is 803" in caplog.text
+                rig.battery.press("model_id", 802)
+                await rig.heard(Connected)
+                await rig.battery.stop()
+                await rig.heard(Disconnected)
+                assert caplog.records[1].getMessage().endswith("away: the connection was closed")
+                await rig.link.close()
+
+        asyncio.run(scenario())
+
     def test_a_device_that_refuses_every_read_is_not_connected(self) -> None:
         """A gateway answers for a unit that does not."""
         moved = [attrs.evolve(one, address=one.address + 1_000) for one in QUIET.registers]
