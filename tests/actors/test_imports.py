@@ -1,23 +1,9 @@
 """What an embedder's process has to load."""
 
-import os
-import subprocess
-import sys
+from actors.testing.loaded import loaded
 
 
 def test_opening_a_system_needs_no_pandas() -> None:
     """It takes longer to load than all else together; who submits a frame has it already."""
-    code = "import actors.system, sys; print({'pandas', 'numpy'} & sys.modules.keys())"
-    # Measuring coverage brings in modules of its own.
-    environment = {
-        name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")
-    }
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=30,
-        env=environment,
-    )
-    assert done.stdout.strip() == "set()"
+    assert loaded("import actors.system", {"pandas", "numpy"}) == set()
+    assert loaded("import engine.frames", {"pandas", "numpy"}) == {"pandas", "numpy"}

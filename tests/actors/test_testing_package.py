@@ -1,14 +1,12 @@
 """What ``actors.testing`` gives, and what it leaves alone."""
 
-import os
-import subprocess
-import sys
 from typing import get_args
 
 import pytest
 
 import actors.testing
 from actors.testing.faults import KINDS
+from actors.testing.loaded import loaded
 
 HEAVY = ("attrs", "msgspec", "pandas", "numpy", "websockets", "ocpp", "pymodbus", "sqlite3", "rich")
 
@@ -56,16 +54,4 @@ def test_another_name_is_told_as_of_any_module() -> None:
 @pytest.mark.parametrize("code", ["import actors.testing.plugin", "import actors.testing"])
 def test_the_plugin_imports_nothing_heavy(code: str) -> None:
     """It comes with every run of pytest, of whatever project."""
-    # Measuring coverage brings in modules of its own.
-    environment = {
-        name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")
-    }
-    done = subprocess.run(
-        [sys.executable, "-c", f"{code}; import sys; print(set({HEAVY!r}) & sys.modules.keys())"],
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=30,
-        env=environment,
-    )
-    assert done.stdout.strip() == "set()"
+    assert loaded(code, HEAVY) == set()
