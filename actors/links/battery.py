@@ -201,10 +201,6 @@ class ModbusLink:
         self._greeted = 0
         self._why = reason
         self._changed.set()
-        if reason != self._said:
-            self._said = reason
-            own = self._options
-            logger.warning("%s:%s unit %s is away: %s", own.host, own.port, own.unit, reason)
         if self._online:
             self._online = False
             self._report(Disconnected(reason))
@@ -267,7 +263,14 @@ class ModbusLink:
         misfits = misfit(self._profile, answer)
         if misfits is not None or answer.reason is not None:
             self._report(Unreadable(answer.raw))
-            self._offline(misfits or answer.reason or "")
+            reason = misfits or answer.reason or ""
+            if reason != self._said:
+                self._said = reason
+                own = self._options
+                logger.warning(
+                    "%s:%s unit %s is not used: %s", own.host, own.port, own.unit, reason
+                )
+            self._offline(reason)
             return
         self._greeted = generation
         self._changed.set()
