@@ -102,7 +102,6 @@ class LinkHost:
         self, asset_id: AssetId, tell: Callable[[object], None]
     ) -> Callable[[Observation], None]:
         """Return what a link calls with its observations. The loop thread."""
-        standing = self._standing[asset_id] = {}
 
         def report(observation: Observation) -> None:
             if type(observation) not in _OBSERVATIONS:
@@ -110,7 +109,7 @@ class LinkHost:
                 observation = Unreadable(f"the link reported a {type(observation).__name__}")
             subject = _subject(observation)
             if subject is not None:
-                standing[subject] = observation
+                self._standing.setdefault(asset_id, {})[subject] = observation
             tell(messages.Observed(observation))
 
         return report
