@@ -2,13 +2,14 @@
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import attrs
 from msgspec.structs import replace
 
 from actors.actor import ActorPool, HandlerHung
 from actors.appends import Append, Committed, Refused
+from actors.asset_life import UNARMED, AssetLife, settled_loss, unsure_of
 from actors.clock import Clocks
 from actors.journal import Journal
 from actors.journalled import JournalledActor, Life, Lost, Readable, failure
@@ -17,10 +18,8 @@ from actors.offering import Passed, PassedOver
 from actors.snapshots import Snapshots
 from actors.supervisor import CrashLedger, Verdict
 from actors.wakeups import Wakeups
-from engine.adapters.base import TransactionChanged
 from engine.asset import (
     AssetState,
-    Wake,
     decided,
     next_wake,
     noted,
@@ -32,19 +31,9 @@ from engine.asset import messages as message
 from engine.errors import EngineClosed, SetpointError, StoreCorrupt, StoreError
 from engine.types import AssetId, Instant
 
-if TYPE_CHECKING:
-    from engine.asset.draft import Draft
-
 logger = logging.getLogger("setpoint")
 
-STASH_LIMIT = 1_000
-"""Messages that an asset keeps while its events are being committed.
-
-What can be told again is not kept beyond it, and is told again when the store takes events.
-"""
-
 _WOKE = message.Woke()
-_UNARMED = Wake(None, None)
 
 
 @attrs.frozen
@@ -63,29 +52,6 @@ class Services:
     stopped: Callable[[AssetId], None]
     passed: Passed
     send_window_us: int = 1_000_000
-
-
-class AssetLife(Life):
-    """What an asset's handlers change.
-
-    ``draft`` is being committed and came of ``about``; ``current`` is the message being handled,
-    null while what the journal said is. Of the effects ``owed`` so many are ``done``. ``missed``:
-    there were more messages than are kept.
-    """
-
-    __slots__ = ("about", "armed", "current", "done", "draft", "missed", "owed", "state")
-
-    def __init__(self, state: AssetState) -> None:
-        """Begin with a committed state."""
-        super().__init__()
-        self.state = state
-        self.draft: Draft | None = None
-        self.about: message.Message | None = None
-        self.current: object = None
-        self.owed: Sequence[effect.Effect] = ()
-        self.done = 0
-        self.armed = _UNARMED
-        self.missed = False
 
 
 class AssetActor(JournalledActor):
@@ -112,7 +78,7 @@ class AssetActor(JournalledActor):
         elif type(told) is Readable:
             self._begin_again(life, told)
         elif life.draft is not None or life.lost:
-            self._keep(life, told)
+            life.keep(told)
         elif self._over is not None:
             self._decline(told, EngineClosed(self._over))
         else:
@@ -151,11 +117,17 @@ class AssetActor(JournalledActor):
         self, life: AssetLife, passed: PassedOver, told: message.Message, now: Instant
     ) -> message.Message:
         """Take note of a schedule that changes nothing here; if it may by now, it comes first."""
+        offer = passed.offer
         if life.state.version == passed.version:
-            life.state = noted(life.state, passed.offer, now)
+            life.state = noted(life.state, offer, now)
             return told
-        life.stash.appendleft(told)
-        return passed.offer
+        if life.state.outside.sequence >= offer.ref.sequence:
+            return told
+        # It is ready until it has been decided on, unless a newer one has taken its place.
+        self._services.passed.setdefault(life.state.asset_id, passed)
+        if told is not offer:
+            life.stash.appendleft(told)
+        return offer
 
     def _committed(self, life: AssetLife) -> None:
         draft = life.draft
@@ -201,12 +173,6 @@ class AssetActor(JournalledActor):
         except Exception:
             logger.exception("%s could not be told", type(told).__name__)
 
-    def _keep(self, life: AssetLife, told: message.Message) -> None:
-        if len(life.stash) >= STASH_LIMIT and _can_be_told_again(told):
-            life.missed = True
-        else:
-            life.stash.append(told)
-
     # --- effects
 
     def _perform(self, life: AssetLife, wanted: Sequence[effect.Effect], now: Instant) -> None:
@@ -235,7 +201,7 @@ class AssetActor(JournalledActor):
 
     def _wake(self) -> None:
         """Be woken. The timer's thread."""
-        self._life.armed = _UNARMED
+        self._life.armed = UNARMED
         self.actor_ref.tell(_WOKE)
 
     def _carry_out(self, life: AssetLife, wanted: effect.Effect, now: Instant) -> None:  # noqa: C901 - one case per effect
@@ -308,7 +274,7 @@ class AssetActor(JournalledActor):
             self._decline_all(life, self._over)
         if not self.read_anew(life, readable, lambda: self._read(life)):
             return
-        lost, life.lost = [_settled(life, each) for each in life.lost], ()
+        lost, life.lost = [settled_loss(life, each) for each in life.lost], ()
         for each in reversed(lost):
             life.stash.extendleft(reversed([*self._what_follows(life, each)]))
         for each in lost:
@@ -340,7 +306,7 @@ class AssetActor(JournalledActor):
 
     def _what_follows(self, life: AssetLife, lost: Lost) -> Iterator[message.Message]:
         """Yield what is to be handled first: the crash goes on record, then it is tried again."""
-        unsure = _unsure(lost)
+        unsure = unsure_of(lost)
         if not life.state.device.failed:
             yield message.Crashed(
                 lost.name,
@@ -372,43 +338,8 @@ class AssetActor(JournalledActor):
                 logger.exception("%s of %s failed again", type(one).__name__, self._name)
 
 
-def _can_be_told_again(told: message.Message) -> bool:
-    """Return whether a message is one of many, or can be asked for once more."""
-    match told:
-        case message.Woke():
-            return True
-        case message.Observed(observation=seen):
-            return not isinstance(seen, TransactionChanged)
-        case _:
-            return False
-
-
 def _to_nobody(_: SetpointError) -> None:
     """Nobody waits for an answer."""
-
-
-def _settled(life: AssetLife, lost: Lost) -> Lost:
-    """Return what a life lost, now that is known whether its events were stored.
-
-    If so their effects are owed, and the message that they came of has been handled; it need not be
-    the one that the actor failed on.
-    """
-    draft = cast("Draft | None", lost.draft)
-    if draft is None or life.state.version < draft.state.version:
-        return lost
-    told = None if lost.about is lost.told else lost.told
-    return attrs.evolve(lost, told=told, owed=tuple(draft.effects))
-
-
-def _unsure(lost: Lost) -> str | None:
-    """Return the attempt of which nobody knows any more whether it was sent or answered."""
-    for one in lost.owed:
-        if isinstance(one, effect.Send):
-            return one.attempt_id
-    told = lost.told
-    if isinstance(told, message.AttemptAnswered) and lost.verdict is not Verdict.RETRY:
-        return told.attempt_id
-    return None
 
 
 def cause_of(told: message.Message) -> str | None:

@@ -9,15 +9,14 @@ import contextlib
 import logging
 import math
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from typing import Final, Protocol
+from typing import Final
 
 import attrs
 
 from actors.links.exchange import (
+    Connection,
     Guards,
-    Hearer,
     Reply,
-    Request,
     Timing,
     reason_of,
     request_of,
@@ -46,28 +45,6 @@ _POLLS_PER_STALE: Final = 3
 _BEATS_PER_TIMEOUT: Final = 2
 _AGAIN_S: Final = 1.0
 _BEAT_WRAP: Final = 1 << 16
-
-
-class Connection(Protocol):
-    """What a link needs of the connection that it shares."""
-
-    lock: asyncio.Lock
-    generation: int
-
-    @property
-    def is_up(self) -> bool:
-        """Whether there is a connection now."""
-        ...
-
-    def join(self, hearer: Hearer) -> None:
-        """Begin to be told how the connection is."""
-
-    async def leave(self, hearer: Hearer) -> None:
-        """Be told no more."""
-
-    async def exchange(self, request: Request, timing: Timing, *, control: bool) -> Reply:
-        """Send one request and return its reply."""
-        ...
 
 
 @attrs.frozen

@@ -4,6 +4,7 @@ Source: MODBUS Messaging on TCP/IP Implementation Guide V1.0b, section 3.1.3 (MB
 MODBUS Application Protocol V1.1b3, section 7 (exception codes).
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final, Protocol, runtime_checkable
 
@@ -97,6 +98,28 @@ class Hearer(Protocol):
 
     def down(self, reason: str, *, dropped: bool) -> None:
         """Take note that it is not; ``dropped``: by us, to be made anew at once."""
+
+
+class Connection(Protocol):
+    """What a link needs of the connection that it shares."""
+
+    lock: asyncio.Lock
+    generation: int
+
+    @property
+    def is_up(self) -> bool:
+        """Whether there is a connection now."""
+        ...
+
+    def join(self, hearer: Hearer) -> None:
+        """Begin to be told how the connection is."""
+
+    async def leave(self, hearer: Hearer) -> None:
+        """Be told no more."""
+
+    async def exchange(self, request: Request, timing: Timing, *, control: bool) -> Reply:
+        """Send one request and return its reply."""
+        ...
 
 
 def request_of(frame: Frame) -> Request:

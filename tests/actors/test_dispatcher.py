@@ -122,8 +122,9 @@ def test_what_changed_meanwhile_is_taken_first(
     state = system.assembly.board[asset_id]
     assert state.outside.sequence == 2
     assert state.override is not None
-    setpoint_clock.advance(1)
+    setpoint_clock.advance(6)
     assert system.state()[asset_id].setpoint_kw == 9.0
+    assert asset_id not in system.assembly.passed
     system.assert_promises()
 
 

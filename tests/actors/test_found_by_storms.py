@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from actors import asset as asset_actor
+from actors import asset_life
 from actors.testing.faults import Fault, Faults
 from actors.testing.simulation import Simulation
 from actors.testing.world import WorldClock
@@ -74,7 +74,7 @@ def test_what_was_missed_while_the_store_was_away_is_told_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Of more messages than an asset keeps, the newest are not lost."""
-    monkeypatch.setattr(asset_actor, "STASH_LIMIT", 2)
+    monkeypatch.setattr(asset_life, "STASH_LIMIT", 2)
     system = setpoint_site()
     setpoint_clock.advance(5)
     setpoint_faults.add(Fault(kind="full", times=1_000_000))
