@@ -235,23 +235,27 @@ class ModbusLink:
         try:
             answer = await self._read(self._spelling.poll(self._options, greeting=True))
         except LinkError as error:
+            if isinstance(error, OutcomeUnknown) and error.outcome == "unknown":
+                self._say(str(error))
             self._offline(str(error))
             return
         misfits = misfit(self._profile, answer)
         if misfits is not None or answer.reason is not None:
             self._report(Unreadable(answer.raw))
             reason = misfits or answer.reason or ""
-            if reason != self._said:
-                self._said = reason
-                own = self._options
-                logger.warning(
-                    "%s:%s unit %s is not used: %s", own.host, own.port, own.unit, reason
-                )
+            self._say(reason)
             self._offline(reason)
             return
         self._greeted = generation
         self._changed.set()
         self._tell(answer, greeting=not self._online)
+
+    def _say(self, reason: str) -> None:
+        """Tell who runs the engine, once, why a device that is there is not used."""
+        if reason != self._said:
+            self._said = reason
+            own = self._options
+            logger.warning("%s:%s unit %s is not used: %s", own.host, own.port, own.unit, reason)
 
     async def _poll(self) -> None:
         """Ask for state, power and setpoint, and report what is said."""
