@@ -76,6 +76,35 @@ class TestGreeting:
 
         asyncio.run(scenario())
 
+    def test_that_answers_make_no_sense_is_said_once(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """Whatever it is that listens there."""
+        connections: list[asyncio.StreamWriter] = []
+        third = asyncio.Event()
+
+        async def web_server(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            connections.append(writer)
+            if len(connections) == 3:
+                third.set()
+            while await reader.read(300):
+                writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+            writer.close()
+
+        async def scenario() -> None:
+            rig = BatteryRig(QUIET)
+            server = await asyncio.start_server(web_server, "127.0.0.1", 0)
+            async with asyncio.timeout(20), server:
+                await rig.open(server.sockets[0].getsockname()[1])
+                await third.wait()
+                await rig.link.close()
+            for writer in connections:
+                await writer.wait_closed()
+            assert [one.levelname for one in caplog.records] == ["WARNING"]
+            assert "is not used: transaction id 4854, not 0001" in caplog.text
+
+        asyncio.run(scenario())
+
     def test_a_device_that_refuses_every_read_is_not_connected(self) -> None:
         """A gateway answers for a unit that does not."""
         moved = [attrs.evolve(one, address=one.address + 1_000) for one in QUIET.registers]
