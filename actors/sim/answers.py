@@ -1,96 +1,64 @@
-"""How a simulated charge point answers the CALLs of a central system (OCPP 1.6, chapter 5)."""
+"""How a simulated charge point answers the CALLs of a central system, whichever the version."""
 
-import functools
 import math
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
-from typing import Any, Final, TypeAlias
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
 
 import attrs
 
-from actors.sim.limits import Selection, Situation
+from actors.sim.limits import Situation
 from actors.sim.ocppj import CallRefused, Request
-from actors.sim.profiles import (
-    ABSOLUTE,
-    RELATIVE,
-    TX_PROFILE,
-    ChargingProfile,
-    ProfileRefused,
-    read_profile,
-)
+from actors.sim.profiles import ABSOLUTE, RELATIVE, TX_PROFILE, ChargingProfile, ProfileRefused
 from actors.sim.quirks import Quirk
+from actors.sim.reply import Reply
 from actors.sim.station import Station
 from actors.sim.vehicle import VOLTS
+from actors.sim.version import Version
 
-CONTROL: Final = frozenset(
+PHASES: Final = 3
+_SMART: Final = frozenset(
     {
-        "ChangeAvailability",
-        "ChangeConfiguration",
         "ClearChargingProfile",
-        "RemoteStartTransaction",
-        "RemoteStopTransaction",
-        "Reset",
+        "GetChargingProfiles",
+        "GetCompositeSchedule",
         "SetChargingProfile",
-        "UnlockConnector",
     }
 )
-_SMART: Final = frozenset({"SetChargingProfile", "ClearChargingProfile", "GetCompositeSchedule"})
-_PHASES: Final = 3
+_UNITS: Final = {"A": "Current", "W": "Power"}
 
 
-def _nothing() -> None:
-    pass
-
-
-@attrs.frozen
-class Reply:
-    """The payload of a result, and what is done when it is out."""
-
-    payload: Mapping[str, object]
-    then: Callable[[], None] = _nothing
-
-
-Answering: TypeAlias = Callable[[Station, Mapping[str, Any]], Reply]
-
-
-def answer(station: Station, request: Request) -> Reply:
+def answer(version: Version, station: Station, request: Request) -> Reply:
     """Do what a CALL says and return its answer.
 
     Raises:
         CallRefused: it is answered with CALLERROR.
     """
     quirks = station.cabinet.quirks
-    if request.action in CONTROL and Quirk.CALLERROR in quirks:
+    if request.action in version.control and Quirk.CALLERROR in quirks:
         raise CallRefused("InternalError", "out of order")
-    answering = _ANSWERS.get(request.action)
+    answering = version.answers.get(request.action)
     missing = request.action in _SMART and Quirk.NO_SMART_CHARGING in quirks
     blind = request.action == "GetCompositeSchedule" and Quirk.NO_COMPOSITE in quirks
     if answering is None or missing or blind:
         raise CallRefused("NotImplemented", f"{request.action} is not known here")
-    request.check()
+    request.check(version.name)
     return answering(station, request.payload)
 
 
-def _status(status: str, then: Callable[[], None] = _nothing) -> Reply:
-    return Reply({"status": status}, then)
+def status(status: str, then: Callable[[], None] | None = None) -> Reply:
+    """Return a reply that is a status and no more."""
+    return Reply({"status": status}) if then is None else Reply({"status": status}, then)
 
 
-# --- charging profiles, chapters 5.4, 5.7 and 5.16
+# --- charging profiles
 
 
-def _set_profile(station: Station, payload: Mapping[str, Any]) -> Reply:
-    try:
-        situation = _situation(station, payload["connectorId"])
-        profile = _acceptable(station, payload["csChargingProfiles"])
-        if Quirk.ACCEPT_IGNORE not in station.cabinet.quirks:
-            lenient = Quirk.TXPROFILE_WITHOUT_TX_ACCEPTED in station.cabinet.quirks
-            station.cabinet.limits.put(profile, situation, lenient=lenient)
-    except ProfileRefused:
-        return _status("Rejected")
-    return _status("Accepted", station.refresh)
+def situation_of(station: Station, number: int) -> Situation:
+    """Return the situation of a connector, or with 0 of the charge point.
 
-
-def _situation(station: Station, number: int) -> Situation:
+    Raises:
+        ProfileRefused: there is no such connector.
+    """
     if number == 0:
         return station.whole()
     if number not in station.connectors:
@@ -98,16 +66,32 @@ def _situation(station: Station, number: int) -> Situation:
     return station.connectors[number].situation
 
 
-def _acceptable(station: Station, body: Mapping[str, Any]) -> ChargingProfile:
-    """Return a profile that this charge point can keep."""
-    profile = read_profile(body)
+def keep(station: Station, profile: ChargingProfile, situation: Situation) -> Reply:
+    """Keep a profile that is acceptable, and let it hold once the answer is out.
+
+    Raises:
+        ProfileRefused: its purpose does not go with the connector or the transaction.
+    """
+    quirks = station.cabinet.quirks
+    if Quirk.ACCEPT_IGNORE not in quirks:
+        lenient = Quirk.TXPROFILE_WITHOUT_TX_ACCEPTED in quirks
+        station.cabinet.limits.put(profile, situation, lenient=lenient)
+    return status("Accepted", station.refresh)
+
+
+def acceptable(station: Station, profile: ChargingProfile) -> ChargingProfile:
+    """Return a profile as this charge point keeps it.
+
+    Raises:
+        ProfileRefused: it can not.
+    """
     quirks, configuration = station.cabinet.quirks, station.cabinet.configuration
     if Quirk.REJECT_PROFILE in quirks:
         raise ProfileRefused("not today")
     if Quirk.RELATIVE_ONLY in quirks and profile.kind != RELATIVE:
         raise ProfileRefused("only relative schedules")
-    units = {"A": "Current", "W": "Power"}
-    if units[profile.unit] not in configuration["ChargingScheduleAllowedChargingRateUnit"]:
+    units = configuration["ChargingScheduleAllowedChargingRateUnit"].split(",")
+    if not {profile.unit, _UNITS[profile.unit]} & set(units):
         raise ProfileRefused(f"not in {profile.unit}")
     if len(profile.periods) > configuration.number("ChargingScheduleMaxPeriods"):
         raise ProfileRefused("too many periods")
@@ -118,163 +102,31 @@ def _acceptable(station: Station, body: Mapping[str, Any]) -> ChargingProfile:
     return profile
 
 
-def _clear_profile(station: Station, payload: Mapping[str, Any]) -> Reply:
-    selection = Selection(
-        id=payload.get("id"),
-        connector=payload.get("connectorId"),
-        purpose=payload.get("chargingProfilePurpose"),
-        stack_level=payload.get("stackLevel"),
-    )
-    found = station.cabinet.limits.clear(selection)
-    return _status("Accepted" if found else "Unknown", station.refresh)
+def of_a_start(station: Station, profile: ChargingProfile) -> ChargingProfile:
+    """Return the profile that a remote start brings, as this charge point keeps it.
+
+    Raises:
+        ProfileRefused: it can not.
+    """
+    if profile.purpose != TX_PROFILE:
+        raise ProfileRefused("a remote start brings a TxProfile")
+    return acceptable(station, profile)
 
 
-def _composite(station: Station, payload: Mapping[str, Any]) -> Reply:
-    number, duration_s = payload["connectorId"], payload["duration"]
-    unit = payload.get("chargingRateUnit", "W")
-    try:
-        situation = attrs.evolve(_situation(station, number), phases=_PHASES)
-    except ProfileRefused:
-        return _status("Rejected")
+def composite_periods(
+    station: Station, number: int, duration_s: int, unit: str
+) -> Sequence[Mapping[str, Any]]:
+    """Return the periods of a composite schedule, in W or A of three phases.
+
+    Raises:
+        ProfileRefused: there is no such connector.
+    """
+    situation = attrs.evolve(situation_of(station, number), phases=PHASES)
     max_w = station.cabinet.max_w * (1 if number else len(station.connectors))
     periods = []
     for stretch in station.cabinet.limits.composite(situation, duration_s):
         limit_w = max_w if stretch.limit_w is None else min(max_w, stretch.limit_w)
-        limit = limit_w if unit == "W" else limit_w / VOLTS / _PHASES
+        limit = limit_w if unit == "W" else limit_w / VOLTS / PHASES
         tenths = math.floor(round(limit * 10, 6)) / 10
-        periods.append({"startPeriod": stretch.start_s, "limit": tenths, "numberPhases": _PHASES})
-    schedule = {
-        "duration": duration_s,
-        "startSchedule": station.cabinet.timestamp(),
-        "chargingRateUnit": unit,
-        "chargingSchedulePeriod": periods,
-    }
-    return Reply(
-        {
-            "status": "Accepted",
-            "connectorId": number,
-            "scheduleStart": station.cabinet.timestamp(),
-            "chargingSchedule": schedule,
-        }
-    )
-
-
-# --- transactions, chapters 5.11 and 5.12
-
-
-def _remote_start(station: Station, payload: Mapping[str, Any]) -> Reply:
-    free = [
-        each
-        for each in station.connectors.values()
-        if each.status in {"Available", "Preparing"} and each.transaction is None
-    ]
-    wanted = payload.get("connectorId")
-    chosen = next((each for each in free if wanted in {None, each.number}), None)
-    if chosen is None:
-        return _status("Rejected")
-    try:
-        profile = _profile_of_start(station, payload.get("chargingProfile"))
-    except ProfileRefused:
-        return _status("Rejected")
-    return _status("Accepted", lambda: chosen.start_remotely(payload["idTag"], profile))
-
-
-def _profile_of_start(station: Station, body: Mapping[str, Any] | None) -> ChargingProfile | None:
-    profile = None if body is None else _acceptable(station, body)
-    if profile is not None and profile.purpose != TX_PROFILE:
-        raise ProfileRefused("a remote start brings a TxProfile")
-    return profile
-
-
-def _remote_stop(station: Station, payload: Mapping[str, Any]) -> Reply:
-    for connector in station.connectors.values():
-        if connector.transaction_id == payload["transactionId"]:
-            return _status("Accepted", functools.partial(connector.stop, "Remote"))
-    return _status("Rejected")
-
-
-# --- the rest
-
-
-def _availability(station: Station, payload: Mapping[str, Any]) -> Reply:
-    number, operative = payload["connectorId"], payload["type"] == "Operative"
-    if number != 0 and number not in station.connectors:
-        return _status("Rejected")
-    status = station.change_availability(number, operative=operative)
-
-    def then() -> None:
-        station.refresh()
-        if number == 0 and status == "Accepted":
-            station.report(0)
-
-    return _status(status, then)
-
-
-def _trigger(station: Station, payload: Mapping[str, Any]) -> Reply:
-    number = payload.get("connectorId")
-    if number is not None and number not in {0, *station.connectors}:
-        return _status("Rejected")
-    reports: dict[str, Callable[[], None]] = {
-        "BootNotification": station.boot,
-        "Heartbeat": station.beat,
-        "MeterValues": lambda: _sample(station, number),
-        "StatusNotification": lambda: station.report(number),
-    }
-    report = reports.get(payload["requestedMessage"])
-    return _status("NotImplemented") if report is None else _status("Accepted", report)
-
-
-def _sample(station: Station, number: int | None) -> None:
-    for each in station.connectors:
-        if not number or each == number:
-            station.sample(each, "Trigger")
-
-
-def _get_configuration(station: Station, payload: Mapping[str, Any]) -> Reply:
-    known, unknown = station.cabinet.configuration.settings(payload.get("key", ()))
-    keys = [{"key": s.key, "readonly": s.read_only, "value": s.value} for s in known]
-    return Reply({"configurationKey": keys, "unknownKey": list(unknown)})
-
-
-def _change_configuration(station: Station, payload: Mapping[str, Any]) -> Reply:
-    return _status(station.cabinet.configuration.change(payload["key"], payload["value"]))
-
-
-def _reset(station: Station, payload: Mapping[str, Any]) -> Reply:
-    return _status("Accepted", lambda: station.reset(f"{payload['type']}Reset"))
-
-
-def _unlock(station: Station, payload: Mapping[str, Any]) -> Reply:
-    connector = station.connectors.get(payload["connectorId"])
-    if connector is None:
-        return _status("NotSupported")
-    return _status("Unlocked", functools.partial(connector.stop, "UnlockCommand"))
-
-
-def _data_transfer(station: Station, payload: Mapping[str, Any]) -> Reply:
-    del station, payload
-    return _status("UnknownVendorId")
-
-
-def _clear_cache(station: Station, payload: Mapping[str, Any]) -> Reply:
-    del station, payload
-    return _status("Accepted")
-
-
-_ANSWERS: Final[Mapping[str, Answering]] = MappingProxyType(
-    {
-        "ChangeAvailability": _availability,
-        "ChangeConfiguration": _change_configuration,
-        "ClearCache": _clear_cache,
-        "ClearChargingProfile": _clear_profile,
-        "DataTransfer": _data_transfer,
-        "GetCompositeSchedule": _composite,
-        "GetConfiguration": _get_configuration,
-        "RemoteStartTransaction": _remote_start,
-        "RemoteStopTransaction": _remote_stop,
-        "Reset": _reset,
-        "SetChargingProfile": _set_profile,
-        "TriggerMessage": _trigger,
-        "UnlockConnector": _unlock,
-    }
-)
+        periods.append({"startPeriod": stretch.start_s, "limit": tenths, "numberPhases": PHASES})
+    return periods

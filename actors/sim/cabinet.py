@@ -8,7 +8,7 @@ import attrs
 
 from actors.sim.configuration import Configuration
 from actors.sim.limits import Limits
-from actors.sim.outbox import Notice
+from actors.sim.outbox import Notice, Outbox
 from actors.sim.quirks import Quirk, Quirks
 
 _BEHIND: Final = timedelta(seconds=50)
@@ -16,19 +16,25 @@ _BEHIND: Final = timedelta(seconds=50)
 
 @attrs.define(eq=False)
 class Cabinet:
-    """The shared parts of a charge point; ``post`` takes what it has to say.
+    """The shared parts of a charge point; the ``outbox`` has what it has to say.
 
-    ``clock`` is real time. ``starts_itself``: a vehicle that is plugged in charges by its own tag.
-    ``max_w`` is what each connector can give.
+    ``clock`` is real time. ``is_online`` tells whether what it says can go out just now.
+    ``starts_itself``: a vehicle that is plugged in charges by its own tag. ``max_w`` is what each
+    connector can give.
     """
 
     clock: Callable[[], datetime]
-    post: Callable[[Notice], None]
+    outbox: Outbox
+    is_online: Callable[[], bool]
     quirks: Quirks
     configuration: Configuration
     max_w: float = 22_000.0
     starts_itself: bool = True
     limits: Limits = attrs.field(factory=Limits)
+
+    def post(self, notice: Notice) -> None:
+        """Have something said."""
+        self.outbox.post(notice)
 
     def now(self) -> datetime:
         """Return the charge point's own time, aware."""

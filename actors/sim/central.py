@@ -1,4 +1,4 @@
-"""A central system by hand, for what is to be seen of a charge point alone: OCPP-J 1.6, no more."""
+"""A central system by hand, for what is to be seen of a charge point alone: OCPP-J."""
 
 import asyncio
 import itertools
@@ -26,8 +26,9 @@ class RawCentral:
     came, ``problems`` what did not fit its schema, ``authorization`` the last handshake's header.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, version: str = "1.6") -> None:
         """Accept everything."""
+        self.version = version
         self.told: list[Told] = []
         self.problems: list[str] = []
         self.authorization: str | None = None
@@ -48,7 +49,7 @@ class RawCentral:
 
     async def __aenter__(self) -> Self:
         self._server = await serve(
-            self._attend, "127.0.0.1", 0, subprotocols=[Subprotocol("ocpp1.6")]
+            self._attend, "127.0.0.1", 0, subprotocols=[Subprotocol(f"ocpp{self.version}")]
         )
         port = self._server.sockets[0].getsockname()[1]
         self.url = f"ws://127.0.0.1:{port}/ocpp"
@@ -119,7 +120,7 @@ class RawCentral:
             return
         _, unique_id, action, payload = frame
         try:
-            Request(unique_id, action, payload).check()
+            Request(unique_id, action, payload).check(self.version)
         except CallRefused as problem:
             self.problems.append(str(problem))
         answering = self.answers.get(action)
@@ -135,7 +136,7 @@ class RawCentral:
         action, answer = self._asked.pop(frame[1])
         if frame[0] == CALLRESULT:
             try:
-                check_result(action, frame[2])
+                check_result(action, frame[2], self.version)
             except CallRefused as problem:
                 self.problems.append(str(problem))
         if not answer.done():

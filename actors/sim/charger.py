@@ -1,4 +1,4 @@
-"""A simulated OCPP 1.6-J charge point: a real websocket, real messages, vehicles that come and go.
+"""A simulated OCPP-J charge point: a real websocket, real messages, vehicles that come and go.
 
 It frames its messages itself, so that it can also misbehave.
 """
@@ -20,11 +20,11 @@ from actors.sim.configuration import Configuration
 from actors.sim.connector import Connector
 from actors.sim.conversation import Conversation
 from actors.sim.outbox import Outbox
-from actors.sim.parts import PROTOCOL, Parts
+from actors.sim.parts import Parts
 from actors.sim.quirks import Quirk, Quirks
 from actors.sim.setup import ChargerSetup, Pace
-from actors.sim.station import Station
 from actors.sim.vehicle import Vehicle
+from actors.sim.versions import VERSIONS
 from actors.sim.wirelog import WireLog
 
 __all__ = ["ChargerSetup", "Pace", "SimCharger"]
@@ -51,10 +51,12 @@ class SimCharger:
         self.connected = asyncio.Event()
         self.booted = asyncio.Event()
         outbox = Outbox()
-        cabinet = _cabinet(setup, self.quirks, outbox)
-        self.station = Station(cabinet, setup.connectors, self._reset, self._accepted)
+        version = VERSIONS[setup.version]
+        cabinet = _cabinet(setup, self.quirks, outbox, self._is_online)
+        self.station = version.station(cabinet, setup.connectors, self._reset, self._accepted)
         self._parts = Parts(
             setup=setup,
+            version=version,
             log=self.wire_log,
             quirks=self.quirks,
             outbox=outbox,
@@ -150,6 +152,9 @@ class SimCharger:
     def _struck(self, action: str) -> Iterable[str]:
         return self.struck(action)
 
+    def _is_online(self) -> bool:
+        return self.connected.is_set() and self.booted.is_set()
+
     def _reset(self, reason: str) -> None:
         self.booted.clear()
         self.station.restart(reason)
@@ -202,7 +207,7 @@ class SimCharger:
             if self._is_time("MeterValueSampleInterval", read_s):
                 read_s = loop.time()
                 self.station.sample(None, "Sample.Periodic")
-            if not (self.connected.is_set() and self.booted.is_set()):
+            if not self._is_online():
                 beat_s = loop.time()
             elif self._is_time("HeartbeatInterval", beat_s):
                 beat_s = loop.time()
@@ -242,7 +247,9 @@ class SimCharger:
             self._look()
 
 
-def _cabinet(setup: ChargerSetup, quirks: Quirks, outbox: Outbox) -> Cabinet:
+def _cabinet(
+    setup: ChargerSetup, quirks: Quirks, outbox: Outbox, is_online: Callable[[], bool]
+) -> Cabinet:
     given = {
         "NumberOfConnectors": str(setup.connectors),
         "MeterValueSampleInterval": f"{setup.meter_s:g}",
@@ -250,9 +257,10 @@ def _cabinet(setup: ChargerSetup, quirks: Quirks, outbox: Outbox) -> Cabinet:
     }
     return Cabinet(
         setup.now,
-        outbox.post,
+        outbox,
+        is_online,
         quirks,
-        Configuration(quirks, given),
+        Configuration(VERSIONS[setup.version].keys, quirks, given),
         max_w=setup.max_kw * 1_000,
         starts_itself=setup.start == "charger",
     )
@@ -265,14 +273,14 @@ def _scaled(setup: ChargerSetup, loop: asyncio.AbstractEventLoop) -> Callable[[]
 
 
 def _connection(setup: ChargerSetup) -> connect:
-    """Return a connection to be entered: OCPP-J 1.6, with Basic auth where there is a password."""
+    """Return a connection to be entered: OCPP-J, with Basic auth where there is a password."""
     headers = {}
     if setup.password is not None:
         token = base64.b64encode(f"{setup.identity}:{setup.password}".encode()).decode()
         headers["Authorization"] = f"Basic {token}"
     return connect(
         f"{setup.url.rstrip('/')}/{setup.identity}",
-        subprotocols=[Subprotocol(PROTOCOL)],
+        subprotocols=[Subprotocol(VERSIONS[setup.version].protocol)],
         additional_headers=headers,
         compression=None,
         close_timeout=1.0,

@@ -8,12 +8,12 @@ from typing import Any
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
-from actors.sim.answers import CONTROL, Reply, answer
+from actors.sim.answers import answer
 from actors.sim.ocppj import CallRefused, Exchange, Request
 from actors.sim.outbox import Notice
 from actors.sim.parts import Parts
 from actors.sim.quirks import Quirk
-from actors.sim.station import BOOT
+from actors.sim.reply import Reply
 
 
 class Conversation:
@@ -76,13 +76,14 @@ class Conversation:
             await self._deliver(await parts.outbox.head())
 
     async def _boot(self) -> None:
-        """Say BootNotification until it is accepted [4.2]."""
+        """Say BootNotification until it is accepted."""
+        parts = self._parts
         while True:
-            wait_s = self._parts.setup.pace.boot_retry_s
+            wait_s = parts.setup.pace.boot_retry_s
             with contextlib.suppress(CallRefused, TimeoutError):
-                conf = await self._call("BootNotification", dict(BOOT))
-                self._parts.accepted(conf)
-                if self._parts.booted.is_set():
+                conf = await self._call("BootNotification", parts.station.boot_notification())
+                parts.accepted(conf)
+                if parts.booted.is_set():
                     return
                 wait_s = conf["interval"] or wait_s
             await asyncio.sleep(wait_s)
@@ -123,11 +124,11 @@ class Conversation:
 
     async def _answer(self, request: Request) -> None:
         quirks, pace = self._parts.quirks, self._parts.setup.pace
-        control = request.action in CONTROL
+        control = request.action in self._parts.version.control
         if control and Quirk.SILENT in quirks:
             return
         try:
-            reply = answer(self._parts.station, request)
+            reply = answer(self._parts.version, self._parts.station, request)
         except CallRefused as refusal:
             await self._exchange.refuse(request, refusal)
             return

@@ -16,6 +16,7 @@ from actors.sim.profiles import (
     ChargingProfile,
     Limit,
     ProfileRefused,
+    TransactionId,
 )
 
 
@@ -29,7 +30,7 @@ class Situation:
 
     connector: int
     at: datetime
-    transaction_id: int | None = None
+    transaction_id: TransactionId | None = None
     charge_start: datetime | None = None
     phases: int = 3
 

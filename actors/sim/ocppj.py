@@ -1,4 +1,4 @@
-"""OCPP-J 1.6 on one websocket, by hand, so that a device can misbehave and log each frame."""
+"""OCPP-J on one websocket, by hand, so that a device can misbehave and log each frame."""
 
 import asyncio
 import decimal
@@ -47,31 +47,31 @@ class Request:
     action: str
     payload: dict[str, Any]
 
-    def check(self) -> None:
-        """Hold the payload against the schema of OCPP 1.6.
+    def check(self, version: str) -> None:
+        """Hold the payload against the schema of a version of OCPP.
 
         Raises:
-            CallRefused: it does not fit, or the action is none of OCPP 1.6.
+            CallRefused: it does not fit, or the action is none of the version's.
         """
-        _check(CALL, self.action, self.payload)
+        _check(CALL, self.action, self.payload, version)
 
 
-def check_result(action: str, payload: Mapping[str, object]) -> None:
-    """Hold the payload of a CALLRESULT against the schema of OCPP 1.6.
+def check_result(action: str, payload: Mapping[str, object], version: str) -> None:
+    """Hold the payload of a CALLRESULT against the schema of a version of OCPP.
 
     Raises:
         CallRefused: it does not fit.
     """
-    _check(CALLRESULT, action, payload)
+    _check(CALLRESULT, action, payload, version)
 
 
-def _check(kind: int, action: str, payload: Mapping[str, object]) -> None:
+def _check(kind: int, action: str, payload: Mapping[str, object], version: str) -> None:
     # Limits have one decimal, which binary floats cannot tell.
     exact = json.loads(json.dumps(payload), parse_float=decimal.Decimal)
     try:
-        validator = get_validator(kind, action, "1.6", parse_float=decimal.Decimal)
+        validator = get_validator(kind, action, version, parse_float=decimal.Decimal)
     except OSError:
-        raise CallRefused("NotImplemented", f"OCPP 1.6 has no {action}") from None
+        raise CallRefused("NotImplemented", f"OCPP {version} has no {action}") from None
     for error in validator.iter_errors(exact):
         raise CallRefused(_CODES.get(error.validator, _OTHER_CODE), str(error.message))
 

@@ -11,9 +11,8 @@ from actors.sim.outbox import Outbox
 from actors.sim.quirks import Quirks
 from actors.sim.setup import ChargerSetup
 from actors.sim.station import Station
+from actors.sim.version import Version
 from actors.sim.wirelog import Direction, WireLog
-
-PROTOCOL = "ocpp1.6"
 
 
 @attrs.define(eq=False)
@@ -26,6 +25,7 @@ class Parts:
     """
 
     setup: ChargerSetup
+    version: Version
     log: WireLog
     quirks: Quirks
     outbox: Outbox
@@ -42,7 +42,7 @@ class Parts:
         """Add a frame to the wire log."""
         self.log.write(
             self.setup.identity,
-            PROTOCOL,
+            self.version.protocol,
             direction,
             message_id=message_id,
             action=action,

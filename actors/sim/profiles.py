@@ -7,11 +7,14 @@ OCPP 1.6 edition 2: 3.13 (smart charging), 7.8 (ChargingProfile), 7.13 (Charging
 import math
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import attrs
 
 from actors.sim.vehicle import VOLTS
+
+TransactionId: TypeAlias = int | str
+"""A number from the central system (1.6), or a text of the charge point's own (2.0.1)."""
 
 MAX_PROFILE: Final = "ChargePointMaxProfile"
 TX_DEFAULT_PROFILE: Final = "TxDefaultProfile"
@@ -61,7 +64,7 @@ class ChargingProfile:
     purpose: str
     kind: str
     periods: tuple[Period, ...]
-    transaction_id: int | None = None
+    transaction_id: TransactionId | None = None
     recurrence: timedelta | None = None
     valid_from: datetime | None = None
     valid_to: datetime | None = None

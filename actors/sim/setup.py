@@ -38,7 +38,8 @@ class ChargerSetup:
     ``now`` is real time: what is on the wire, profiles among it, goes by it. ``speed`` scales what
     vehicles do, and when they come and go; ``plan_now`` replaces that clock by another. ``quirks``
     are names of `QUIRKS`. ``start`` is who starts a charge, ``configuration`` the keys that differ
-    from the usual, ``meter_s`` the interval of MeterValues.
+    from the usual, ``meter_s`` the interval of the meter's values. ``version`` is one of
+    `versions.VERSIONS`.
     """
 
     identity: str
@@ -57,3 +58,4 @@ class ChargerSetup:
     plan_now: Callable[[], datetime] | None = None
     pace: Pace = attrs.field(factory=Pace)
     tls: ssl.SSLContext | None = None
+    version: str = "1.6"

@@ -1,5 +1,6 @@
 """A simulated charge point without its socket: what all its connectors come to."""
 
+import abc
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from types import MappingProxyType
@@ -15,17 +16,12 @@ from actors.sim.quirks import Quirk
 from actors.sim.timetable import Arrival, Timetable
 from actors.sim.vehicle import VOLTS
 
-BOOT: Final[Mapping[str, object]] = MappingProxyType(
-    {
-        "chargePointVendor": "Setpoint",
-        "chargePointModel": "Simulated",
-        "firmwareVersion": "1",
-    }
-)
-_PHASES: Final = 3
+VENDOR: Final = "Setpoint"
+MODEL: Final = "Simulated"
+FIRMWARE: Final = "1"
 
 
-class Station:
+class Station(abc.ABC):
     """The connectors by number, from 1 on, and the charge point as a whole (0)."""
 
     def __init__(
@@ -39,11 +35,29 @@ class Station:
         self.cabinet = cabinet
         self.reset = restart
         self.operative = True
-        self.connectors = {
-            number: Connector(number, cabinet, self.refresh) for number in range(1, connectors + 1)
+        self.connectors: Mapping[int, Connector] = {
+            number: self._connector(number) for number in range(1, connectors + 1)
         }
         self._accepted = accepted
         self._timetable: Timetable | None = None
+
+    # --- what a version says of it
+
+    @abc.abstractmethod
+    def _connector(self, number: int) -> Connector:
+        """Return a connector of the version's kind."""
+
+    @abc.abstractmethod
+    def boot_notification(self) -> dict[str, object]:
+        """Return a BootNotification of now."""
+
+    @abc.abstractmethod
+    def report(self, number: int | None) -> None:
+        """Say the status of one, of the charge point (0), or of all (null)."""
+
+    @abc.abstractmethod
+    def sample(self, number: int | None, context: str) -> None:
+        """Say what the meter of one connector shows, or of all in a transaction (null)."""
 
     # --- time
 
@@ -100,9 +114,9 @@ class Station:
             connector.report_missed()
 
     def change_availability(self, number: int, *, operative: bool) -> str:
-        """Set a connector, or with 0 all of them, operative or not [5.2]; return the status."""
+        """Set a connector, or with 0 all of them, operative or not; return the status."""
         meant = [each for each in self.connectors.values() if number in {0, each.number}]
-        waits = [each for each in meant if not operative and each.transaction is not None]
+        waits = [each for each in meant if not operative and each.is_busy]
         for connector in meant:
             connector.closing = connector in waits
             connector.operative = operative or connector.closing
@@ -112,39 +126,28 @@ class Station:
 
     # --- reports
 
-    def report(self, number: int | None) -> None:
-        """Say the status of one, of the charge point (0), or of all (null) [4.9]."""
-        if not number:
-            payload: dict[str, object] = {
-                "connectorId": 0,
-                "errorCode": "NoError",
-                "status": "Available" if self.operative else "Unavailable",
-                "timestamp": self.cabinet.timestamp(),
-            }
-            self.cabinet.post(Notice("StatusNotification", payload))
-        for connector in self.connectors.values():
-            if number in {None, connector.number}:
-                connector.report()
-
     def boot(self) -> None:
         """Say BootNotification again, as when it is triggered."""
-        self.cabinet.post(Notice("BootNotification", dict(BOOT), then=self._accepted))
+        notice = Notice("BootNotification", self.boot_notification(), then=self._accepted)
+        self.cabinet.post(notice)
 
     def beat(self) -> None:
-        """Say Heartbeat [4.6]."""
+        """Say Heartbeat."""
         self.cabinet.post(Notice("Heartbeat", {}))
-
-    def sample(self, number: int | None, context: str) -> None:
-        """Say MeterValues [4.7] of one connector, or of all in a transaction (null)."""
-        for connector in self.connectors.values():
-            running = number is None and connector.transaction_id is not None
-            if running or connector.number == number:
-                payload = meter_values(connector, self.cabinet, context)
-                self.cabinet.post(Notice("MeterValues", payload, keep=running))
 
     def whole(self) -> Situation:
         """Return the situation of the charge point as a whole."""
         return Situation(connector=0, at=self.cabinet.now())
+
+
+@attrs.frozen
+class Reading:
+    """One value that the meter shows, and of which phase, if it is of one."""
+
+    measurand: str
+    unit: str
+    value: float
+    phase: str | None = None
 
 
 @attrs.frozen
@@ -167,26 +170,13 @@ _MEASURANDS: Final[Mapping[str, _Measurand]] = MappingProxyType(
 )
 
 
-def meter_values(connector: Connector, cabinet: Cabinet, context: str) -> dict[str, object]:
-    """Return a MeterValues of now with the measurands that are configured [9.1]."""
-    samples: list[dict[str, str]] = []
-    for name in cabinet.configuration["MeterValuesSampledData"].split(","):
-        measurand = _MEASURANDS.get(name.strip())
+def readings(connector: Connector, measurands: str) -> list[Reading]:
+    """Return what the meter shows now, of the measurands in a list with commas."""
+    found = []
+    for name in (each.strip() for each in measurands.split(",")):
+        measurand = _MEASURANDS.get(name)
         value = None if measurand is None else measurand.value(connector)
-        if measurand is None or value is None:
-            continue
-        sample = {
-            "value": f"{value:.1f}",
-            "context": context,
-            "measurand": name.strip(),
-            "unit": measurand.unit,
-        }
-        phases = measurand.phases[: connector.situation.phases]
-        samples += [{**sample, "phase": each} for each in phases] or [sample]
-    payload: dict[str, object] = {
-        "connectorId": connector.number,
-        "meterValue": [{"timestamp": cabinet.timestamp(), "sampledValue": samples}],
-    }
-    if connector.transaction_id is not None:
-        payload["transactionId"] = connector.transaction_id
-    return payload
+        if measurand is not None and value is not None:
+            phases = measurand.phases[: connector.situation.phases] or (None,)
+            found += [Reading(name, measurand.unit, value, each) for each in phases]
+    return found

@@ -1,0 +1,10 @@
+"""The versions of OCPP that a simulated charge point speaks, by name."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from actors.sim.ocpp16.answers import OCPP16
+from actors.sim.version import Version
+
+VERSIONS: Final[Mapping[str, Version]] = MappingProxyType({OCPP16.name: OCPP16})
