@@ -27,6 +27,8 @@ from engine.rules import AssetRules
 from engine.types import AssetId, AssetKind, to_us
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     import pandas as pd
 
 BEGIN: Final = "2025-01-01"
@@ -103,11 +105,17 @@ def keys_of(site: Site) -> list[str]:
     return [one.rules.schedule_key or "" for one in site.assets]
 
 
-def herd(keys: Sequence[str], slots: int, begin: "str | pd.Timestamp" = BEGIN) -> "pd.DataFrame":
+def herd(
+    keys: Sequence[str],
+    slots: int,
+    begin: "str | datetime | pd.Timestamp" = BEGIN,
+    slot_s: float = 900.0,
+) -> "pd.DataFrame":
     """Return a schedule in which the power of every charger that it names changes at every slot."""
     import pandas as pd
 
-    index = pd.date_range(begin, periods=slots, freq="15min", tz="UTC")
+    step = pd.Timedelta(seconds=slot_s)
+    index = pd.date_range(begin, periods=slots, freq=step, tz="UTC")
     powers = [
         [(7_919 * (row + number)) % 22_000 / 1_000 for number in range(len(keys))]
         for row in range(slots)

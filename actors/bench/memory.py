@@ -74,15 +74,23 @@ def resident_kb(place: Path, assets: int) -> float:
     Raises:
         UsageError: this system does not tell.
     """
-    if not _STATM.exists():
-        raise UsageError("the bench memory reads /proc/self/statm, which only Linux has")
     with _opened(place, assets, SteppedPlan(_OVER_US), _AwayAdapter()) as system:
         board = system.assembly.board
         until(lambda: all(map(_is_idle, board.values())))
         system.journal.flush().result(_LIMIT_S)
         gc.collect()
-        pages = int(_STATM.read_text().split()[1])
-    return pages * _PAGE_KB
+        return resident_now_kb()
+
+
+def resident_now_kb() -> float:
+    """Return this process's resident memory, in 1,000 bytes.
+
+    Raises:
+        UsageError: this system does not tell.
+    """
+    if not _STATM.exists():
+        raise UsageError("memory is read from /proc/self/statm, which only Linux has")
+    return int(_STATM.read_text().split()[1]) * _PAGE_KB
 
 
 def _opened(place: Path, assets: int, plan: SteppedPlan, adapter: InstantAdapter) -> ActorSystem:

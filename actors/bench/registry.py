@@ -13,6 +13,8 @@ from actors.bench import (
     ocpp,
     record,
     replan,
+    scale,
+    soak,
     threads,
 )
 from actors.bench.peer import peer
@@ -110,6 +112,8 @@ LONG: Final[dict[str, Callable[[int], Iterable[Row]]]] = {
     "dispatch_threads": lambda runs: [threads.measure(min(runs, _FEW), _ASSETS, 2)],
     "growth_assets": lambda runs: growth.by_assets(min(runs, _FEW)),
     "growth_events": lambda runs: growth.by_events(min(runs, _FEW)),
+    "scale": lambda _: scale.measure(),
+    "soak": lambda _: soak.measure(),
 }
 """What is measured only when it is named, or all in full; these may have more than one row."""
 
