@@ -171,7 +171,8 @@ class AssetView(Struct, frozen=True, gc=False):
     Powers in kW (a battery's ``setpoint_kw`` is signed, charging positive); times aware, UTC:
     ``valid_until`` plan clock, ``last_seen_at`` and ``measured_at`` wall clock. ``options`` are
     the adapter's keys of the site file, ``capabilities`` what the device said of itself,
-    ``held_charge_kw`` and ``held_discharge_kw`` what the device is known to hold.
+    ``held_charge_kw`` and ``held_discharge_kw`` what the device is known to hold, ``held_form`` in
+    which form it took that (null where not known). ``transaction_began_at`` is device clock.
     """
 
     asset_id: AssetId
@@ -196,6 +197,8 @@ class AssetView(Struct, frozen=True, gc=False):
     capabilities: Mapping[str, str] = field(default_factory=dict)
     held_charge_kw: float | None = None
     held_discharge_kw: float | None = None
+    held_form: int | None = None
+    transaction_began_at: datetime | None = None
 
 
 class Link(Protocol):

@@ -42,7 +42,8 @@ class OcppOptions:
     ``charge_point`` is the identity at the end of the URL and the user name. ``min_a`` amperes
     per phase is the least that a vehicle charges with (IEC 61851: 6). ``rate_unit`` is auto, W
     or A; ``voltage`` volts between phase and neutral turn one into the other. ``below_min`` says
-    what becomes of a power below the minimum: off or minimum.
+    what becomes of a power below the minimum: off or minimum. ``charge_point_max`` lets the charge
+    point as a whole be limited where it takes nothing else and has one connector.
     """
 
     charge_point: str = attrs.field(validator=_identity)
@@ -56,6 +57,7 @@ class OcppOptions:
     rate_unit: str = _one_of("auto", "A", "W")
     voltage: float = attrs.field(default=230.0, validator=[_finite, attrs.validators.gt(0)])
     below_min: str = _one_of("off", "minimum")
+    charge_point_max: bool = False
 
 
 def options_of(options: object) -> OcppOptions:

@@ -5,33 +5,32 @@ Sources: OCPP 1.6 edition 2, 3.13 (smart charging), 5.4 (clear), 5.16 (set), 7.8
 """
 
 import math
-import re
-from collections.abc import Mapping
-from datetime import timedelta
-from typing import Final
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from typing import Any, Final
 
 import attrs
 
 from engine.adapters.base import AssetView, Frame, Payload
+from engine.adapters.charging_forms import Form, Occasion, Purpose, ladder, only_unit
 from engine.adapters.ocpp16_options import OcppOptions
 from engine.commands import Attempt
 from engine.errors import Untranslatable
 
-FORMS: Final = ("absolute", "relative", "one_period")
 _SETPOINT, _FALLBACK = 0, 1
 # A start that lies a minute back: a charger whose clock is slow does not wait for it.
-_BACK: Final = timedelta(minutes=1)
 _BACK_S: Final = 60
+_PURPOSES: Final[Mapping[Purpose, str]] = {
+    "default": "TxDefaultProfile",
+    "transaction": "TxProfile",
+    "station": "ChargePointMaxProfile",
+}
+_RUNGS: Final[Mapping[Purpose, int]] = {"default": 0, "transaction": 1, "station": 2}
 
 
 def unit_of(own: OcppOptions, capabilities: Mapping[str, str]) -> str:
     """Return W or A: what the site file says, else what the charger takes, watts by preference."""
-    if own.rate_unit != "auto":
-        return own.rate_unit
-    told = capabilities.get("ChargingScheduleAllowedChargingRateUnit", "")
-    units = set(re.findall(r"[a-z]+", told.lower()))
-    takes_watts = bool(units & {"power", "w"})
-    return "A" if units & {"current", "a"} and not takes_watts else "W"
+    return only_unit(own.rate_unit, capabilities) or "W"
 
 
 def limit_of(power_kw: float, own: OcppOptions, unit: str) -> tuple[float, float]:
@@ -56,10 +55,9 @@ def limit_of(power_kw: float, own: OcppOptions, unit: str) -> tuple[float, float
     return amperes, round(amperes * per_ampere) / 1_000
 
 
-def profile_id(connector: int, purpose: str, which: int) -> int:
+def profile_id(connector: int, purpose: Purpose, which: int) -> int:
     """Return our own id of a profile: 1000·connector + 10·rung + (0 setpoint, 1 fallback)."""
-    rung = 1 if purpose == "TxProfile" else 0
-    return 1_000 * connector + 10 * rung + which
+    return 1_000 * connector + 10 * _RUNGS[purpose] + which
 
 
 def transaction_number(transaction_id: str) -> int:
@@ -79,34 +77,47 @@ def clear_profiles(own: OcppOptions) -> Payload:
 
     A transaction that we do not know of may have a profile of ours, so its id is cleared always.
     """
-    ours = (("TxProfile", _SETPOINT), ("TxDefaultProfile", _SETPOINT), ("TxDefaultProfile", 1))
-    ids = (profile_id(own.connector, purpose, which) for purpose, which in ours)
-    return Payload(tuple(Frame("ClearChargingProfile", {"id": each}) for each in ids))
+    return Payload(tuple(_clear(own, *one) for one in _ours(own)))
+
+
+def _ours(own: OcppOptions) -> Iterator[tuple[Purpose, int]]:
+    """Yield the profiles that we may have set, from the one that rules over the others down."""
+    if own.charge_point_max:
+        yield "station", _SETPOINT
+    yield "transaction", _SETPOINT
+    yield "default", _SETPOINT
+    yield "default", _FALLBACK
+
+
+def _clear(own: OcppOptions, purpose: Purpose, which: int) -> Frame:
+    return Frame("ClearChargingProfile", {"id": profile_id(own.connector, purpose, which)})
 
 
 def set_profile(own: OcppOptions, asset: AssetView, attempt: Attempt) -> Payload:
     """Set the attempt's power, with what takes over when its lease runs out.
 
-    Form 0 is absolute, 1 relative: two periods, the second the fallback. Form 2 has one period
-    that ends, above a profile at stack level 0 with the fallback; a charger that says it takes one
-    period only gets that shape in every form.
+    The forms are those of `engine.adapters.charging_forms`, which is where their order comes from.
 
     Raises:
         Untranslatable: there is no (further) form for it.
     """
-    if attempt.form >= len(FORMS):
-        raise Untranslatable("the charger refuses every form of a charging profile")
-    if FORMS[attempt.form] == "one_period" and attempt.lease_s is None:
-        raise Untranslatable("without a lease there is no further form")
     if attempt.charge_kw is None:
         raise Untranslatable("a setpoint needs a power")
-    unit = unit_of(own, asset.capabilities)
-    limit, applied_kw = limit_of(attempt.charge_kw, own, unit)
-    fallback = None
-    if attempt.fallback_kw is not None and attempt.lease_s is not None:
-        fallback = limit_of(attempt.fallback_kw, own, unit)[0]
-    profiles = _Profiles(own, asset, attempt, unit)
-    return Payload(profiles.frames(limit, fallback), applied_kw)
+    forms = ladder(
+        Occasion(
+            asset.capabilities,
+            only_unit(own.rate_unit, asset.capabilities),
+            asset.transaction_id is not None,
+            attempt.fallback_kw is not None and attempt.lease_s is not None,
+            own.charge_point_max,
+        )
+    )
+    if not forms:
+        raise Untranslatable("one period and one stack level leave no room for a fallback")
+    if attempt.form >= len(forms):
+        raise Untranslatable("the charger refuses every form of a charging profile")
+    profiles = _Profiles(own, asset, attempt, forms[attempt.form])
+    return Payload(profiles.frames(), limit_of(attempt.charge_kw, own, profiles.form.unit)[1])
 
 
 @attrs.frozen
@@ -116,77 +127,122 @@ class _Profiles:
     own: OcppOptions
     asset: AssetView
     attempt: Attempt
-    unit: str
+    form: Form
 
-    def frames(self, limit: float, fallback: float | None) -> tuple[Frame, ...]:
-        """Return the setpoint's frame; where the fallback has a profile of its own, that first.
+    def frames(self) -> tuple[Frame, ...]:
+        """Return the frames in an order in which no refusal leaves the charger without a limit.
 
-        First, because a refusal of the second frame must not leave the charger without a limit
-        once the setpoint's own has ended.
+        A fallback with a profile of its own goes first; what we had set elsewhere and would still
+        bind is cleared last.
         """
-        if fallback is None or not self._has_one_period():
-            return (self._setpoint(limit, fallback),)
-        if self._purpose() == "TxDefaultProfile" and self._level() == 0:
-            # 3.13.2: of one purpose and stack level a charger keeps one profile
-            raise Untranslatable("one period and one stack level leave no room for a fallback")
-        return self._fallback(fallback), self._setpoint(limit, None)
+        below = (self._fallback(),) if self._has_profile_below else ()
+        return (*below, self._setpoint(), *self._clearing())
 
-    def _has_one_period(self) -> bool:
-        told = self.asset.capabilities.get("ChargingScheduleMaxPeriods", "").strip()
-        return told == "1" or FORMS[self.attempt.form] == "one_period"
+    @property
+    def _gives_way(self) -> bool:
+        return self.attempt.fallback_kw is not None and self.attempt.lease_s is not None
 
-    def _setpoint(self, limit: float, fallback: float | None) -> Frame:
-        schedule = self._schedule(limit)
-        if self.attempt.lease_s is not None:
-            back_s = 0 if self._is_relative() else _BACK_S
-            end_s = back_s + round(self.attempt.lease_s)
-            if fallback is None:
+    @property
+    def _has_profile_below(self) -> bool:
+        """Whether the fallback has a profile of its own, below the setpoint's."""
+        return self._gives_way and (self.form.one_period or self._is_dated)
+
+    @property
+    def _is_dated(self) -> bool:
+        """Whether the setpoint's profile ends at a moment, and not only some time after a start.
+
+        Chargers do not agree when a relative schedule starts.
+        """
+        may_end = self.form.leaves_room or not self._gives_way
+        return may_end and self.form.is_relative and not self.form.bare
+
+    def _clearing(self) -> Iterator[Frame]:
+        """Yield what clears our profiles that would bind beside the setpoint's.
+
+        What is set over others leaves them: a transaction's profile over the connector's default.
+        Nothing is cleared that was cleared when this form was taken last.
+        """
+        if self.asset.held_form == self.attempt.form:
+            return
+        for purpose, which in _ours(self.own):
+            if self._binds_beside(purpose):
+                yield _clear(self.own, purpose, which)
+
+    def _binds_beside(self, purpose: Purpose) -> bool:
+        if self.form.purpose == "station":
+            return purpose != "station"
+        if purpose == "transaction" and self.asset.transaction_id is None:
+            return False
+        return _RUNGS[purpose] > _RUNGS[self.form.purpose]
+
+    # --- the two profiles
+
+    def _setpoint(self) -> Frame:
+        schedule = self._schedule(self.attempt.charge_kw)
+        lease_s, fallback_kw = self.attempt.lease_s, self.attempt.fallback_kw
+        valid_to = None
+        if lease_s is not None:
+            end_s = self._elapsed_s() + round(lease_s)
+            if fallback_kw is None or self.form.one_period:
                 schedule["duration"] = end_s
             else:
-                periods = [self._period(0, limit), self._period(end_s, fallback)]
-                schedule["chargingSchedulePeriod"] = periods
-        return self._frame(self._purpose(), schedule, (self._level(), _SETPOINT))
+                schedule["chargingSchedulePeriod"].append(self._period(end_s, fallback_kw))
+            if self._is_dated:
+                valid_to = self.attempt.at + timedelta(seconds=lease_s)
+        place = (self.form.level, _SETPOINT)
+        return self._frame(self.form.purpose, schedule, place, valid_to)
 
-    def _fallback(self, limit: float) -> Frame:
-        return self._frame("TxDefaultProfile", self._schedule(limit), (0, _FALLBACK))
+    def _fallback(self) -> Frame:
+        return self._frame("default", self._schedule(self.attempt.fallback_kw), (0, _FALLBACK))
 
-    def _schedule(self, limit: float) -> dict[str, object]:
-        schedule: dict[str, object] = {
-            "chargingRateUnit": self.unit,
-            "chargingSchedulePeriod": [self._period(0, limit)],
+    def _elapsed_s(self) -> int:
+        """Return how long ago the schedule starts; a relative one with the transaction [7.10]."""
+        if not self.form.is_relative:
+            return _BACK_S
+        began_at = self.asset.transaction_began_at
+        if began_at is None:
+            return 0
+        return max(0, round((self.attempt.at - began_at).total_seconds()))
+
+    def _schedule(self, power_kw: float | None) -> dict[str, Any]:
+        schedule: dict[str, Any] = {
+            "chargingRateUnit": self.form.unit,
+            "chargingSchedulePeriod": [self._period(0, power_kw or 0.0)],
         }
-        if not self._is_relative():
-            start = self.attempt.at - _BACK
-            schedule["startSchedule"] = start.strftime("%Y-%m-%dT%H:%M:%SZ")
+        if not self.form.is_relative:
+            schedule["startSchedule"] = _text(self.attempt.at - timedelta(seconds=_BACK_S))
         return schedule
 
-    def _period(self, start_s: int, limit: float) -> dict[str, object]:
-        return {"startPeriod": start_s, "limit": limit, "numberPhases": self.own.phases}
+    def _period(self, start_s: int, power_kw: float) -> dict[str, object]:
+        limit = limit_of(power_kw, self.own, self.form.unit)[0]
+        period: dict[str, object] = {"startPeriod": start_s, "limit": limit}
+        if not self.form.bare:
+            period["numberPhases"] = self.own.phases
+        return period
 
-    def _is_relative(self) -> bool:
-        return FORMS[self.attempt.form] == "relative"
-
-    def _purpose(self) -> str:
-        return "TxDefaultProfile" if self.asset.transaction_id is None else "TxProfile"
-
-    def _level(self) -> int:
-        """Return stack level 1, or 0 where the charger has no other."""
-        told = self.asset.capabilities.get("ChargeProfileMaxStackLevel", "").strip()
-        return min(1, int(told)) if told.isascii() and told.isdigit() else 1
-
-    def _frame(self, purpose: str, schedule: dict[str, object], place: tuple[int, int]) -> Frame:
+    def _frame(
+        self,
+        purpose: Purpose,
+        schedule: object,
+        place: tuple[int, int],
+        valid_to: datetime | None = None,
+    ) -> Frame:
         level, which = place
         profile: dict[str, object] = {
             "chargingProfileId": profile_id(self.own.connector, purpose, which),
             "stackLevel": level,
-            "chargingProfilePurpose": purpose,
-            "chargingProfileKind": "Relative" if self._is_relative() else "Absolute",
+            "chargingProfilePurpose": _PURPOSES[purpose],
+            "chargingProfileKind": "Relative" if self.form.is_relative else "Absolute",
             "chargingSchedule": schedule,
         }
-        if purpose == "TxProfile" and self.asset.transaction_id is not None:
+        if purpose == "transaction" and self.asset.transaction_id is not None:
             profile["transactionId"] = transaction_number(self.asset.transaction_id)
-        body: dict[str, object] = {
-            "connectorId": self.own.connector,
-            "csChargingProfiles": profile,
-        }
+        if valid_to is not None:
+            profile["validTo"] = _text(valid_to)
+        connector = 0 if purpose == "station" else self.own.connector
+        body: dict[str, object] = {"connectorId": connector, "csChargingProfiles": profile}
         return Frame("SetChargingProfile", body)
+
+
+def _text(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,5 +1,7 @@
 """What an answer makes of an attempt and of the commands that it served."""
 
+import itertools
+
 from engine import events
 from engine.adapters.base import Answer, Observation, SetpointRead
 from engine.asset.attempts import NOT_KNOWN
@@ -109,11 +111,13 @@ def _unsent(state: AssetState, attempt: OpenAttempt) -> bool:
 
 
 def _rejected(draft: Draft, attempt: OpenAttempt, message: AttemptAnswered) -> None:
-    """A refusal is not repeated in the same form: the next form, or FAILED."""
-    form = None
-    if _tries_left(draft, attempt) and message.reason != "unsupported":
-        form = _next_form(draft, attempt)
-    status = CommandStatus.FAILED if form is None else CommandStatus.PENDING
+    """A refusal is not repeated in the same form: the next form, or FAILED.
+
+    A form that is left when the last attempt has failed goes with a command of its own.
+    """
+    form = None if message.reason == "unsupported" else _next_form(draft, attempt)
+    goes_on = form is not None and _tries_left(draft, attempt)
+    status = CommandStatus.PENDING if goes_on else CommandStatus.FAILED
     answer = message.answer
     reason = message.reason or (answer.reason if answer is not None else None) or "rejected"
     settle(
@@ -135,13 +139,15 @@ def _next_form(draft: Draft, attempt: OpenAttempt) -> int | None:
     What was refused before a boot, or for a transaction that has begun or ended since, says
     nothing of the form.
     """
-    work = draft.state.work
+    state, work = draft.state, draft.state.work
     if attempt.setpoint is None or work is None or not work.steps:
         return None
-    form = attempt.form + 1
     if attempt.forgotten:
-        form = draft.state.first_form(attempt.setpoint)
-    spelled = Spelled(draft.state, draft.now)
+        form = state.first_form(attempt.setpoint)
+    else:
+        refused = {attempt.form, *(() if attempt.setpoint == RELEASED else state.refused)}
+        form = next(one for one in itertools.count() if one not in refused)
+    spelled = Spelled(state, draft.now)
     numbers = (attempt.attempt_id, attempt.number, form, draft.rules.failsafe_after_s)
     try:
         spell_step(spelled, work.steps[0], numbers)

@@ -104,8 +104,9 @@ def ended(state: AssetState, event: events.AttemptEnded, at: Instant) -> AssetSt
             return _pending(state, attempt, event)
         case _:
             holding = UNKNOWN_HOLDING if event.outcome in NOT_KNOWN else state.holding
+            state = replace(_refused(state, attempt, event), attempt=None, holding=holding)
             again = attempt.forgotten and event.outcome == "rejected"
-            return _gave_up(replace(state, attempt=None, holding=holding), at, again=again)
+            return _gave_up(state, at, again=again, form=event.next_form)
 
 
 def _pending(state: AssetState, attempt: OpenAttempt, event: events.AttemptEnded) -> AssetState:
@@ -120,7 +121,15 @@ def _pending(state: AssetState, attempt: OpenAttempt, event: events.AttemptEnded
         return replace(state, attempt=None, work=work, unknown=attempt, holding=UNKNOWN_HOLDING)
     form = attempt.form if event.next_form is None else event.next_form
     work = _with_work(work, retry_at_us=retry_us, unsent=0, form=form)
-    return replace(state, attempt=None, work=work)
+    return replace(_refused(state, attempt, event), attempt=None, work=work)
+
+
+def _refused(state: AssetState, attempt: OpenAttempt, event: events.AttemptEnded) -> AssetState:
+    """Return the state with the form of a rate that was refused, for as long as that counts."""
+    is_rate = attempt.setpoint is not None and attempt.setpoint != events.RELEASED
+    if event.outcome != "rejected" or attempt.forgotten or not is_rate:
+        return state
+    return replace(state, refused=tuple(sorted({*state.refused, attempt.form})))
 
 
 def _confirmed(attempt: OpenAttempt) -> dict[str, Any]:
@@ -134,7 +143,10 @@ def _confirmed(attempt: OpenAttempt) -> dict[str, Any]:
     if setpoint == events.RELEASED:
         return {"holding": Holding(None, None, released=True)}
     holding = Holding(
-        setpoint.charge_w, setpoint.discharge_w, lease_until_us=attempt.lease_until_us
+        setpoint.charge_w,
+        setpoint.discharge_w,
+        lease_until_us=attempt.lease_until_us,
+        form=attempt.form,
     )
     return {"holding": holding, "form": attempt.form}
 
@@ -149,8 +161,13 @@ def _completed(state: AssetState, **changes: Any) -> AssetState:  # noqa: ANN401
     return replace(state, **changes)
 
 
-def _gave_up(state: AssetState, at: Instant, *, again: bool = False) -> AssetState:
-    """Return the state without work; ``again``: its target may be tried anew at once."""
+def _gave_up(
+    state: AssetState, at: Instant, *, again: bool = False, form: int | None = None
+) -> AssetState:
+    """Return the state without work; ``again``: its target may be tried anew at once.
+
+    So it may in a ``form`` that was not refused yet. With the last of them all may be tried again.
+    """
     work, rules = state.work, state.rules
     if work is None or rules is None:
         return state
@@ -160,9 +177,11 @@ def _gave_up(state: AssetState, at: Instant, *, again: bool = False) -> AssetSta
     if _is_decrease(state.holding, target) and DECREASE_FAILED not in alarms:
         alarms = (*alarms, DECREASE_FAILED)
     given_up = state.given_up
-    if not again:
-        given_up = waiting(given_up, GivenUp(target, again_at_us, len(work.steps) > 1))
-    return replace(state, work=None, given_up=given_up, alarms=alarms, form=0)
+    if form is None:
+        state = replace(state, refused=())
+        if not again:
+            given_up = waiting(given_up, GivenUp(target, again_at_us, len(work.steps) > 1))
+    return replace(state, work=None, given_up=given_up, alarms=alarms, form=form or 0)
 
 
 def waiting(given_up: tuple[GivenUp, ...], one: GivenUp) -> tuple[GivenUp, ...]:

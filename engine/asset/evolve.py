@@ -40,7 +40,7 @@ def evolve(state: AssetState, event: events.AssetEvent, at: Instant) -> AssetSta
         case events.ConnectionChanged():
             return reported.connection_changed(state, event, at)
         case events.TransactionStarted():
-            return reported.transaction_started(state, event)
+            return reported.transaction_started(state, event, at)
         case events.TransactionEnded():
             return reported.transaction_ended(state, event)
         case events.CapabilitiesLearned():

@@ -87,16 +87,18 @@ def _forgotten(state: AssetState) -> AssetState:
         attempt = replace(attempt, forgotten=True)
     if work is not None:
         work = replace(work, form=state.first_form(work.steps[0].setpoint))
-    return replace(state, holding=UNKNOWN_HOLDING, attempt=attempt, work=work)
+    return replace(state, holding=UNKNOWN_HOLDING, attempt=attempt, work=work, refused=())
 
 
-def transaction_started(state: AssetState, event: events.TransactionStarted) -> AssetState:
+def transaction_started(
+    state: AssetState, event: events.TransactionStarted, at: Instant
+) -> AssetState:
     """Return the state with a transaction; one that was replayed is only remembered."""
     transaction = Transaction(event.transaction_id, event.key, event.id_tag)
     if event.offline:
         device = replace(state.device, last_transaction=transaction)
         return replace(state, device=device)
-    device = replace(state.device, transaction=transaction)
+    device = replace(state.device, transaction=replace(transaction, began_us=at.device_us))
     return replace(_forgotten(state), device=device, given_up=())
 
 
@@ -115,9 +117,9 @@ def transaction_ended(state: AssetState, event: events.TransactionEnded) -> Asse
 
 
 def capabilities_learned(state: AssetState, event: events.CapabilitiesLearned) -> AssetState:
-    """Return the state with what the device can do."""
+    """Return the state with what the device can do, which may change what its forms are."""
     device = replace(state.device, capabilities=event.capabilities)
-    return replace(state, device=device)
+    return replace(state, device=device, refused=())
 
 
 def device_changed(state: AssetState, event: events.DeviceChanged, at: Instant) -> AssetState:

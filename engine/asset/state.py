@@ -18,12 +18,16 @@ from engine.types import AssetId, CommandId, ScheduleId
 
 
 class Transaction(Struct, frozen=True, gc=False):
-    """A charging transaction that runs now; ``key`` makes a repeated start recognisable."""
+    """A charging transaction that runs now; ``key`` makes a repeated start recognisable.
+
+    ``began_us`` is when it was first heard of (device clock), null for one that was replayed.
+    """
 
     transaction_id: str
     key: str
     id_tag: str | None = None
     ended: bool = False
+    began_us: int | None = None
 
 
 class Device(Struct, frozen=True, gc=False):
@@ -165,12 +169,14 @@ class Holding(Struct, frozen=True, gc=False):
     """What the device is known to hold, per channel; ``lease_until_us`` is device clock.
 
     A channel is null where its value is not known; ``released`` where the device is on its own.
+    ``form`` is the spelling in which it took that, null where it was found and not set.
     """
 
     charge_w: int | None
     discharge_w: int | None
     released: bool = False
     lease_until_us: int | None = None
+    form: int | None = None
 
 
 UNKNOWN_HOLDING: Final = Holding(None, None)
@@ -224,8 +230,9 @@ class Outside(Struct, frozen=True, omit_defaults=True):
 class AssetState(Struct, frozen=True, omit_defaults=True):
     """One asset, as rebuilt from its stream up to ``version``.
 
-    ``form`` is the spelling in which the device took a rate last, ``reasserted_us`` (device clock)
-    when it was last set right after another controller had changed it.
+    ``form`` is the spelling in which a rate begins: the one that the device took last. ``refused``
+    are those that it took not, since it may have changed its mind. ``reasserted_us`` (device clock)
+    is when it was last set right after another controller had changed it.
     """
 
     asset_id: AssetId
@@ -244,6 +251,7 @@ class AssetState(Struct, frozen=True, omit_defaults=True):
     alarms: tuple[str, ...] = ()
     reasserted_us: int | None = None
     form: int = 0
+    refused: tuple[int, ...] = ()
     crashes: int = 0
     outside: Outside = Outside()
 

@@ -8,7 +8,7 @@ from engine.adapters.base import AssetView
 from engine.asset.desire import horizon
 from engine.asset.holding import is_stale
 from engine.asset.programme import next_change_us
-from engine.asset.state import AssetState
+from engine.asset.state import AssetState, Transaction
 from engine.events import RELEASED, Setpoint
 from engine.types import AssetKind, CommandId, Instant, from_us, iso, to_kw, to_us
 
@@ -47,6 +47,8 @@ def view_of(state: AssetState, now: Instant) -> AssetView:
         capabilities=device.capabilities,
         held_charge_kw=_kw(state.holding.charge_w),
         held_discharge_kw=_kw(state.holding.discharge_w),
+        held_form=state.holding.form,
+        transaction_began_at=_began_at(device.transaction),
     )
 
 
@@ -94,6 +96,11 @@ class Reading:
     def held_discharge_kw(self) -> float | None:
         """What the device is known to hold."""
         return _kw(self._state.holding.discharge_w)
+
+    @property
+    def held_form(self) -> int | None:
+        """In which form it took that."""
+        return self._state.holding.form
 
     def __getattr__(self, name: str) -> object:
         """Return any other field of the view."""
@@ -155,6 +162,10 @@ def _valid_until_us(state: AssetState) -> int | None:
 
 def _moment(moment_us: int | None) -> datetime | None:
     return None if moment_us is None else from_us(moment_us)
+
+
+def _began_at(transaction: Transaction | None) -> datetime | None:
+    return None if transaction is None else _moment(transaction.began_us)
 
 
 def _kw(power_w: int | None) -> float | None:

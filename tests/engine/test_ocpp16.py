@@ -1,7 +1,7 @@
 """OCPP 1.6: every payload that can be built is valid, and answers mean what they say."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import attrs
@@ -56,11 +56,18 @@ def profile(form: int = 0, seen: AssetView | None = None, **changes: Any) -> Any
     return payload.frames[-1].body["csChargingProfiles"]
 
 
+TOLD = {
+    "ChargingScheduleAllowedChargingRateUnit": "Power",
+    LEVELS: "8",
+    PERIODS: "24",
+}
+
+
 def everything() -> Iterator[tuple[Command, AssetView, Attempt]]:
     """Yield every kind of command in every situation that changes its spelling."""
     views = [
         view(
-            attrs.evolve(OWN, rate_unit=unit, phases=phases),
+            attrs.evolve(OWN, rate_unit=unit, phases=phases, charge_point_max=phases == 1),
             transaction_id=transaction,
             capabilities={LEVELS: levels, PERIODS: periods},
         )
@@ -71,7 +78,7 @@ def everything() -> Iterator[tuple[Command, AssetView, Attempt]]:
         for periods in ("1", "24")
     ]
     for seen in views:
-        for form in range(4):
+        for form in range(20):
             for lease_s in (900.0, None):
                 for fallback_kw in (4.2, 7.4, None):
                     tried = attempt(form, lease_s=lease_s, fallback_kw=fallback_kw)
@@ -128,17 +135,102 @@ def test_without_a_fallback_the_lease_is_a_duration() -> None:
     assert len(schedule["chargingSchedulePeriod"]) == 1
 
 
+def spelled(form: int = 0, seen: AssetView | None = None, **changes: Any) -> list[Any]:  # noqa: ANN401 - JSON
+    """Return the frames of a setpoint: a profile, or the id of one that is cleared."""
+    payload = SPELLING.translate(
+        command(CommandType.SET_CHARGE_RATE), seen or view(), attempt(form, **changes)
+    )
+    return [one.body.get("csChargingProfiles", one.body.get("id")) for one in payload.frames]
+
+
+def test_the_ladder_goes_down_by_one_thing_at_a_time() -> None:
+    """Relative; the other unit; no numberPhases; stack level 0; one period; then several."""
+    fallback, relative = spelled(1)
+    assert (fallback["chargingProfileKind"], relative["chargingProfileKind"]) == ("Relative",) * 2
+    assert profile(2)["chargingSchedule"]["chargingRateUnit"] == "A"
+    assert "numberPhases" not in profile(3)["chargingSchedule"]["chargingSchedulePeriod"][0]
+    assert profile(4)["stackLevel"] == 0
+    assert [one["stackLevel"] for one in spelled(5)] == [0, 1]
+    assert len(profile(5)["chargingSchedule"]["chargingSchedulePeriod"]) == 1
+
+
 def test_the_ladder_of_forms_comes_to_an_end() -> None:
-    """Relative, then one period with the fallback below it, then no more."""
-    assert profile(1)["chargingProfileKind"] == "Relative"
-    last = SPELLING.translate(command(CommandType.SET_CHARGE_RATE), view(), attempt(2))
-    levels = [frame.body["csChargingProfiles"]["stackLevel"] for frame in last.frames]  # type: ignore[index]  # JSON
-    assert levels == [0, 1]
-    for form, lease_s in ((3, 900.0), (2, None)):
+    """Fewer forms are left where a charger has said what it takes, or no fallback is wanted."""
+    counts = []
+    for seen, lease_s in ((view(), 900.0), (view(), None), (view(capabilities=TOLD), 900.0)):
+        form = 0
+        while True:
+            try:
+                profile(form, seen, lease_s=lease_s)
+            except Untranslatable:
+                break
+            form += 1
+        counts.append(form)
+    assert counts == [16, 12, 12]
+
+
+def test_a_relative_profile_ends_at_a_moment() -> None:
+    """Wherever a charger lets it start: validTo is the lease's end, and the fallback lies below."""
+    began_at = AT - timedelta(hours=1)
+    seen = view(transaction_id="7", transaction_began_at=began_at)
+    fallback, setpoint = spelled(1, seen)
+    assert setpoint["validTo"] == "2025-06-03T08:15:05Z"
+    assert [
+        one["startPeriod"] for one in setpoint["chargingSchedule"]["chargingSchedulePeriod"]
+    ] == [
+        0,
+        4_500,
+    ]
+    assert (fallback["chargingProfilePurpose"], fallback["stackLevel"]) == ("TxDefaultProfile", 0)
+    assert "startSchedule" not in setpoint["chargingSchedule"]
+
+
+def test_a_relative_profile_without_room_below_it_counts_from_its_start_alone() -> None:
+    """On the only stack level the fallback can but be its second period."""
+    (made,) = spelled(1, view(capabilities={LEVELS: "0"}))
+    assert "validTo" not in made
+    assert len(made["chargingSchedule"]["chargingSchedulePeriod"]) == 2
+
+
+def test_in_a_transaction_the_default_profile_comes_after_the_transactions_own() -> None:
+    """It is set first, then the one that would outrank it is cleared, once."""
+    seen = view(transaction_id="7", capabilities=TOLD)
+    form = 5
+    default, cleared = spelled(form, seen)
+    assert default["chargingProfilePurpose"] == "TxDefaultProfile"
+    assert cleared == 2_010
+    assert len(spelled(form, replace(seen, held_form=form))) == 1
+
+
+def test_a_transactions_profile_is_set_over_the_default_which_stays() -> None:
+    """Nothing is cleared."""
+    assert len(spelled(0, view(transaction_id="7"))) == 1
+
+
+MAX = attrs.evolve(OWN, charge_point_max=True)
+
+
+def test_the_charge_point_as_a_whole_is_limited_last_and_only_if_it_may_be() -> None:
+    """On connector 0, never relative; then what would bind beside it is cleared."""
+    seen = view(MAX, capabilities={**TOLD, "NumberOfConnectors": "1"})
+    payload = SPELLING.translate(command(CommandType.SET_CHARGE_RATE), seen, attempt(12))
+    made = payload.frames[0].body
+    assert made["connectorId"] == 0
+    assert made["csChargingProfiles"]["chargingProfilePurpose"] == "ChargePointMaxProfile"  # type: ignore[index]  # JSON
+    assert made["csChargingProfiles"]["chargingProfileKind"] == "Absolute"  # type: ignore[index]  # JSON
+    assert [one.body["id"] for one in payload.frames[1:]] == [2_010, 2_000, 2_001]
+    two = view(MAX, capabilities={**TOLD, "NumberOfConnectors": "2"})
+    for other in (two, view(capabilities=TOLD)):
         with pytest.raises(Untranslatable):
-            SPELLING.translate(
-                command(CommandType.SET_CHARGE_RATE), view(), attempt(form, lease_s=lease_s)
-            )
+            profile(12, other)
+
+
+def test_a_limit_of_the_whole_is_cleared_once_the_connector_has_its_own() -> None:
+    """It may be of an earlier time; and a release clears it too."""
+    assert spelled(0, view(MAX))[1:] == [2_020]
+    assert len(spelled(0, view(MAX, held_form=0))) == 1
+    made = SPELLING.translate(command(CommandType.RELEASE), view(MAX), attempt())
+    assert [frame.body["id"] for frame in made.frames] == [2_020, 2_010, 2_000, 2_001]
 
 
 def test_a_charger_that_takes_one_period_gets_one_in_every_form() -> None:
@@ -160,11 +252,11 @@ def test_a_charger_that_takes_one_period_gets_one_in_every_form() -> None:
 
 def test_two_profiles_of_one_purpose_need_two_stack_levels() -> None:
     """A charger keeps one per level: the setpoint would take the fallback's place."""
-    one_level = view(capabilities={LEVELS: "0"})
+    one_level = view(capabilities={LEVELS: "0", PERIODS: "1"})
     with pytest.raises(Untranslatable, match="no room"):
-        SPELLING.translate(command(CommandType.SET_CHARGE_RATE), one_level, attempt(2))
+        SPELLING.translate(command(CommandType.SET_CHARGE_RATE), one_level, attempt())
     seen = replace(one_level, transaction_id="7")
-    made = SPELLING.translate(command(CommandType.SET_CHARGE_RATE), seen, attempt(2))
+    made = SPELLING.translate(command(CommandType.SET_CHARGE_RATE), seen, attempt())
     assert len(made.frames) == 2
 
 

@@ -132,12 +132,51 @@ def test_a_release_that_is_refused_across_a_boot_goes_in_its_own_form() -> None:
     assert rig.state.attempt.form == 0
 
 
-def test_the_ladder_of_forms_is_no_longer_than_the_attempts() -> None:
-    """Four attempts in all, whatever the reason."""
-    rig = charger(forms=9)
-    for _ in range(4):
+def test_a_command_has_four_attempts_whatever_the_reason() -> None:
+    """The forms that are left go with a command of their own, at once; then there is a pause."""
+    rig = charger(forms=6)
+    for form in range(6):
+        assert rig.state.attempt is not None
+        assert rig.state.attempt.form == form
         rig.answer(outcome="rejected")
-    assert rig.story() == ["1.0.0 FAILED rejected"]
+    assert [one.split()[1:] for one in rig.story()] == [["FAILED", "rejected"]] * 2
+    assert [len(one.attempts) for one in rig.history().values()] == [4, 2]
+    assert frames(rig) == 6
+    rig.advance(299)
+    assert frames(rig) == 6
+
+
+def test_when_all_forms_were_refused_all_may_be_tried_again() -> None:
+    """After the pause the charger may have changed its mind."""
+    rig = charger(forms=2)
+    rig.answer(outcome="rejected")
+    rig.answer(outcome="rejected")
+    rig.advance(301)
+    assert rig.state.attempt is not None
+    assert rig.state.attempt.form == 0
+    assert rig.state.refused == ()
+
+
+def test_a_refused_form_is_not_tried_again_for_another_setpoint() -> None:
+    """Not before the charger had reason to change its mind: here, that it connects anew."""
+    rig = charger(forms=3)
+    rig.answer(outcome="rejected")
+    rig.answer()
+    rig.offer(plan_of((0, CHARGE, 7_000)), 90_000, sequence=2)
+    rig.answer(outcome="rejected")
+    assert rig.state.attempt is not None
+    assert rig.state.attempt.form == 2
+    assert rig.state.refused
+    rig.observe(base.Connected(booted=True))
+    assert not rig.state.refused
+
+
+def test_what_a_charger_says_of_itself_changes_its_forms() -> None:
+    """Those that it refused before may be others now."""
+    rig = charger(forms=3)
+    rig.answer(outcome="rejected")
+    rig.observe(base.CapabilitiesLearned({"ChargeProfileMaxStackLevel": "0"}))
+    assert rig.state.refused == ()
 
 
 def test_what_is_unsupported_is_not_tried_in_other_forms() -> None:

@@ -72,6 +72,6 @@ def test_what_is_no_snapshot_is_ignored(body: bytes) -> None:
 
 def test_the_bytes_of_this_version_are_known() -> None:
     """If they change, the fields or evolve changed: raise FIELDS or EVOLVE and put these anew."""
-    known = "e1ad4df74687f7f3706077848db634f616de348e9b94733e37648190efb3bf91"
-    assert (snapshot.FIELDS, snapshot.EVOLVE) == (2, 2)
+    known = "3b5cdb9d8a1c4b37d4b13fb161e2b3ce71d8f3efc73839f9e34b4d95e1226a18"
+    assert (snapshot.FIELDS, snapshot.EVOLVE) == (3, 3)
     assert snapshot.digest(busy().state).hex() == known
