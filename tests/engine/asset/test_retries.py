@@ -120,6 +120,15 @@ def test_a_last_refusal_for_a_transaction_that_is_over_is_not_waited_upon() -> N
     assert [one.split()[1] for one in rig.story()] == ["COMPLETED", "FAILED", "COMPLETED"]
 
 
+def test_what_is_unsupported_for_a_transaction_that_is_over_is_not_waited_upon() -> None:
+    """The charger may know the profile of what runs now."""
+    rig = charger(forms=2)
+    rig.answer()
+    rig.observe(TRANSACTION, ENDED)
+    rig.answer(outcome="rejected", reason="unsupported")
+    assert frames(rig) == 3
+
+
 def test_a_release_that_is_refused_across_a_boot_goes_in_its_own_form() -> None:
     """The form of a rate is none of a release."""
     rig = charger(forms=2, on_stop="release")
