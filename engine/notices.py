@@ -263,6 +263,8 @@ def _plain(event: object) -> Iterable[Said]:  # noqa: C901, PLR0911 - one case p
             return ((EventType.ALARM, data),)
         case events.LinkFailed():
             return ((EventType.ALARM, {"alarm": "link_failed", "error": event.error}),)
+        case events.DeviceChanged(alarm=True):
+            return (_interference(event),)
         case events.StoreLost():
             return ((EventType.ALARM, {"alarm": "store_lost", "reason": event.reason}),)
         case _:
@@ -285,6 +287,17 @@ def _connection_changed(event: events.ConnectionChanged) -> Said:
     if event.connected:
         return EventType.ASSET_CONNECTED, {"booted": event.booted}
     return EventType.ASSET_DISCONNECTED, {"reason": event.reason}
+
+
+def _interference(event: events.DeviceChanged) -> Said:
+    data: dict[str, object] = {
+        "alarm": "interference",
+        "found_charge_kw": _kw(event.found.charge_w),
+        "found_discharge_kw": _kw(event.found.discharge_w),
+        "reaction": event.reaction,
+        "again_at": None if event.again_at_us is None else iso(event.again_at_us),
+    }
+    return EventType.ALARM, data
 
 
 def _override_set(event: events.OverrideSet) -> Said:

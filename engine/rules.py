@@ -23,6 +23,7 @@ class AssetRules:
     fallback_w: int | None = None
     on_schedule_end: str = "fallback"
     on_stop: str = "release"
+    on_interference: str = "reassert"
     hold_max_s: float | None = None
     start: str = "charger"
     below_min: str = "off"

@@ -6,8 +6,10 @@ from typing import Any
 from msgspec.structs import replace
 
 from engine import events
+from engine.asset.interference import set_right
 from engine.asset.programme import decided
 from engine.asset.state import (
+    NO_INTERFERENCE,
     UNKNOWN_HOLDING,
     AssetState,
     GivenUp,
@@ -45,11 +47,11 @@ def created(state: AssetState, event: events.CommandCreated) -> AssetState:
     return replace(state, orders=orders, device=device, given_up=())
 
 
-def decided_only(state: AssetState, event: events.SetpointDecided) -> AssetState:
+def decided_only(state: AssetState, event: events.SetpointDecided, at: Instant) -> AssetState:
     """Return the state with a decision on which nothing was sent at once."""
     decision = event.decision
     work = Work(decision, decision.steps) if decision.steps else None
-    return decided(state, decision, work=work)
+    return decided(state, decision, at, work=work)
 
 
 def started(state: AssetState, event: events.AttemptStarted, at: Instant) -> AssetState:
@@ -71,7 +73,7 @@ def started(state: AssetState, event: events.AttemptStarted, at: Instant) -> Ass
     decision, work = event.decision, state.work
     if decision is not None:
         work = Work(decision, decision.steps, tries=1, form=event.form)
-        return decided(state, decision, attempt=attempt, work=work)
+        return decided(state, decision, at, attempt=attempt, work=work)
     if work is not None:
         work = replace(work, tries=work.tries + 1, form=event.form, retry_at_us=None, held=None)
     return replace(state, attempt=attempt, work=work)
@@ -158,7 +160,10 @@ def _completed(state: AssetState, **changes: Any) -> AssetState:  # noqa: ANN401
         changes["work"] = Work(work.decision, work.steps[1:]) if len(work.steps) > 1 else None
     if state.alarms:
         changes["alarms"] = tuple(one for one in state.alarms if one != DECREASE_FAILED)
-    return replace(state, **changes)
+    state = replace(state, **changes)
+    if state.work is not None or state.interference is NO_INTERFERENCE:
+        return state
+    return set_right(state)
 
 
 def _gave_up(

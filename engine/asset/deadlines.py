@@ -255,7 +255,7 @@ def _plan_times(state: AssetState, rules: AssetRules, told: Instant) -> list[int
 
 
 def _device_times(state: AssetState, rules: AssetRules) -> list[int | None]:
-    times = [state.outside.asking_until_us]
+    times = [state.outside.asking_until_us, state.interference.again_at_us]
     if state.work is not None:
         times.append(state.work.retry_at_us)
     for order in state.orders:

@@ -5,7 +5,7 @@ from typing import assert_never
 from msgspec.structs import replace
 
 from engine import events
-from engine.asset import attempts, programme, reported
+from engine.asset import attempts, interference, programme, reported
 from engine.asset.state import AssetState, Override, Programme
 from engine.types import Instant
 
@@ -24,7 +24,7 @@ def evolve(state: AssetState, event: events.AssetEvent, at: Instant) -> AssetSta
         case events.PlanReplaced():
             return programme.replaced(state, event, at)
         case events.SetpointDecided():
-            return attempts.decided_only(state, event)
+            return attempts.decided_only(state, event, at)
         case events.CommandCreated():
             return attempts.created(state, event)
         case events.CommandHeld():
@@ -46,7 +46,7 @@ def evolve(state: AssetState, event: events.AssetEvent, at: Instant) -> AssetSta
         case events.CapabilitiesLearned():
             return reported.capabilities_learned(state, event)
         case events.DeviceChanged():
-            return reported.device_changed(state, event, at)
+            return interference.device_changed(state, event, at)
         case events.StatusNotUnderstood():
             return reported.status_not_understood(state, event)
         case events.MessageNotUnderstood():

@@ -6,6 +6,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from engine import events
+from engine.asset.interference import taken_up
 from engine.asset.state import Absence, AssetState, GivenUp, Part, Programme
 from engine.plans import Plan, PlannedChange
 from engine.types import Channel, Instant, ScheduleId
@@ -35,7 +36,12 @@ def _until(parts: tuple[Part, ...], from_us: int) -> Iterator[Part]:
             yield replace(part, until_us=until)
 
 
-def decided(state: AssetState, decision: events.Decision, **changes: Any) -> AssetState:  # noqa: ANN401 - the fields of AssetState, checked by attrs
+def decided(
+    state: AssetState,
+    decision: events.Decision,
+    at: Instant,
+    **changes: Any,  # noqa: ANN401 - the fields of AssetState, checked by attrs
+) -> AssetState:
     """Return the state with a new desired setpoint, and with the other changes."""
     override, device = state.override, state.device
     if override is not None and decision.source == "override" and not override.used:
@@ -47,6 +53,8 @@ def decided(state: AssetState, decision: events.Decision, **changes: Any) -> Ass
         changes["device"] = replace(device, start_tried=False)
     if state.given_up:
         changes["given_up"] = _still_given_up(state.given_up, decision)
+    if state.interference.left:
+        changes["interference"] = taken_up(state.interference, at)
     return replace(state, desired=decision, **changes)
 
 

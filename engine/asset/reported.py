@@ -3,17 +3,14 @@
 from msgspec.structs import replace
 
 from engine import events
-from engine.asset.attempts import waiting
-from engine.asset.holding import holds
+from engine.asset.interference import forget_change
 from engine.asset.state import (
     UNKNOWN_HOLDING,
     AssetState,
     Device,
-    GivenUp,
-    Holding,
     Transaction,
 )
-from engine.types import US_PER_S, AssetKind, Instant
+from engine.types import Instant
 
 GAVE_UP = "actor_gave_up"
 LINK_FAILED = "link_failed"
@@ -74,7 +71,9 @@ def connection_changed(
         state = _forgotten(state)
     if LINK_FAILED in state.alarms:
         state = replace(state, alarms=without(state.alarms, LINK_FAILED))
-    return replace(state, device=device, given_up=(), reasserted_us=None)
+    if event.booted:
+        state = forget_change(state)
+    return replace(state, device=device, given_up=())
 
 
 def _forgotten(state: AssetState) -> AssetState:
@@ -99,7 +98,7 @@ def transaction_started(
         device = replace(state.device, last_transaction=transaction)
         return replace(state, device=device)
     device = replace(state.device, transaction=replace(transaction, began_us=at.device_us))
-    return replace(_forgotten(state), device=device, given_up=())
+    return replace(forget_change(_forgotten(state)), device=device, given_up=())
 
 
 def transaction_ended(state: AssetState, event: events.TransactionEnded) -> AssetState:
@@ -108,7 +107,7 @@ def transaction_ended(state: AssetState, event: events.TransactionEnded) -> Asse
     running, last = device.transaction, device.last_transaction
     if running is not None and running.transaction_id == event.transaction_id:
         device = replace(device, transaction=None, last_transaction=replace(running, ended=True))
-        return replace(_forgotten(state), device=device, given_up=())
+        return replace(forget_change(_forgotten(state)), device=device, given_up=())
     if last is not None and last.transaction_id == event.transaction_id:
         last = replace(last, ended=True)
     elif running is None:
@@ -120,27 +119,6 @@ def capabilities_learned(state: AssetState, event: events.CapabilitiesLearned) -
     """Return the state with what the device can do, which may change what its forms are."""
     device = replace(state.device, capabilities=event.capabilities)
     return replace(state, device=device, refused=())
-
-
-def device_changed(state: AssetState, event: events.DeviceChanged, at: Instant) -> AssetState:
-    """Return the state with what the device was found to hold; its lease goes on.
-
-    A device that another controller keeps changing is not fought: the desired setpoint is set
-    again at once the first time, then once in ``reassert_s``.
-    """
-    found = event.found
-    is_charger = state.rules is not None and state.rules.kind is AssetKind.EV_CHARGER
-    discharge_w = 0 if is_charger else found.discharge_w
-    holding = Holding(found.charge_w, discharge_w, lease_until_us=state.holding.lease_until_us)
-    desired, rules = state.desired, state.rules
-    quiet = state.work is None and desired is not None and not holds(holding, desired.target)
-    if not quiet or desired is None or rules is None:
-        return replace(state, holding=holding)
-    again_at_us = (state.reasserted_us or 0) + round(rules.reassert_s * US_PER_S)
-    if at.device_us < again_at_us:
-        given_up = waiting(state.given_up, GivenUp(desired.target, again_at_us))
-        return replace(state, holding=holding, given_up=given_up)
-    return replace(state, holding=holding, reasserted_us=at.device_us)
 
 
 def not_understood(state: AssetState, at: Instant) -> AssetState:

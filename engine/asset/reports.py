@@ -9,6 +9,7 @@ from engine.asset.draft import Draft
 from engine.asset.effects import Respond
 from engine.asset.holding import found_setpoint, holds, matches
 from engine.asset.ids import transaction_id
+from engine.asset.reaction import change_of
 from engine.asset.sending import keep_alive, keep_no_more
 from engine.asset.state import AssetState, OpenAttempt
 from engine.commands import CommandStatus
@@ -66,7 +67,7 @@ def _connected(draft: Draft, seen: base.Connected) -> None:
     if done is not None:
         done_after_all(draft, done)
     elif found is not None and not kept:
-        _changed(draft, found)
+        _changed(draft, found, just_back=True)
 
 
 def _shown(state: AssetState, read: base.SetpointRead) -> OpenAttempt | None:
@@ -92,10 +93,12 @@ def done_after_all(draft: Draft, attempt: OpenAttempt) -> None:
     keep_alive(draft, attempt)
 
 
-def _changed(draft: Draft, found: Setpoint) -> None:
+def _changed(draft: Draft, found: Setpoint, *, just_back: bool = False) -> None:
     """Somebody else has set the device: what we set is not repeated against it."""
-    keep_no_more(draft)
-    draft.note(events.DeviceChanged(found))
+    change = change_of(draft.state, found, draft.now, just_back=just_back)
+    if change is not None:
+        keep_no_more(draft)
+        draft.note(change)
 
 
 def _disconnected(draft: Draft, seen: base.Disconnected) -> None:
@@ -158,6 +161,9 @@ def _setpoint(draft: Draft, seen: base.SetpointRead) -> None:
         return
     charge_w = holding.charge_w if seen.charge_kw is None else to_w(seen.charge_kw)
     discharge_w = holding.discharge_w if seen.discharge_kw is None else to_w(seen.discharge_kw)
+    target = None if state.desired is None else state.desired.target
+    if target is not None and target != RELEASED and matches(seen, target):
+        charge_w, discharge_w = target.charge_w, target.discharge_w
     _changed(draft, Setpoint(charge_w, discharge_w))
 
 

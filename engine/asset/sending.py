@@ -9,6 +9,7 @@ from engine.asset.draft import Draft
 from engine.asset.effects import KeepAlive, Send, Stopped
 from engine.asset.holding import hold_reason, holds, is_kept, known_holding
 from engine.asset.ids import attempt_id
+from engine.asset.interference import is_left_alone
 from engine.asset.orders import pursue_order, start_by_engine
 from engine.asset.programme import changes_until
 from engine.asset.spelling import Spelled, spell_step
@@ -107,12 +108,17 @@ def _is_handed_back(draft: Draft, want: Desire | None) -> bool:
         return False
     if state.work is not None:
         return state.work.held is not None
-    return holds(state.holding, want.target) or is_given_up(draft.state, want, draft.now)
+    return holds(state.holding, want.target) or _may_not_try(draft, want)
+
+
+def _may_not_try(draft: Draft, want: Desire) -> bool:
+    """Return whether what should hold has failed, or is somebody else's to set for now."""
+    return is_left_alone(draft.state, draft.now) or is_given_up(draft.state, want, draft.now)
 
 
 def _assert_again(draft: Draft, want: Desire) -> None:
     """Set once more what the device is not known to hold, or holds for not much longer."""
-    if draft.state.device.connected and not is_given_up(draft.state, want, draft.now):
+    if draft.state.device.connected and not _may_not_try(draft, want):
         renews = holds(known_holding(draft.state, draft.now), want.target)
         _decide_anew(draft, want, None, CauseKind.RENEW if renews else None)
 

@@ -193,6 +193,24 @@ class GivenUp(Struct, frozen=True, gc=False):
     blocked: bool = False
 
 
+class Interference(Struct, frozen=True, gc=False):
+    """What has come of another controller that sets the device too. Times are device clock.
+
+    ``set_again_us``: when what should hold was last set again against it, the newest last.
+    ``answering``: that has just been decided, and is under way. ``left``: the device is left alone,
+    up to ``again_at_us`` where that is not null. ``noted_us``: when it was last found changed.
+    """
+
+    set_again_us: tuple[int, ...] = ()
+    answering: bool = False
+    left: bool = False
+    again_at_us: int | None = None
+    noted_us: int = 0
+
+
+NO_INTERFERENCE: Final = Interference()
+
+
 # Seen by the collector: what an adapter refers to may lead back to whom this state belongs.
 class Outside(Struct, frozen=True, omit_defaults=True):
     """What is known beside the fold. Times are device clock.
@@ -231,8 +249,7 @@ class AssetState(Struct, frozen=True, omit_defaults=True):
     """One asset, as rebuilt from its stream up to ``version``.
 
     ``form`` is the spelling in which a rate begins: the one that the device took last. ``refused``
-    are those that it took not, since it may have changed its mind. ``reasserted_us`` (device clock)
-    is when it was last set right after another controller had changed it.
+    are those that it took not, since it may have changed its mind.
     """
 
     asset_id: AssetId
@@ -249,7 +266,7 @@ class AssetState(Struct, frozen=True, omit_defaults=True):
     holding: Holding = UNKNOWN_HOLDING
     given_up: tuple[GivenUp, ...] = ()
     alarms: tuple[str, ...] = ()
-    reasserted_us: int | None = None
+    interference: Interference = NO_INTERFERENCE
     form: int = 0
     refused: tuple[int, ...] = ()
     crashes: int = 0

@@ -106,7 +106,8 @@ class StepMaker:
         state = self._draft.state
         version = self._first_version + len(self.created)
         made = command_id(state.asset_id, state.outside.epoch, version)
-        cause = Cause(self._kind)
+        against = self._kind is CauseKind.REASSERT and state.interference.answering
+        cause = Cause(self._kind, reason="another controller" if against else None)
         due_us = self._draft.now.plan_us
         self.created.append(events.CommandCreated(made, kind, value_w, cause, due_us, None))
         return made

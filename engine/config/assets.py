@@ -23,6 +23,7 @@ _COMMON: Final = (
     "fallback_kw",
     "on_schedule_end",
     "on_stop",
+    "on_interference",
     "hold_max_s",
     "priority",
     "verify",
@@ -180,6 +181,9 @@ def _policies(table: Table) -> dict[str, Any]:
         "on_schedule_end": on_end,
         "hold_max_s": hold_max_s,
         "on_stop": table.choice("on_stop", ("release", "hold", "fallback"), "release"),
+        "on_interference": table.choice(
+            "on_interference", ("reassert", "yield", "alarm"), "reassert"
+        ),
     }
 
 

@@ -1,5 +1,7 @@
 """What an asset's device said: of the asset's stream."""
 
+from typing import Literal, TypeAlias
+
 from msgspec import Struct, field
 
 from engine.events.decisions import Setpoint
@@ -64,10 +66,21 @@ class CapabilitiesLearned(Struct, frozen=True, gc=False):
     capabilities: dict[str, str]
 
 
+Reaction: TypeAlias = Literal["recorded", "set_again", "left_alone", "given_in"]
+
+
 class DeviceChanged(Struct, frozen=True, gc=False):
-    """The device holds another setpoint than the one that was confirmed."""
+    """The device holds another setpoint than the one that was confirmed.
+
+    ``reaction``: what should hold is set again, or the device is left alone, to ``again_at_us``
+    (device clock) or, where that is null, to the next planned change or a person's word;
+    ``given_in``: it was left alone and holds what it should. ``alarm``: people are told now.
+    """
 
     found: Setpoint
+    reaction: Reaction = "recorded"
+    again_at_us: int | None = None
+    alarm: bool = False
 
 
 class MessageNotUnderstood(Struct, frozen=True, gc=False):

@@ -1,6 +1,7 @@
 """Events in a line each, for the chain of an explanation."""
 
-from typing import TypeAlias, assert_never
+from collections.abc import Mapping
+from typing import Final, TypeAlias, assert_never
 
 from engine import events
 from engine.why.words import Words
@@ -30,6 +31,13 @@ Told: TypeAlias = (
     | events.LinkFailed
 )
 """What a chain can be made of."""
+
+_REACTIONS: Final[Mapping[events.Reaction, str]] = {
+    "recorded": "",
+    "set_again": ", and is set again",
+    "left_alone": ", and is left alone",
+    "given_in": ", as it should",
+}
 
 
 def told(event: Told, words: Words) -> str:  # noqa: C901, PLR0911, PLR0912 - one line per event
@@ -73,7 +81,8 @@ def told(event: Told, words: Words) -> str:  # noqa: C901, PLR0911, PLR0912 - on
         case events.StateChanged():
             return f"{event.source} became {event.target} ({event.raw})"
         case events.DeviceChanged():
-            return f"the device was found to hold {words.setpoint(event.found)}"
+            found = words.setpoint(event.found)
+            return f"the device was found to hold {found}{_REACTIONS[event.reaction]}"
         case events.LateAnswered():
             return f"an answer came late: {event.answer}"
         case events.AssetRecovered():

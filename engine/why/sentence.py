@@ -70,11 +70,11 @@ def _because(story: Story, desired: Decision, words: Words) -> Iterator[str]:
     ended = story.prompt(events.OverrideEnded)
     if ended is not None and desired.source != "override":
         yield f"an override ended at {words.time(ended.header.at_us)} ({_end_of(ended)})"
-    for record in story.prompts:
-        if isinstance(record.event, events.DeviceChanged):
-            found = words.setpoint(record.event.found)
-            when = words.time(record.header.at_us)
-            yield f"the {words.device} was found to hold {found} at {when}"
+    changed = story.led(events.DeviceChanged)
+    if changed is not None and changed.event.reaction != "given_in":
+        found = words.setpoint(changed.event.found)
+        when = words.time(changed.header.at_us)
+        yield f"the {words.device} was found to hold {found} at {when}"
     cut = story.prompt(events.PlanCut)
     if cut is not None and cut.event.reason != "early_departure":
         yield _cut(cut.event)

@@ -4,6 +4,7 @@ from typing import Final
 
 from engine import events
 from engine.asset.holding import holds, known_holding
+from engine.asset.interference import is_left_alone
 from engine.asset.state import AssetState, GivenUp, Work
 from engine.codec import Record
 from engine.commands import CommandStatus
@@ -102,7 +103,7 @@ def _settled(story: Story, now: Instant, words: Words) -> str:
         changed = story.outcome(events.DeviceChanged)
         if changed is not None:
             found = words.setpoint(changed.event.found)
-            return f"the {words.device} was found to hold {found} instead"
+            return f"the {words.device} was found to hold {found} instead{_left(state, now, words)}"
         lost = "" if state.device.connected else ", and cannot be reached"
         return f"the {words.device} is not known to hold it{lost}"
     done = _done(story)
@@ -110,6 +111,17 @@ def _settled(story: Story, now: Instant, words: Words) -> str:
         return f"the {words.device} held it already"
     evidence = done.event.evidence
     return f"the {words.device} accepted it at {words.time(done.header.at_us)} ({evidence})"
+
+
+def _left(state: AssetState, now: Instant, words: Words) -> str:
+    """Return how long a device that another controller sets is left alone."""
+    one = state.interference
+    if not is_left_alone(state, now):
+        return ""
+    if one.again_at_us is None:
+        return ", and is left alone until the next planned change or a person's word"
+    until = words.time(one.again_at_us)
+    return f", and is left alone until {until}, as it was set again too often already"
 
 
 def _done(story: Story) -> Record | None:

@@ -94,6 +94,10 @@ class Story:
                 return record
         return None
 
+    def led(self, type_: type) -> Record | None:
+        """Return the newest event of a type that led to the decision."""
+        return next((one for one in reversed(self.prompts) if isinstance(one.event, type_)), None)
+
     def outcome(self, type_: type) -> Record | None:
         """Return the newest event of a type that tells what became of the decision."""
         started = self.decision

@@ -56,7 +56,7 @@ def sample(kind: Any) -> Any:  # noqa: ANN401, PLR0911 - an annotation; one retu
     if text.startswith("dict["):
         return {"ast_1": sample(kind.__args__[1])}
     if "Literal" in text:
-        return "accepted"
+        return kind.__args__[-1]
     if hasattr(kind, "__args__"):
         return sample(kind.__args__[0])
     if hasattr(kind, "__supertype__"):

@@ -159,15 +159,16 @@ def test_every_rule_can_be_given() -> None:
     """Policies, limits and times of an asset's entry become its rules."""
     rules = one(
         CHARGER + "fallback_kw = 4.2\non_schedule_end = 'hold'\nhold_max_s = 3600\n"
-        "on_stop = 'fallback'\nstart = 'engine'\nbelow_min = 'minimum'\npriority = 2\n"
-        "verify = 'ack'\n"
+        "on_stop = 'fallback'\non_interference = 'yield'\nstart = 'engine'\n"
+        "below_min = 'minimum'\npriority = 2\nverify = 'ack'\n"
     ).rules
     assert (
         rules.fallback_w,
         rules.on_schedule_end,
         rules.hold_max_s,
         rules.on_stop,
-    ) == (4_200, "hold", 3600.0, "fallback")
+        rules.on_interference,
+    ) == (4_200, "hold", 3600.0, "fallback", "yield")
     assert (
         rules.start,
         rules.below_min,

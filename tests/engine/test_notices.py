@@ -337,6 +337,32 @@ def test_a_lost_store_is_an_alarm() -> None:
     assert dict(alarm.data) == {"alarm": "store_lost", "reason": "disk full"}
 
 
+def test_another_controller_that_is_left_alone_is_an_alarm_once() -> None:
+    """With what was found and until when it is left alone; what was set again is none."""
+    found = events.Setpoint(1_000, 0)
+    again, first, later = (
+        record(events.DeviceChanged(found, "set_again")),
+        record(events.DeviceChanged(found, "left_alone", at_us(3_600), alarm=True)),
+        record(events.DeviceChanged(found, "left_alone", at_us(3_600))),
+    )
+    (alarm,) = told([again, first, later])
+    assert alarm.type == bus.EventType.ALARM
+    assert dict(alarm.data) == {
+        "alarm": "interference",
+        "found_charge_kw": 1.0,
+        "found_discharge_kw": 0.0,
+        "reaction": "left_alone",
+        "again_at": "2027-01-15T09:00:00.000000Z",
+    }
+
+
+def test_an_alarm_of_another_controller_may_have_no_end() -> None:
+    """It is left alone until the next planned change, or was set again beyond a limit."""
+    found = events.Setpoint(60_000, None)
+    (alarm,) = told([record(events.DeviceChanged(found, "set_again", alarm=True))])
+    assert (alarm.data["reaction"], alarm.data["again_at"]) == ("set_again", None)
+
+
 # --- everything else
 
 

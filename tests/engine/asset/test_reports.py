@@ -153,34 +153,6 @@ def test_a_battery_that_booted_twice_is_set_again_twice(battery: Rig) -> None:
 # --- another controller
 
 
-def test_another_controllers_change_is_set_right_at_once(battery: Rig) -> None:
-    """The first time."""
-    happened = battery.observe(base.SetpointRead(1.0, 0.0))
-    assert names_of(happened) == ["DeviceChanged", "CommandCreated", "AttemptStarted"]
-    assert battery.sent[-1]["charge_kw"] == 5
-
-
-def test_another_controller_is_not_fought(battery: Rig) -> None:
-    """Then only once in `reassert_s`."""
-    battery.observe(base.SetpointRead(1.0, 0.0))
-    battery.read_back()
-    for _ in range(3):
-        battery.observe(base.SetpointRead(1.0, 0.0), base.SetpointRead(2.0, 0.0))
-    assert len(battery.sent) == 2
-    assert len(battery.state.given_up) == 1
-    battery.advance(300)
-    assert len(battery.sent) == 3
-
-
-def test_a_controller_that_gives_in_is_no_trouble(battery: Rig) -> None:
-    """The device is back at what we want."""
-    battery.observe(base.SetpointRead(1.0, 0.0))
-    battery.read_back()
-    battery.observe(base.SetpointRead(1.0, 0.0), base.SetpointRead(5.0, 0.0))
-    assert battery.state.holding.charge_w == 5_000
-    assert battery.advance(100) == []
-
-
 @pytest.mark.parametrize(
     "read",
     [base.SetpointRead(5.0, 0.0), base.SetpointRead(5.001, None), base.SetpointRead(None, None)],

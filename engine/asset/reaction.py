@@ -1,0 +1,81 @@
+"""Another controller sets the device too: whether it is set again, or left alone.
+
+It is never fought: what should hold is set again three times in an hour. Then, or by the asset's
+rules at once, the device is left alone. Only what is beyond a limit is set right each time.
+"""
+
+from engine import events
+from engine.asset.holding import holds
+from engine.asset.interference import HOUR_US, INTERFERENCE, SET_AGAIN_MOST, held_by
+from engine.asset.state import AssetState, Interference
+from engine.events import RELEASED
+from engine.rules import AssetRules
+from engine.types import US_PER_S, Instant
+
+_NOTED_EVERY_US = 60 * US_PER_S
+
+
+def change_of(
+    state: AssetState, found: events.Setpoint, now: Instant, *, just_back: bool = False
+) -> events.DeviceChanged | None:
+    """Return that a device was found changed, and what comes of it; null if that is not news.
+
+    A device that is ``just_back`` may have forgotten by itself; then it is set again anyway.
+    """
+    rules, desired = state.rules, state.desired
+    if rules is None or desired is None or desired.target == RELEASED or state.work is not None:
+        return events.DeviceChanged(found)
+    if _is_beyond(desired, rules, found):
+        return _set_again(state, found, now)
+    holds_it = holds(held_by(state, found), desired.target)
+    if state.interference.left:
+        return _still_left(state, found, now, given_in=holds_it)
+    if holds_it or just_back:
+        return events.DeviceChanged(found)
+    return _changed(state, rules.on_interference, found, now)
+
+
+def _still_left(
+    state: AssetState, found: events.Setpoint, now: Instant, *, given_in: bool
+) -> events.DeviceChanged | None:
+    """Return that a device that is left alone changed again, which is told once a minute."""
+    before = state.interference
+    if now.device_us < before.noted_us + _NOTED_EVERY_US:
+        return None
+    if given_in:
+        return events.DeviceChanged(found, "given_in")
+    return events.DeviceChanged(found, "left_alone", before.again_at_us)
+
+
+def _changed(
+    state: AssetState, policy: str, found: events.Setpoint, now: Instant
+) -> events.DeviceChanged:
+    again_at_us = None
+    if policy == "reassert":
+        recent = _recent(state.interference, now)
+        if len(recent) < SET_AGAIN_MOST:
+            return _set_again(state, found, now)
+        again_at_us = recent[0] + HOUR_US
+    alarm = policy != "yield" and INTERFERENCE not in state.alarms
+    return events.DeviceChanged(found, "left_alone", again_at_us, alarm)
+
+
+def _set_again(state: AssetState, found: events.Setpoint, now: Instant) -> events.DeviceChanged:
+    often = len(_recent(state.interference, now)) >= SET_AGAIN_MOST
+    alarm = often and INTERFERENCE not in state.alarms
+    return events.DeviceChanged(found, "set_again", alarm=alarm)
+
+
+def _is_beyond(desired: events.Decision, rules: AssetRules, found: events.Setpoint) -> bool:
+    """Return whether a device may take or give more than a limit allows."""
+    charge_w, discharge_w = found.charge_w or 0, found.discharge_w or 0
+    if charge_w > rules.max_charge_w or discharge_w > rules.max_discharge_w:
+        return True
+    target = desired.target
+    return desired.source == "limit" and (
+        charge_w > (target.charge_w or 0) or discharge_w > (target.discharge_w or 0)
+    )
+
+
+def _recent(before: Interference, now: Instant) -> tuple[int, ...]:
+    return tuple(us for us in before.set_again_us if now.device_us - us < HOUR_US)
