@@ -33,7 +33,8 @@ from engine.adapters.base import (
     SetpointRead,
     Unreadable,
 )
-from engine.adapters.modbus import Device, ModbusOptions, ModbusSpelling
+from engine.adapters.device import Device
+from engine.adapters.modbus import ModbusOptions, ModbusSpelling
 from engine.adapters.readings import misfit, observations
 from engine.adapters.registers import KeepAlive, value_range
 from engine.errors import LinkError, NotSent, OutcomeUnknown

@@ -57,7 +57,8 @@ class SimBattery:
     """One battery of a register profile. On one asyncio loop; `fail` and `heal` from any thread.
 
     Power follows the written setpoint and, where the profile has modes, only in the mode that was
-    written for it. Without a keep-alive in the device's time-out the setpoint falls back to 0.
+    written for it. Without a keep-alive in the device's time-out, or when the timer has run out
+    that was written with it, the setpoint falls back to 0 and the mode to the device's own.
     ``speed`` makes the physics run faster than real time; the time-out stays real.
     """
 
@@ -290,10 +291,10 @@ class SimBattery:
         """Let the physics catch up, and the setpoint lapse where nothing kept it alive."""
         now_s = self.now_s()
         seen_s = now_s if self._seen_s is None else self._seen_s
-        keepalive = self.profile.keepalive
-        if keepalive is not None:
-            lapses_s = self._alive_s + keepalive.device_timeout_s
-            if lapses_s <= now_s and self._memory.setpoint_w():
+        timeout_s = self._memory.timeout_s()
+        if timeout_s is not None:
+            lapses_s = self._alive_s + timeout_s
+            if lapses_s <= now_s and self._memory.is_held():
                 self._storage.advance(max(0.0, lapses_s - seen_s) * self._speed)
                 seen_s = max(seen_s, lapses_s)
                 self._memory.lapse()

@@ -1,15 +1,18 @@
 """The registers of a simulated device: words at addresses, laid out as its profile says."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
+from types import MappingProxyType
 from typing import Final
 
 import attrs
 
 from engine.adapters.registers import (
+    ModeWrite,
     Register,
     RegisterProfile,
     Space,
+    as_read,
     decode,
     raw_of,
     raw_words,
@@ -32,13 +35,27 @@ class Refused(Exception):
 class Memory:
     """All registers of one device. They are stored in the order in which they are read."""
 
-    def __init__(self, profile: RegisterProfile) -> None:
-        """Begin with 0 everywhere but in the model id."""
+    def __init__(
+        self, profile: RegisterProfile, constants: Mapping[int, int] = MappingProxyType({})
+    ) -> None:
+        """Begin with 0 everywhere but in the model id, and under the device's own control.
+
+        ``constants`` are further words of the device, by their address.
+        """
         self._profile = profile
-        self._words: dict[tuple[Space, int], int] = {}
+        self._words: dict[tuple[Space, int], int] = {
+            ("holding", address): word for address, word in constants.items()
+        }
+        self._silent = {
+            (register.space, register.address + place)
+            for register in profile.registers
+            for place in range(register.count)
+            if not register.readable
+        }
         for register in profile.registers:
             expected = register.expect[0] if register.expect else 0
-            self._store(register, raw_words(_as_read(register), Fraction(expected)))
+            self._store(register, raw_words(as_read(register), Fraction(expected)))
+        self.lapse()
 
     def _store(self, register: Register, words: Sequence[int]) -> None:
         for place, word in enumerate(words):
@@ -53,7 +70,9 @@ class Memory:
             Refused: an address of it does not exist.
         """
         places = [(space, address + place) for place in range(count)]
-        if not count or any(place not in self._words for place in places):
+        if not count or any(
+            place not in self._words or place in self._silent for place in places
+        ):
             raise Refused(ILLEGAL_ADDRESS)
         return [self._words[place] for place in places]
 
@@ -90,7 +109,7 @@ class Memory:
             raise Refused(ILLEGAL_VALUE)
         if halve and register.role.endswith("_setpoint_w"):
             raw = Fraction(int(raw / 2))
-        return raw_words(_as_read(register), raw)
+        return raw_words(as_read(register), raw)
 
     # --- from the device itself
 
@@ -100,7 +119,7 @@ class Memory:
         if register is not None:
             raw = (Fraction(value) - register.offset) / register.scale
             exact = raw if register.type == "f32" else Fraction(round(raw))
-            self._store(register, raw_words(_as_read(register), exact))
+            self._store(register, raw_words(as_read(register), exact))
 
     def show(self, state: str, power_w: float, soc_pct: float) -> None:
         """Set what the device tells of itself: state, power (charging positive), charge."""
@@ -110,42 +129,69 @@ class Memory:
         if register is not None:
             codes = {name: raw for raw, name in register.enum.items()}
             if state in codes:
-                self._store(register, raw_words(_as_read(register), Fraction(codes[state])))
+                self._store(register, raw_words(as_read(register), Fraction(codes[state])))
 
     def lapse(self) -> None:
-        """Forget the setpoint."""
+        """Forget the setpoint, and go back to the device's own control."""
         for register in self._profile.setpoints:
             self.put(register.role, 0.0)
+        for role, value in self._constants("release"):
+            self.put(role, value)
 
     def value(self, role: str) -> float:
         """Return a register's value."""
         register = self._profile.register(role)
-        words = self.read(register.space, register.address, register.count)
+        places = range(register.address, register.address + register.count)
+        words = [self._words[register.space, place] for place in places]
         return decode(register, words) or 0.0
 
     def setpoint_w(self) -> float:
         """Return the power that the setpoint's registers ask for, charging positive."""
         told = [self.value(register.role) for register in self._profile.setpoints]
-        if self._profile.control == "signed":
-            return self._profile.charge_sign * told[0]
-        return told[0] - told[1]
+        match self._profile.control:
+            case "signed":
+                return self._profile.charge_sign * told[0]
+            case "amount":
+                return told[0] * (self._is_in("charge") - self._is_in("discharge"))
+            case "bounds":
+                return min(max(0.0, -told[1]), told[0])
+            case _:
+                return told[0] - told[1]
 
     def target_w(self) -> float:
         """Return the power to go to: the setpoint, in the mode that it needs."""
         power_w = self.setpoint_w()
-        mode = "charge" if power_w > 0 else "discharge"
-        needed = [one for one in self._profile.modes.get(mode, ()) if one.value is not None]
-        return power_w if all(self.value(one.role) == one.value for one in needed) else 0.0
+        return power_w if self._is_in("charge" if power_w > 0 else "discharge") else 0.0
+
+    def is_held(self) -> bool:
+        """Return whether somebody else's setpoint is in force, so that it can lapse."""
+        own = self._constants("release")
+        is_own = own and all(self.value(role) == value for role, value in own)
+        return not is_own and (bool(own) or self.setpoint_w() != 0)
+
+    def timeout_s(self) -> float | None:
+        """Return after how long without a sign of life the setpoint lapses, null for never."""
+        keepalive = self._profile.keepalive
+        told = [self.value(one.role) for one in self._every_write() if one.lease]
+        own = [] if keepalive is None else [keepalive.device_timeout_s]
+        return min([*own, *(seconds for seconds in told if seconds > 0)], default=None)
 
     def keeps_alive(self, roles: Iterable[str]) -> bool:
         """Return whether a write to these roles is a sign of life; a new setpoint always is."""
         keepalive = self._profile.keepalive
         beats = {register.role for register in self._profile.setpoints}
+        beats.update(one.role for one in self._every_write())
         if keepalive is not None:
             beats.add(keepalive.role)
         return not beats.isdisjoint(roles)
 
+    def _is_in(self, mode: str) -> bool:
+        return all(self.value(role) == value for role, value in self._constants(mode))
 
-def _as_read(register: Register) -> Register:
-    """Return the register with its words written in the order in which they are read."""
-    return attrs.evolve(register, write_word_order=register.word_order)
+    def _constants(self, mode: str) -> list[tuple[str, float]]:
+        writes = self._profile.modes.get(mode, ())
+        return [(one.role, float(one.value)) for one in writes if one.value is not None]
+
+    def _every_write(self) -> Iterator[ModeWrite]:
+        for writes in self._profile.modes.values():
+            yield from writes

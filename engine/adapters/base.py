@@ -103,13 +103,15 @@ class PowerMeasured(Struct, frozen=True, gc=False):
 class SetpointRead(Struct, frozen=True, gc=False):
     """The setpoint that the device says it holds, in kW, null per channel where not told.
 
-    ``step_kw`` is the resolution within which a value counts as the same.
+    ``step_kw`` is the resolution within which a value counts as the same. ``released``: the device
+    says that it is under its own control, so that it holds no setpoint at all.
     """
 
     charge_kw: float | None
     discharge_kw: float | None
     step_kw: float = 0.001
     raw: str = ""
+    released: bool = False
 
 
 @attrs.frozen

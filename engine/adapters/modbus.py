@@ -6,24 +6,22 @@ for a read, ``count``. Source: MODBUS Application Protocol V1.1b3.
 """
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, Final, assert_never
 
 import attrs
 
 from engine.adapters.base import Answer, AssetView, Frame, Observation, Payload
+from engine.adapters.device import MOST_READ, READ_HOLDING, READ_INPUT, Device, reads
 from engine.adapters.readings import observations
-from engine.adapters.registers import Register, RegisterProfile, encode, quantise, value_range
+from engine.adapters.registers import RegisterProfile, quantise, value_range
 from engine.adapters.tables import is_whole, nearest
 from engine.commands import Attempt, Command, CommandType
 from engine.errors import Untranslatable, UsageError
 from engine.types import W_PER_KW, to_w
 
-READ_HOLDING: Final = 3
-READ_INPUT: Final = 4
 WRITE_SINGLE: Final = 6
 WRITE_MULTIPLE: Final = 16
-_MOST_READ: Final = 125
 _MOST_WRITTEN: Final = 123
 _LAST_ADDRESS: Final = 0xFFFF
 _LAST_WORD: Final = 0xFFFF
@@ -94,15 +92,15 @@ class ModbusSpelling:
     def limits_w(self, options: object) -> tuple[int, int]:
         """Return the greatest charge and discharge power that the registers take, in watts."""
         profile = self.profile_of(options)
-        if profile.control == "pair":
-            charge, discharge = (math.floor(value_range(one)[1]) for one in profile.setpoints)
-            return charge, discharge
-        low, high = (math.trunc(value) for value in value_range(profile.setpoints[0]))
+        first, last = profile.setpoints[0], profile.setpoints[-1]
+        if profile.control != "signed":
+            return math.floor(value_range(first)[1]), math.floor(value_range(last)[1])
+        low, high = (math.trunc(value) for value in value_range(first))
         return (high, -low) if profile.charge_sign > 0 else (-low, high)
 
     def shared_register(self, options: object) -> bool:
-        """Return whether one signed register holds charge and discharge."""
-        return self.profile_of(options).control == "signed"
+        """Return whether charge and discharge are always written together."""
+        return self.profile_of(options).control != "pair"
 
     def slot_key(self, options: object) -> str:
         """Return what units behind one connection have in common: host and port."""
@@ -123,7 +121,8 @@ class ModbusSpelling:
         """
         if attempt.form:
             raise Untranslatable("a register write has one form only")
-        device = Device(self.profile_of(asset.options), options_of(asset.options).unit)
+        unit = options_of(asset.options).unit
+        device = Device(self.profile_of(asset.options), unit, attempt.lease_s)
         kind = command.type
         match kind:
             case CommandType.SET_CHARGE_RATE | CommandType.SET_DISCHARGE_RATE:
@@ -147,120 +146,22 @@ class ModbusSpelling:
         return observations(profile, answer, options_of(asset.options).idle_w)
 
     def questions(self, asset: AssetView) -> tuple[Payload, ...]:
-        """Return the reads of the registers that hold the setpoint."""
+        """Return the reads of the registers that tell the setpoint; nothing where none does."""
         profile = self.profile_of(asset.options)
-        return (Payload(reads(profile.setpoints, options_of(asset.options).unit)),)
+        frames = reads(profile.telling, options_of(asset.options).unit)
+        return (Payload(frames),) if frames else ()
 
     def poll(self, options: object, *, greeting: bool = False) -> Payload:
         """Return the reads of state, power, charge and setpoint, and on greeting of the model."""
         profile = self.profile_of(options)
         roles = ("model_id", *_POLLED) if greeting else _POLLED
         known = [one for role in roles if (one := profile.find(role)) is not None]
-        return Payload(reads((*known, *profile.setpoints), options_of(options).unit))
-
-
-@attrs.frozen
-class Device:
-    """One unit with its profile: what is written to bring about a pair of powers."""
-
-    profile: RegisterProfile
-    unit: int
-
-    def write(self, role: str, value: float, *, control: bool = True) -> Frame:
-        """Return the one frame that writes one value."""
-        register = self.profile.register(role)
-        body: dict[str, object] = {
-            "unit": self.unit,
-            "space": register.space,
-            "address": register.address,
-            "values": encode(register, value),
-            "function": register.write_function,
-            "role": role,
-        }
-        return Frame("write", body, control=control)
-
-    def pair(
-        self, charge_w: int, discharge_w: int, first: str | None = None, only: str | None = None
-    ) -> tuple[Frame, ...]:
-        """Return the frames that make a pair hold, and the reads that prove it.
-
-        ``first`` is a register to write ahead of the mode, ``only`` the one register to write
-        after it; without that it is all of the setpoint's.
-        """
-        mode = "charge" if charge_w > discharge_w else "discharge" if discharge_w else "idle"
-        writes = self.profile.modes.get(mode, ())
-        written = {one.role for one in writes if one.value is None}
-        roles = [one.role for one in self.profile.setpoints if only in {None, one.role}]
-        pair = (charge_w, discharge_w)
-        frames = [] if first is None else [self.write(first, self._value(first, pair))]
-        for one in writes:
-            value = self._value(one.role, pair) if one.value is None else float(one.value)
-            frames.append(self.write(one.role, value))
-        left = [role for role in roles if role not in written]
-        frames += [self.write(role, self._value(role, pair)) for role in left]
-        return (*frames, *reads(self.profile.setpoints, self.unit))
-
-    def release(self) -> tuple[Frame, ...]:
-        """Return the frames that hand the device back: the profile's, else the pair (0, 0)."""
-        writes = self.profile.modes.get("release", ())
-        if not writes:
-            return self.pair(0, 0)
-        return tuple(self.write(one.role, float(one.value or 0)) for one in writes)
-
-    def heartbeat(self, role: str, value: float) -> Frame:
-        """Return the frame that keeps the device from taking itself back; no control frame."""
-        return self.write(role, value, control=False)
-
-    def _value(self, role: str, pair: tuple[int, int]) -> int:
-        charge_w, discharge_w = pair
-        match role:
-            case "charge_setpoint_w":
-                return charge_w
-            case "discharge_setpoint_w":
-                return discharge_w
-            case "power_setpoint_w":
-                return self.profile.charge_sign * (charge_w - discharge_w)
-            case _:
-                return abs(charge_w - discharge_w)
+        return Payload(reads((*known, *profile.telling), options_of(options).unit))
 
 
 def step_w(profile: RegisterProfile) -> int:
     """Return the resolution of a profile's setpoint in watts, at least 1."""
     return max(1, *(math.ceil(one.resolution) for one in profile.setpoints))
-
-
-def reads(registers: Iterable[Register], unit: int) -> tuple[Frame, ...]:
-    """Return the frames that read these registers; neighbours without a gap share one frame."""
-    blocks: list[list[Register]] = []
-    for register in sorted(dict.fromkeys(registers), key=lambda one: (one.space, one.address)):
-        last = blocks[-1] if blocks else None
-        if last is not None and _joins(last, register):
-            last.append(register)
-        else:
-            blocks.append([register])
-    return tuple(_read(block, unit) for block in blocks)
-
-
-def _joins(block: Sequence[Register], register: Register) -> bool:
-    end = block[-1].address + block[-1].count
-    return (
-        block[0].space == register.space
-        and end == register.address
-        and end + register.count - block[0].address <= _MOST_READ
-    )
-
-
-def _read(block: Sequence[Register], unit: int) -> Frame:
-    first, last = block[0], block[-1]
-    body: dict[str, object] = {
-        "unit": unit,
-        "space": first.space,
-        "address": first.address,
-        "count": last.address + last.count - first.address,
-        "function": READ_HOLDING if first.space == "holding" else READ_INPUT,
-        "role": ", ".join(one.role for one in block),
-    }
-    return Frame("read", body, control=False)
 
 
 # --- rates
@@ -279,8 +180,9 @@ def _rate(device: Device, command: Command, asset: AssetView, attempt: Attempt) 
         raise Untranslatable("a battery cannot charge and discharge at once")
     pair = (own_w, other_w) if charging else (other_w, own_w)
     own, other = ("charge_setpoint_w", "discharge_setpoint_w")[:: 1 if charging else -1]
-    if device.profile.control == "signed":
-        return Payload(device.pair(*pair), _applied_kw(device, "power_setpoint_w", own_w, charging))
+    if device.profile.control != "pair":
+        role = device.profile.setpoints[0 if charging else -1].role
+        return Payload(device.pair(*pair), _applied_kw(device, role, own_w, charging))
     known = held_kw is not None and to_w(held_kw) == other_w
     frames = device.pair(*pair, first=None if known else other, only=own)
     return Payload(frames, _applied_kw(device, own, own_w, charging))
@@ -289,7 +191,7 @@ def _rate(device: Device, command: Command, asset: AssetView, attempt: Attempt) 
 def _applied_kw(device: Device, role: str, value_w: int, charging: bool) -> float:  # noqa: FBT001 - which of two channels
     """Return what a channel's value becomes on the device, in kW."""
     sign = 1
-    if role == "power_setpoint_w":
+    if device.profile.control == "signed":
         sign = device.profile.charge_sign * (1 if charging else -1)
     applied = quantise(device.profile.register(role), sign * value_w)
     return float(abs(applied)) / W_PER_KW
@@ -316,7 +218,7 @@ def _call(command: Command, unit: int) -> Frame:
         "address": _whole(given.get("address"), "address", 0, _LAST_ADDRESS),
     }
     if action == "read_registers":
-        body["count"] = _whole(given.get("count", 1), "count", 1, _MOST_READ)
+        body["count"] = _whole(given.get("count", 1), "count", 1, MOST_READ)
         body["function"] = READ_INPUT if space == "input" else READ_HOLDING
         return Frame("read", {**body, "role": "call"}, control=False)
     if action == "write_register":

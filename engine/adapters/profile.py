@@ -10,7 +10,7 @@ so with ``addresses = "protocol"`` in its ``[profile]``.
 import importlib.resources
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from fractions import Fraction
 from typing import Final, TypeAlias, cast
@@ -44,6 +44,8 @@ MODES: Final = ("charge", "discharge", "idle", "release")
 _SETPOINTS: Final[Mapping[str, tuple[str, ...]]] = {
     "pair": ("charge_setpoint_w", "discharge_setpoint_w"),
     "signed": ("power_setpoint_w",),
+    "amount": ("power_setpoint_w",),
+    "bounds": ("charge_setpoint_w", "discharge_setpoint_w"),
 }
 _TOP_KEYS: Final = ("profile", "register", "mode", "keepalive")
 _PROFILE_KEYS: Final = (
@@ -55,6 +57,7 @@ _PROFILE_KEYS: Final = (
     "poll_s",
     "min_gap_ms",
     "addresses",
+    "block_writes",
 )
 Written: TypeAlias = tuple[str, Place, Fraction | None]
 """A role that has to be writable, the table that needs it, and the value, null for any."""
@@ -110,11 +113,12 @@ class _Reading:
         head.only(_PROFILE_KEYS)
         head.require("name")
         head.require("source")
-        control = cast("Control", head.choice("control", ("pair", "signed"), "pair"))
+        control = cast("Control", head.choice("control", tuple(_SETPOINTS), "pair"))
         order = cast("WordOrder", head.choice("word_order", WORD_ORDERS, "big"))
         addresses = head.choice("addresses", ("protocol", ""), "")
         registers = self.registers(order, printed=addresses != "protocol")
         modes = self.modes()
+        self.check_direction(control, modes)
         keepalive = self.keepalive()
         self.check_roles(registers, _written(control, modes, keepalive))
         gap_ms = head.whole("min_gap_ms", 0, 60_000)
@@ -129,6 +133,7 @@ class _Reading:
             (gap_ms or 0) / 1_000,
             modes,
             keepalive,
+            head.flag("block_writes"),
         )
 
     def tables(self, holder: object, key: str) -> list[Table]:
@@ -193,6 +198,15 @@ class _Reading:
         found = {name: tuple(map(_mode_write, self.tables(holder, name))) for name in MODES}
         return {name: writes for name, writes in found.items() if writes}
 
+    def check_direction(self, control: Control, modes: Mapping[str, Sequence[ModeWrite]]) -> None:
+        """Refuse an amount without a sign whose direction no mode says."""
+        charge, discharge = (_constants(modes.get(name, ())) for name in ("charge", "discharge"))
+        if control == "amount" and not any(
+            role in discharge and value != discharge[role] for role, value in charge.items()
+        ):
+            message = "[[mode.charge]] and [[mode.discharge]] have to write one register otherwise"
+            self.head.refuse("control", message, control)
+
     def keepalive(self) -> KeepAlive | None:
         """Return how the device is kept from taking itself back, null where it needs nothing."""
         if "keepalive" not in self.document:
@@ -225,8 +239,13 @@ def _written(
 def _mode_write(table: Table) -> ModeWrite:
     table.only(("role", "value"))
     table.require("role")
-    given = table.require("value") and table.get("value") != "setpoint"
-    return ModeWrite(table.text("role"), table.number("value") if given else None)
+    word = table.get("value") if table.require("value") else "setpoint"
+    value = None if word in {"setpoint", "lease"} else table.number("value")
+    return ModeWrite(table.text("role"), value, lease=word == "lease")
+
+
+def _constants(writes: Iterable[ModeWrite]) -> dict[str, Fraction]:
+    return {one.role: one.value for one in writes if one.value is not None}
 
 
 def _overlap(one: Register, other: Register) -> bool:

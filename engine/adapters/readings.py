@@ -77,15 +77,46 @@ class _Readings:
         return (*found, *self.unreadable)
 
     def setpoint(self) -> tuple[Observation, ...]:
-        roles = [one.role for one in self.profile.setpoints]
-        told = [self.values[role] / W_PER_KW for role in roles if role in self.values]
-        if len(told) < len(roles):
-            return ()
+        """Return the setpoint: what its registers say, as far as the mode lets it hold."""
+        pair_w = self.pair_w()
+        modes = self.modes()
         step_kw = float(max(one.resolution for one in self.profile.setpoints)) / W_PER_KW
-        if len(told) == 1:
-            signed_kw = self.profile.charge_sign * told[0]
-            told = [max(signed_kw, 0.0), max(-signed_kw, 0.0)]
-        return (SetpointRead(told[0], told[1], step_kw, self.answer.raw),)
+        if not modes or (pair_w is not None and self.is_band(*pair_w)):
+            return (SetpointRead(None, None, step_kw, self.answer.raw, released=True),)
+        if pair_w is None:
+            return ()
+        charge_kw, discharge_kw = (
+            max(power_w, 0.0) / W_PER_KW if mode in modes else 0.0
+            for mode, power_w in zip(("charge", "discharge"), pair_w, strict=True)
+        )
+        return (SetpointRead(charge_kw, discharge_kw, step_kw, self.answer.raw),)
+
+    def pair_w(self) -> tuple[float, float] | None:
+        """Return the powers that the registers of the setpoint hold, null if they do not tell."""
+        roles = [one.role for one in self.profile.setpoints]
+        told = [self.values[role] for role in roles if role in self.values]
+        if len(told) < len(roles):
+            return None
+        if self.profile.control == "signed":
+            signed_w = self.profile.charge_sign * told[0]
+            return signed_w, -signed_w
+        return told[0], told[-1]
+
+    def modes(self) -> set[str]:
+        """Return the modes of a setpoint that nothing read speaks against."""
+        return {
+            mode
+            for mode, marks in self.profile.marks.items()
+            if all(
+                role not in self.raw or _exact(self.profile.register(role), self.raw[role]) == value
+                for role, value in marks.items()
+            )
+        }
+
+    def is_band(self, charge_w: float, discharge_w: float) -> bool:
+        """Return whether two bounds leave the device a choice, so that they hold no power."""
+        step_w = max(one.resolution for one in self.profile.setpoints)
+        return self.profile.control == "bounds" and abs(charge_w + discharge_w) > step_w
 
     def state(self, idle_w: float) -> tuple[Observation, ...]:
         register = self.profile.find("state")
@@ -113,6 +144,10 @@ class _Readings:
         """Measured power in watts, charging positive."""
         value = self.values.get("power_w")
         return None if value is None else self.profile.charge_sign * value
+
+
+def _exact(register: Register, raw: Fraction) -> Fraction:
+    return raw * register.scale + register.offset
 
 
 def _is_plausible(register: Register, value: float) -> bool:

@@ -50,6 +50,7 @@ def register_of(table: Table, order: WordOrder, *, printed: bool) -> Register | 
         return None
     read_order = cast("WordOrder", table.choice("word_order", WORD_ORDERS, order))
     write_order = table.choice("write_word_order", WORD_ORDERS, read_order)
+    access = table.choice("access", ("r", "rw", "w"), "r")
     register = Register(
         role,
         address,
@@ -57,7 +58,7 @@ def register_of(table: Table, order: WordOrder, *, printed: bool) -> Register | 
         cast("Space", table.choice("space", ("holding", "input"), "holding")),
         table.number("scale", above=Fraction(0)) or Fraction(1),
         table.number("offset") or Fraction(0),
-        table.choice("access", ("r", "rw"), "r") == "rw",
+        access in {"rw", "w"},
         table.number("min"),
         table.number("max"),
         table.number("step", above=Fraction(0)),
@@ -68,6 +69,7 @@ def register_of(table: Table, order: WordOrder, *, printed: bool) -> Register | 
         _enum(table),
         _expect(table),
         _persistent(table),
+        readable=access != "w",
     )
     _check_writable(table, register)
     return register
@@ -150,9 +152,12 @@ def _persistent(table: Table) -> Persistent | None:
 def _check_writable(table: Table, register: Register) -> None:
     """Refuse what could not be written as promised: every value from its step, 0 among them."""
     if not register.writable:
-        if "write_function" in table:
-            table.refuse("write_function", 'this register has no access = "rw"')
+        given = {"write_function": "write_function" in table, "persistent": register.persistent}
+        for key in (key for key, is_given in given.items() if is_given):
+            table.refuse(key, 'this register has no access = "rw"')
         return
+    if not register.readable and register.persistent is not None:
+        table.refuse("persistent", "what is kept in flash is read before it is written")
     if register.space == "input":
         table.refuse("access", "input registers cannot be written", "rw")
     if register.nan is not None and register.maximum is None:

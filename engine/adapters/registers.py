@@ -17,7 +17,10 @@ import attrs
 RegisterType: TypeAlias = Literal["u16", "i16", "u32", "i32", "f32"]
 WordOrder: TypeAlias = Literal["big", "little"]
 Space: TypeAlias = Literal["holding", "input"]
-Control: TypeAlias = Literal["pair", "signed"]
+Control: TypeAlias = Literal["pair", "signed", "amount", "bounds"]
+
+SETTING_MODES: Final = ("charge", "discharge", "idle")
+"""The modes that hold a setpoint; the fourth, ``release``, hands the device back."""
 
 _BITS: Final[Mapping[str, int]] = {"u16": 16, "i16": 16, "u32": 32, "i32": 32, "f32": 32}
 _FLOAT_MAX: Final = Fraction(struct.unpack(">f", b"\x7f\x7f\xff\xff")[0])
@@ -42,7 +45,8 @@ class Register:
     ``address`` is the 0-based protocol address of the first word. ``minimum``, ``maximum`` and
     ``step`` are values (watts for setpoints), null where the profile names none. ``nan`` is the
     raw pattern that means "no value". ``enum`` maps raw values to states, ``expect`` lists the
-    raw values of a device that this profile fits.
+    raw values of a device that this profile fits. A register that is not ``readable`` takes what
+    is written and does not tell it.
     """
 
     role: str
@@ -62,6 +66,7 @@ class Register:
     enum: Mapping[int, str] = attrs.field(factory=dict, hash=False)
     expect: tuple[int, ...] = ()
     persistent: Persistent | None = None
+    readable: bool = True
 
     @property
     def count(self) -> int:
@@ -78,10 +83,20 @@ class Register:
 
 @attrs.frozen
 class ModeWrite:
-    """One write of a mode's sequence; ``value`` null stands for the setpoint itself."""
+    """One write of a mode's sequence; ``value`` null stands for the setpoint itself.
+
+    With ``lease`` it is the setpoint's lease in seconds, for a timer after which the device takes
+    itself back.
+    """
 
     role: str
     value: Fraction | None
+    lease: bool = False
+
+    @property
+    def is_setpoint(self) -> bool:
+        """Whether it writes the setpoint itself."""
+        return self.value is None and not self.lease
 
 
 @attrs.frozen
@@ -101,8 +116,12 @@ class KeepAlive:
 class RegisterProfile:
     """A device's register map, as data.
 
-    ``charge_sign`` is +1 where signed power values count charging positive, else -1. ``modes``
-    has the ordered writes of ``charge``, ``discharge``, ``idle`` and ``release``.
+    ``control`` says how the setpoint is held: ``pair``, a charge and a discharge register;
+    ``signed``, one register; ``amount``, one register without a sign, whose direction is the
+    mode's; ``bounds``, an upper bound of charging and one of discharging, which force a power when
+    they meet at it. ``charge_sign`` is +1 where signed power values count charging positive, else
+    -1. ``modes`` has the ordered writes of ``charge``, ``discharge``, ``idle`` and ``release``;
+    with ``block_writes``, those to neighbours go out as one.
     """
 
     name: str
@@ -114,6 +133,7 @@ class RegisterProfile:
     min_gap_s: float = 0.0
     modes: Mapping[str, tuple[ModeWrite, ...]] = attrs.field(factory=dict)
     keepalive: KeepAlive | None = None
+    block_writes: bool = False
 
     def find(self, role: str) -> Register | None:
         """Return the register of a role, null where there is none."""
@@ -133,10 +153,30 @@ class RegisterProfile:
 
     @cached_property
     def setpoints(self) -> tuple[Register, ...]:
-        """The registers that hold the setpoint: charge and discharge, or the signed one."""
-        if self.control == "signed":
+        """The registers that hold the setpoint: charge and discharge, or the only one."""
+        if self.control in {"signed", "amount"}:
             return (self.register("power_setpoint_w"),)
         return (self.register("charge_setpoint_w"), self.register("discharge_setpoint_w"))
+
+    @cached_property
+    def marks(self) -> Mapping[str, Mapping[str, Fraction]]:
+        """What tells each mode of a setpoint by reading: the constants that it writes, by role."""
+        readable = {one.role for one in self.registers if one.readable}
+        return {
+            mode: {
+                one.role: one.value
+                for one in self.modes.get(mode, ())
+                if one.value is not None and one.role in readable
+            }
+            for mode in SETTING_MODES
+        }
+
+    @cached_property
+    def telling(self) -> tuple[Register, ...]:
+        """The registers that say which setpoint the device holds; none if it cannot tell."""
+        marks = [role for marks in self.marks.values() for role in marks]
+        told = (*self.setpoints, *map(self.register, dict.fromkeys(marks)))
+        return tuple(one for one in dict.fromkeys(told) if one.readable)
 
 
 def raw_range(register_type: RegisterType) -> tuple[Fraction, Fraction]:
@@ -182,6 +222,11 @@ def encode(register: Register, value: float) -> list[int]:
     """
     raw = (quantise(register, value) - register.offset) / register.scale
     return raw_words(register, raw)
+
+
+def as_read(register: Register) -> Register:
+    """Return the register with its words written in the order in which they are read."""
+    return attrs.evolve(register, write_word_order=register.word_order)
 
 
 def raw_words(register: Register, raw: Fraction) -> list[int]:

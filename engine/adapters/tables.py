@@ -108,6 +108,14 @@ class Table:
             return default
         return value
 
+    def flag(self, key: str) -> bool:
+        """Return true or false; false where it is not given."""
+        value = self._table.get(key, False)
+        if not isinstance(value, bool):
+            self.refuse(key, "true or false is expected", value)
+            return False
+        return value
+
     def number(self, key: str, *, above: Fraction | None = None) -> Fraction | None:
         """Return a finite number, exactly as written, null where it is not given or refused."""
         value = self._table.get(key)

@@ -74,7 +74,7 @@ def told(seen: tuple[Observation, ...]) -> list[SetpointRead]:
         one
         for one in seen
         if isinstance(one, SetpointRead)
-        and (one.charge_kw is not None or one.discharge_kw is not None)
+        and (one.released or one.charge_kw is not None or one.discharge_kw is not None)
     ]
 
 
@@ -84,6 +84,8 @@ def _told_by_reading(attempt: OpenAttempt) -> Setpoint | None:
 
 
 def _text(read: SetpointRead) -> str:
+    if read.released:
+        return "its own control"
     return f"{read.charge_kw} kW charge, {read.discharge_kw} kW discharge"
 
 

@@ -40,6 +40,8 @@ def holds(holding: Holding, target: Setpoint) -> bool:
 
 def matches(read: SetpointRead, wanted: Setpoint) -> bool:
     """Return whether a device holds a setpoint, within its step, on the channels that it tells."""
+    if read.released:
+        return wanted == RELEASED
     pairs = ((read.charge_kw, wanted.charge_w), (read.discharge_kw, wanted.discharge_w))
     return all(
         found_kw is None or abs(found_kw * 1_000 - (want_w or 0)) <= read.step_kw * 1_000 + 0.5

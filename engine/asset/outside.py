@@ -69,7 +69,7 @@ def _observed(outside: Outside, seen: base.Observation, now: Instant) -> dict[st
         case base.PowerMeasured():
             return {**_measured(outside, seen, now), "last_seen_us": now.device_us}
         case base.SetpointRead(charge_kw=charge_kw, discharge_kw=discharge_kw):
-            if charge_kw is None or discharge_kw is None:
+            if not seen.released and (charge_kw is None or discharge_kw is None):
                 return {"last_seen_us": now.device_us}
             return {"read": seen, "last_seen_us": now.device_us}
         case _:

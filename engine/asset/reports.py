@@ -148,6 +148,10 @@ def _setpoint(draft: Draft, seen: base.SetpointRead) -> None:
     if state.attempt is not None or state.unknown is not None or not state.device.connected:
         return
     holding = state.holding
+    if seen.released:
+        if not holding.released and (holding.charge_w, holding.discharge_w) != (None, None):
+            _changed(draft, RELEASED)
+        return
     pairs = ((seen.charge_kw, holding.charge_w), (seen.discharge_kw, holding.discharge_w))
     told = [(found_kw, held_w) for found_kw, held_w in pairs if found_kw is not None]
     near = seen.step_kw * 1_000 + 0.5

@@ -16,7 +16,8 @@ from engine.adapters.base import (
     StateReported,
     Unreadable,
 )
-from engine.adapters.modbus import Device, ModbusOptions, ModbusSpelling, reads
+from engine.adapters.device import Device, reads
+from engine.adapters.modbus import ModbusOptions, ModbusSpelling
 from engine.adapters.profile import builtin
 from engine.adapters.readings import misfit, observations
 from engine.adapters.registers import ModeWrite, Register, RegisterProfile

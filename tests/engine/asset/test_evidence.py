@@ -239,3 +239,38 @@ def test_the_pair_between_two_steps_is_confirmed_as_such() -> None:
     rig.read_back()
     held = rig.state.holding
     assert Setpoint(held.charge_w, held.discharge_w) == Setpoint(0, 0)
+
+
+ITSELF = base.SetpointRead(None, None, released=True)
+
+
+def test_a_device_on_its_own_holds_nothing_that_was_set() -> None:
+    """Its mode went back although the write was accepted."""
+    rig = battery()
+    happened = rig.answer(ITSELF)
+    assert names_of(happened) == ["AttemptEnded", "DeviceChanged"]
+    assert rig.story() == ["1.0.0 FAILED clamped: found its own control"]
+
+
+def test_a_device_that_took_itself_back_is_set_again() -> None:
+    """Its own time-out has passed; 0 kW on its own control is not 0 kW."""
+    rig = battery()
+    rig.answer(base.SetpointRead(5.0, 0.0))
+    assert names_of(rig.observe(ITSELF))[:2] == ["DeviceChanged", "CommandCreated"]
+    assert rig.sent[-1]["charge_kw"] == 5
+
+
+def test_what_is_not_known_to_hold_anything_loses_nothing() -> None:
+    """A device on its own before it was told anything is no news."""
+    rig = Rig(battery_rules(failsafe_after_s=100_000))
+    rig.connect()
+    assert rig.observe(ITSELF) == []
+
+
+def test_a_device_that_comes_back_on_its_own_is_set_again() -> None:
+    """What it reads on connecting counts."""
+    rig = battery()
+    rig.answer(base.SetpointRead(5.0, 0.0))
+    happened = rig.observe(base.Disconnected(), ITSELF, base.Connected())
+    assert "DeviceChanged" in names_of(happened)
+    assert rig.sent[-1]["charge_kw"] == 5
