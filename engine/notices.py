@@ -6,6 +6,7 @@ from typing import Final, TypeAlias
 import attrs
 
 from engine import bus, events
+from engine.asset.wear import WRITE_BUDGET
 from engine.bus import EventType
 from engine.codec import Record
 from engine.commands import FINAL, CauseKind, CommandStatus, CommandType
@@ -236,6 +237,8 @@ def _held(heard: _Heard, event: events.CommandHeld) -> Iterator[Said]:
     for waiting in event.command_ids:
         data = _command(heard, waiting, CommandStatus.PENDING)
         yield EventType.COMMAND_HELD, {**data, "reason": f"held:{event.reason}"}
+    if event.reason == WRITE_BUDGET:
+        yield EventType.ALARM, {"alarm": WRITE_BUDGET, "command_ids": list(event.command_ids)}
 
 
 # --- everything else

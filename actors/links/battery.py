@@ -8,10 +8,8 @@ import asyncio
 import contextlib
 import logging
 import math
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
-
-import attrs
 
 from actors.links.exchange import (
     Connection,
@@ -21,7 +19,8 @@ from actors.links.exchange import (
     reason_of,
     request_of,
 )
-from actors.links.sending import Sending, value_of
+from actors.links.keeping import BEAT_WRAP, Beats, Kept, beat_s
+from actors.links.sending import Sending, holds_already, look_first, value_of
 from engine.adapters.base import (
     Answer,
     Connected,
@@ -36,28 +35,13 @@ from engine.adapters.base import (
 from engine.adapters.device import Device
 from engine.adapters.modbus import ModbusOptions, ModbusSpelling
 from engine.adapters.readings import misfit, observations
-from engine.adapters.registers import KeepAlive, value_range
 from engine.errors import LinkError, NotSent, OutcomeUnknown
 from engine.types import US_PER_S
 
 logger = logging.getLogger("setpoint")
 
 _POLLS_PER_STALE: Final = 3
-_BEATS_PER_TIMEOUT: Final = 2
 _AGAIN_S: Final = 1.0
-_BEAT_WRAP: Final = 1 << 16
-
-
-@attrs.frozen
-class _Kept:
-    """What is repeated until ``until_us`` (device clock), null for until it is dropped."""
-
-    frames: tuple[Frame, ...]
-    until_us: int | None
-
-    def touches(self, payload: Payload) -> bool:
-        """Return whether a payload writes a register that is kept alive."""
-        return bool(_written(self.frames) & _written(payload.frames))
 
 
 class ModbusLink:
@@ -82,17 +66,17 @@ class ModbusLink:
         self._greeted = 0
         self._why = "not opened"
         self._said: str | None = None
-        self._kept: _Kept | None = None
+        self._kept: Kept | None = None
         self._changed = asyncio.Event()
         self._poll_at = math.inf
         self._beat_at = 0.0
-        self._beats = 0
+        self._beats = Beats(Device(self._profile, self._options.unit))
 
     async def open(self) -> None:
         """Begin to connect, greet and poll; returns at once."""
         if self._task is None:
             self._why = "connecting"
-            self._beats = self._guards.device_us() // US_PER_S % _BEAT_WRAP
+            self._beats.count = self._guards.device_us() // US_PER_S % BEAT_WRAP
             self._task = asyncio.create_task(self._run(), name=f"battery {self._options.unit}")
             self._connection.join(self)
 
@@ -154,9 +138,9 @@ class ModbusLink:
             return
         if self._kept is None:
             self._nudge.set()
-        self._kept = _Kept(tuple(one for one in frames if one.control), until_us)
+        self._kept = Kept(tuple(one for one in frames if one.control), until_us)
         if self._repeats:
-            self._beat_at = _now() + _beat_s(self._profile.keepalive)
+            self._beat_at = _now() + beat_s(self._profile.keepalive)
 
     def drop_keep(self) -> None:
         """Let the device take itself back. The loop thread."""
@@ -314,7 +298,7 @@ class ModbusLink:
             self._resume(kept)
         return answer
 
-    def _resume(self, kept: _Kept | None) -> None:
+    def _resume(self, kept: Kept | None) -> None:
         """Keep alive again what the payload in between has not touched after all."""
         if kept is not None and self._kept is None:
             self.keep(kept.frames, kept.until_us)
@@ -325,6 +309,12 @@ class ModbusLink:
         for frame in payload.frames:
             begin_by_us = None if sending.begun else payload.begin_by_us
             try:
+                look = look_first(frame)
+                if look is not None:
+                    looked = await self._exchange(look, deadline - _now(), begin_by_us)
+                    sending.raw.append(looked.raw)
+                    if holds_already(frame, looked):
+                        continue
                 reply = await self._exchange(frame, deadline - _now(), begin_by_us)
             except OutcomeUnknown as error:
                 raise sending.unknown(error, error.outcome, error.raw) from error
@@ -360,32 +350,13 @@ class ModbusLink:
         self._beat_at = _now() + _AGAIN_S
         if not await self._guards.may_keep() or self._kept is not kept or not self._is_ready:
             return
-        for frame in kept.frames if self._repeats else (self._heartbeat(keepalive),):
+        for frame in kept.frames if self._repeats else (self._beats.next(keepalive),):
             reply = await self._exchange(frame, self._guards.reply_s, kept.until_us)
             if reply.exception is not None:
                 logger.warning("keep-alive refused: %s", reason_of(reply.exception, frame))
                 self._report(Unreadable(reply.raw))
                 return
-        self._beat_at = _now() + _beat_s(keepalive)
-
-    def _heartbeat(self, keepalive: KeepAlive) -> Frame:
-        device = Device(self._profile, self._options.unit)
-        if keepalive.write is not None:
-            return device.heartbeat(keepalive.role, float(keepalive.write))
-        self._beats = (self._beats + 1) % self._beat_range(keepalive.role)
-        return device.heartbeat(keepalive.role, self._beats)
-
-    def _beat_range(self, role: str) -> int:
-        """Return after how many beats the register has been through all that it holds."""
-        return min(_BEAT_WRAP, math.floor(value_range(self._profile.register(role))[1]) + 1)
-
-
-def _written(frames: Iterable[Frame]) -> set[object]:
-    return {frame.body.get("address") for frame in frames if frame.control}
-
-
-def _beat_s(keepalive: KeepAlive) -> float:
-    return keepalive.device_timeout_s / _BEATS_PER_TIMEOUT
+        self._beat_at = _now() + beat_s(keepalive)
 
 
 def _now() -> float:

@@ -2,6 +2,7 @@
 
 from actors.links.exchange import Reply, outcome_of, reason_of
 from engine.adapters.base import Answer, Frame, Payload
+from engine.adapters.device import READ_HOLDING, words_of
 from engine.errors import LinkError, OutcomeUnknown
 
 
@@ -44,3 +45,18 @@ def value_of(frame: Frame, reply: Reply) -> dict[str, object]:
         return {}
     body = frame.body
     return {"space": body["space"], "address": body["address"], "words": list(reply.words)}
+
+
+def look_first(frame: Frame) -> Frame | None:
+    """Return the read that goes before a write to flash, null for every other frame."""
+    if "reads" not in frame.body:
+        return None
+    body = {key: frame.body[key] for key in ("unit", "space", "address", "role")}
+    return Frame(
+        "read", {**body, "count": len(words_of(frame)), "function": READ_HOLDING}, control=False
+    )
+
+
+def holds_already(frame: Frame, reply: Reply) -> bool:
+    """Return whether a register that was read has the words that a frame would write."""
+    return list(reply.words) == frame.body["reads"]

@@ -128,6 +128,11 @@ class SimBattery:
         self._advance()
         return self._memory.setpoint_w()
 
+    def is_held(self) -> bool:
+        """Return whether it holds somebody's setpoint, and not what it wants itself."""
+        self._advance()
+        return self._memory.is_held()
+
     def press(self, role: str, value: float) -> None:
         """Change a register at the device itself, as another controller would."""
         self._advance()

@@ -70,9 +70,7 @@ class Memory:
             Refused: an address of it does not exist.
         """
         places = [(space, address + place) for place in range(count)]
-        if not count or any(
-            place not in self._words or place in self._silent for place in places
-        ):
+        if not count or any(place not in self._words or place in self._silent for place in places):
             raise Refused(ILLEGAL_ADDRESS)
         return [self._words[place] for place in places]
 

@@ -113,15 +113,14 @@ class Device:
 
 
 def _blocks(frames: Iterable[Frame]) -> Iterator[Frame]:
-    """Yield writes, those to neighbours that follow each other as one."""
-    block: list[Frame] = []
+    """Return writes, those to neighbours that follow each other as one."""
+    blocks: list[list[Frame]] = []
     for frame in frames:
-        if block and not _follows(block, frame.body):
-            yield _joined(block)
-            block = []
-        block.append(frame)
-    if block:
-        yield _joined(block)
+        if blocks and _follows(blocks[-1], frame.body):
+            blocks[-1].append(frame)
+        else:
+            blocks.append([frame])
+    return map(_joined, blocks)
 
 
 def _follows(block: Sequence[Frame], body: Mapping[str, object]) -> bool:
@@ -177,5 +176,3 @@ def _read(block: Sequence[Register], unit: int) -> Frame:
         "role": ", ".join(one.role for one in block),
     }
     return Frame("read", body, control=False)
-
-

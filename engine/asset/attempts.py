@@ -18,8 +18,9 @@ from engine.asset.state import (
     Order,
     Work,
 )
+from engine.asset.wear import WRITE_BUDGET, worn_by
 from engine.commands import CauseKind, CommandStatus, CommandType
-from engine.types import US_PER_S, Instant
+from engine.types import US_PER_S, AssetKind, Instant
 
 SETS_SETPOINT = frozenset(
     {CommandType.SET_CHARGE_RATE, CommandType.SET_DISCHARGE_RATE, CommandType.RELEASE}
@@ -56,6 +57,8 @@ def decided_only(state: AssetState, event: events.SetpointDecided, at: Instant) 
 
 def started(state: AssetState, event: events.AttemptStarted, at: Instant) -> AssetState:
     """Return the state with an attempt on the wire."""
+    if state.rules is not None and state.rules.kind is AssetKind.BATTERY:
+        state = worn_by(state, event.payload, at)
     attempt = OpenAttempt(
         event.attempt_id,
         event.number,
@@ -272,7 +275,10 @@ def held(state: AssetState, event: events.CommandHeld) -> AssetState:
     work = state.work
     if _serves(work, event.command_ids):
         work = _with_work(work, held=event.reason)
-    return replace(state, orders=orders, work=work)
+    alarms = state.alarms
+    if event.reason == WRITE_BUDGET and WRITE_BUDGET not in alarms:
+        alarms = (*alarms, WRITE_BUDGET)
+    return replace(state, orders=orders, work=work, alarms=alarms)
 
 
 def cancelled(state: AssetState, event: events.CommandCancelled) -> AssetState:

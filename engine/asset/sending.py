@@ -14,9 +14,10 @@ from engine.asset.orders import pursue_order, start_by_engine
 from engine.asset.programme import changes_until
 from engine.asset.spelling import Spelled, spell_step
 from engine.asset.state import AssetState, OpenAttempt, Work
+from engine.asset.wear import wear_reason
 from engine.commands import CauseKind, CommandStatus
 from engine.errors import Untranslatable
-from engine.events import RELEASED, Decision, Step
+from engine.events import RELEASED, Decision, Setpoint, Step
 from engine.types import US_PER_S, AssetKind, Instant
 
 
@@ -196,6 +197,8 @@ def _send_step(draft: Draft, step: Step, decision: Decision | None) -> None:
         why = f"unsupported: {error}"
         settle(draft, events.CommandVerified(step.command_ids, CommandStatus.FAILED, "none", why))
         return
+    if rules.kind is AssetKind.BATTERY and _must_wait(draft, payload, step.setpoint, decision):
+        return
     draft.note(
         events.AttemptStarted(
             own_id,
@@ -216,6 +219,22 @@ def _send_step(draft: Draft, step: Step, decision: Decision | None) -> None:
     draft.want(Send(own_id, payload, rules.command_timeout_s, expires_us))
 
 
+def _must_wait(
+    draft: Draft, payload: Payload, setpoint: Setpoint, decision: Decision | None
+) -> bool:
+    """Hold what would wear a battery's flash too soon; return whether it is held."""
+    work = draft.state.work
+    reason = wear_reason(draft.state, payload, setpoint, draft.now)
+    if reason is None:
+        return False
+    if decision is not None:
+        ids = tuple(i for one in decision.steps for i in one.command_ids)
+        draft.note(events.SetpointDecided(decision), events.CommandHeld(ids, reason))
+    elif work is not None and work.held != reason:
+        draft.note(events.CommandHeld(work.open_ids, reason))
+    return True
+
+
 def _applied_w(payload: Payload) -> int | None:
     return None if payload.applied_kw is None else round(payload.applied_kw * 1_000)
 
@@ -233,9 +252,13 @@ def settle_slot(draft: Draft) -> None:
 
 
 def keep_alive(draft: Draft, attempt: OpenAttempt) -> None:
-    """Let a battery's confirmed frames be repeated within their lease."""
+    """Let a battery's confirmed frames be repeated within their lease, those to flash left out."""
     if draft.rules.kind is AssetKind.BATTERY and attempt.setpoint not in {None, RELEASED}:
-        frames = tuple(frame for frame in attempt.payload.frames if frame.control)
+        frames = tuple(
+            frame
+            for frame in attempt.payload.frames
+            if frame.control and "persistent" not in frame.body
+        )
         draft.want(KeepAlive(frames, attempt.lease_until_us))
 
 

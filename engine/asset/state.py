@@ -211,6 +211,19 @@ class Interference(Struct, frozen=True, gc=False):
 NO_INTERFERENCE: Final = Interference()
 
 
+class Worn(Struct, frozen=True, gc=False):
+    """A register that is kept in flash: its last words, when written, how often it still may be.
+
+    ``day`` is counted in UTC, ``left`` are the writes that are left of it; times are device clock.
+    """
+
+    role: str
+    words: tuple[int, ...] = ()
+    day: int = 0
+    left: int = 0
+    last_us: int = 0
+
+
 # Seen by the collector: what an adapter refers to may lead back to whom this state belongs.
 class Outside(Struct, frozen=True, omit_defaults=True):
     """What is known beside the fold. Times are device clock.
@@ -249,7 +262,8 @@ class AssetState(Struct, frozen=True, omit_defaults=True):
     """One asset, as rebuilt from its stream up to ``version``.
 
     ``form`` is the spelling in which a rate begins: the one that the device took last. ``refused``
-    are those that it took not, since it may have changed its mind.
+    are those that it took not, since it may have changed its mind. ``worn`` are its registers that
+    are kept in flash, as far as they were written.
     """
 
     asset_id: AssetId
@@ -267,6 +281,7 @@ class AssetState(Struct, frozen=True, omit_defaults=True):
     given_up: tuple[GivenUp, ...] = ()
     alarms: tuple[str, ...] = ()
     interference: Interference = NO_INTERFERENCE
+    worn: tuple[Worn, ...] = ()
     form: int = 0
     refused: tuple[int, ...] = ()
     crashes: int = 0

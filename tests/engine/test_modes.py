@@ -221,4 +221,3 @@ class TestWriteOnly:
         assert all(one.control for one in Device(profile, 1).pair(700, 0))
         assert spelling.questions(view(AMOUNT)) == ()
         assert read(profile, {}) == ()
-

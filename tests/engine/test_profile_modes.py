@@ -93,12 +93,12 @@ PERSISTENT = "persistent = { min_interval_s = 60, daily_writes = 10 }\n"
 )
 def test_only_what_is_read_and_written_is_kept_in_flash(access: str, message: str) -> None:
     """A write that would change nothing has to be seen before it is sent."""
-    text = f'''[[register]]
+    text = f"""[[register]]
 role = "power_w"
 address = 30
 type = "u16"
 access = "{access}"
-{PERSISTENT}'''
+{PERSISTENT}"""
     (problem,) = problems(HEAD + BODY + text + DISCHARGE)
     assert problem.column == "persistent"
     assert problem.message.startswith(message)
