@@ -26,7 +26,7 @@ def amount() -> RegisterProfile:
     }
     release = {"release": (ModeWrite("mode", Fraction(1)),)}
     return RegisterProfile(
-        "amount", "a test", (MODE, TIMER, power), "amount", modes=modes | release
+        "amount", "a test", (MODE, TIMER, power), "amount", modes={**modes, **release}
     )
 
 
@@ -46,7 +46,7 @@ def bounds() -> RegisterProfile:
     release = {"release": (ModeWrite("mode", Fraction(0)),)}
     registers = (MODE, TIMER, discharge, charge)
     return RegisterProfile(
-        "bounds", "a test", registers, "bounds", modes=modes | release, block_writes=True
+        "bounds", "a test", registers, "bounds", modes={**modes, **release}, block_writes=True
     )
 
 

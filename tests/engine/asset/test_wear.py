@@ -94,15 +94,15 @@ def test_a_spent_budget_is_an_alarm_until_the_next_day(rig: Rig) -> None:
     happened = rig.advance(130)
     assert names_of(happened) == ["SetpointDecided", "CommandHeld"]
     assert held(rig)[-1] == "write_budget"
-    assert rig.state.alarms == ("write_budget",)
+    assert "write_budget" in rig.state.alarms
     rig.advance(200)
     rig.read_back()
     rig.advance(100)
     assert list(powers(rig)) == [1, 2, 0.5, 0.4]
-    assert rig.state.alarms == ("write_budget",)
+    assert "write_budget" in rig.state.alarms
     rig.advance(DAY_S)
     assert list(powers(rig))[4:] == [5]
-    assert rig.state.alarms == ()
+    assert "write_budget" not in rig.state.alarms
 
 
 def test_the_same_words_again_are_no_write(rig: Rig) -> None:
