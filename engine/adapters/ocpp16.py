@@ -11,10 +11,10 @@ from engine.adapters.base import (
     AssetView,
     Frame,
     Observation,
-    Outcome,
     Payload,
     SetpointRead,
 )
+from engine.adapters.ocpp16_calls import judge, reads
 from engine.adapters.ocpp16_options import OcppOptions, options_of
 from engine.adapters.ocpp16_profiles import (
     clear_profiles,
@@ -96,48 +96,10 @@ def _frame(command: Command, own: OcppOptions, asset: AssetView) -> Frame:
     action, payload = command.arguments.get("action"), command.arguments.get("payload")
     if not isinstance(action, str) or not isinstance(payload, dict):
         raise Untranslatable("a CALL needs an action and a payload")
-    return Frame(action, payload)
+    return Frame(action, payload, control=not reads(action))
 
 
 # --- answers
-
-
-_ACCEPTED: Final = frozenset({"Accepted", "Scheduled", "RebootRequired", "Unlocked"})
-_REFUSED: Final = frozenset(
-    {
-        "Failed",
-        "Faulted",
-        "Occupied",
-        "Rejected",
-        "Unavailable",
-        "UnknownMessageId",
-        "UnknownVendorId",
-        "UnlockFailed",
-        "VersionMismatch",
-    }
-)
-_UNSUPPORTED: Final = frozenset({"NotSupported", "NotImplemented"})
-_WITHOUT_STATUS: Final = frozenset(
-    {"GetConfiguration", "GetDiagnostics", "GetLocalListVersion", "UpdateFirmware"}
-)
-
-
-def judge(action: str, conf: Mapping[str, object]) -> tuple[Outcome, str | None]:
-    """Return what a CALLRESULT means for its CALL, and how it was put if it is a refusal.
-
-    An unknown profile id is as clear as it gets; a status that nobody knows is no answer, and
-    ``unknown``, as is one that is missing.
-    """
-    if action in _WITHOUT_STATUS:
-        return "accepted", None
-    status = conf.get("status")
-    if not isinstance(status, str):
-        return "unknown", "no status"
-    if status in _ACCEPTED or (action == "ClearChargingProfile" and status == "Unknown"):
-        return "accepted", None
-    if status in _UNSUPPORTED:
-        return "rejected", "unsupported"
-    return ("rejected" if status in _REFUSED else "unknown"), status
 
 
 def _composite(schedule: object, own: OcppOptions, raw: str) -> SetpointRead | None:

@@ -98,6 +98,8 @@ def ended(state: AssetState, event: events.AttemptEnded, at: Instant) -> AssetSt
         waits = event.status is CommandStatus.PENDING and event.outcome in NOT_KNOWN
         orders = _order_after(state.orders, attempt, event)
         unknown = attempt if waits else state.unknown
+        if _disturbs(attempt, event):
+            state = replace(state, holding=UNKNOWN_HOLDING)
         return replace(state, attempt=None, orders=orders, unknown=unknown)
     match event.status:
         case CommandStatus.COMPLETED:
@@ -112,6 +114,13 @@ def ended(state: AssetState, event: events.AttemptEnded, at: Instant) -> AssetSt
             state = replace(_refused(state, attempt, event), attempt=None, holding=holding)
             again = attempt.forgotten and event.outcome == "rejected"
             return _gave_up(state, at, again=again, form=event.next_form)
+
+
+def _disturbs(attempt: OpenAttempt, event: events.AttemptEnded) -> bool:
+    """Return whether a CALL may have changed what the device holds: nobody knows what it does."""
+    may_have = event.outcome == "accepted" or event.outcome in NOT_KNOWN
+    controls = any(frame.control for frame in attempt.payload.frames)
+    return attempt.type is CommandType.CALL and may_have and controls
 
 
 def _pending(state: AssetState, attempt: OpenAttempt, event: events.AttemptEnded) -> AssetState:

@@ -120,7 +120,11 @@ def test_profiles_are_refused_by_taste(quirk: str, asked: dict[str, Any], expect
         ("amps_only", "ChargingScheduleAllowedChargingRateUnit", "Current"),
         ("watts_only", "ChargingScheduleAllowedChargingRateUnit", "Power"),
         ("one_period", "ChargingScheduleMaxPeriods", "1"),
-        ("no_smart_charging", "SupportedFeatureProfiles", "Core,RemoteTrigger"),
+        (
+            "no_smart_charging",
+            "SupportedFeatureProfiles",
+            "Core,FirmwareManagement,LocalAuthListManagement,RemoteTrigger,Reservation",
+        ),
     ],
 )
 def test_the_configuration_owns_up_to_it(quirk: str, key: str, value: str) -> None:

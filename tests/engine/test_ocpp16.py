@@ -7,10 +7,11 @@ from typing import Any
 import attrs
 import pytest
 from msgspec.structs import replace
-from ocpp.messages import Call, _validate_payload
+from ocpp.messages import Call, MessageType, _validate_payload, get_validator
 
 from engine.adapters.base import Answer, AssetView, SetpointRead
 from engine.adapters.ocpp16 import Ocpp16Spelling, OcppOptions, judge, options_of
+from engine.adapters.ocpp16_calls import ACTIONS
 from engine.adapters.ocpp16_profiles import limit_of, unit_of
 from engine.commands import Attempt, Cause, CauseKind, Command, CommandType
 from engine.errors import Untranslatable, UsageError
@@ -363,6 +364,18 @@ def test_an_inoperative_charger_is_asked_for() -> None:
         ("SetChargingProfile", {"status": ["Accepted"]}, "unknown", "no status"),
         ("UnlockConnector", {"status": "UnlockFailed"}, "rejected", "UnlockFailed"),
         ("GetConfiguration", {}, "accepted", None),
+        ("GetLocalListVersion", {"listVersion": 3}, "accepted", None),
+        ("GetLocalListVersion", {"listVersion": -1}, "rejected", "unsupported"),
+        ("UpdateFirmware", {}, "accepted", None),
+        ("UnlockConnector", {"status": "Accepted"}, "unknown", "Accepted"),
+        ("ReserveNow", {"status": "Occupied"}, "rejected", "Occupied"),
+        ("SendLocalList", {"status": "VersionMismatch"}, "rejected", "VersionMismatch"),
+        ("TriggerMessage", {"status": "NotImplemented"}, "rejected", "unsupported"),
+        ("GetInstalledCertificateIds", {"status": "NotFound"}, "accepted", None),
+        ("GetLog", {"status": "AcceptedCanceled"}, "accepted", None),
+        ("BlinkVendor", {}, "accepted", None),
+        ("BlinkVendor", {"status": "Rejected"}, "rejected", "Rejected"),
+        ("BlinkVendor", {"status": 5}, "unknown", "no status"),
     ],
 )
 def test_a_status_means_what_the_action_makes_of_it(
@@ -370,6 +383,27 @@ def test_a_status_means_what_the_action_makes_of_it(
 ) -> None:
     """A status that nobody knows is no answer."""
     assert judge(action, conf) == (outcome, reason)
+
+
+def test_every_action_of_a_central_system_is_judged_by_each_status_of_its_schema() -> None:
+    """None of those that OCPP knows is taken for no answer."""
+    for action in ACTIONS:
+        schema = get_validator(MessageType.CallResult, action, "1.6").schema
+        told = schema["properties"].get("status", {}) if "properties" in schema else {}
+        if "$ref" in told:
+            told = schema["definitions"][told["$ref"].rpartition("/")[2]]
+        for status in told.get("enum", ()):
+            assert judge(action, {"status": status})[0] in {"accepted", "rejected"}, (
+                action,
+                status,
+            )
+
+
+def test_a_call_that_only_reads_controls_nothing() -> None:
+    """It may be asked without anybody having to be sure of what it has done."""
+    for action, controls in (("GetConfiguration", False), ("Reset", True), ("Vendor", True)):
+        given = command(CommandType.CALL, action=action, payload={})
+        assert SPELLING.translate(given, view(), attempt()).frames[0].control is controls
 
 
 def composite(unit: str = "W", **period: object) -> Answer:

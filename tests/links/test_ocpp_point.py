@@ -377,3 +377,28 @@ def test_an_unknown_tag_is_invalid_and_has_a_transaction_all_the_same() -> None:
 def test_what_is_no_configuration_teaches_nothing(payload: object) -> None:
     """Whatever came instead."""
     assert configuration(payload) == {}
+
+
+@pytest.mark.parametrize(
+    ("action", "payload", "conf"),
+    [
+        ("DiagnosticsStatusNotification", {"status": "Uploaded"}, {}),
+        ("FirmwareStatusNotification", {"status": "Installed"}, {}),
+        ("LogStatusNotification", {"status": "Uploaded", "requestId": 1}, {}),
+        ("SecurityEventNotification", {"type": "InvalidCsr", "timestamp": "2025-06-03"}, {}),
+        ("SignCertificate", {"csr": "x"}, {"status": "Rejected"}),
+        ("SignedFirmwareStatusNotification", {"status": "Installed", "requestId": 1}, {}),
+        ("DataTransfer", {"vendorId": "x"}, {"status": "UnknownVendorId"}),
+    ],
+)
+def test_every_notification_is_answered(
+    action: str, payload: dict[str, object], conf: dict[str, object]
+) -> None:
+    """We sign no certificate and know no vendor."""
+
+    async def told() -> None:
+        depot = Depot()
+        depot.say(action, **payload)
+        assert await depot.wire.answers.get() == [3, action, conf]
+
+    asyncio.run(told())

@@ -13,6 +13,8 @@ import attrs
 import msgspec
 from ocpp.messages import get_validator
 
+from engine.adapters import ocpp16_calls
+
 VERSION: Final = "1.6"
 FRAME_BYTES: Final = 1 << 18
 DEPTH: Final = 32
@@ -24,35 +26,18 @@ ACTIONS: Final = frozenset(
         "DiagnosticsStatusNotification",
         "FirmwareStatusNotification",
         "Heartbeat",
+        "LogStatusNotification",
         "MeterValues",
+        "SecurityEventNotification",
+        "SignCertificate",
+        "SignedFirmwareStatusNotification",
         "StartTransaction",
         "StatusNotification",
         "StopTransaction",
     }
 )
-"""What a charge point may ask of a central system [4]."""
-OURS: Final = frozenset(
-    {
-        "CancelReservation",
-        "ChangeAvailability",
-        "ChangeConfiguration",
-        "ClearCache",
-        "ClearChargingProfile",
-        "GetCompositeSchedule",
-        "GetConfiguration",
-        "GetDiagnostics",
-        "GetLocalListVersion",
-        "RemoteStartTransaction",
-        "RemoteStopTransaction",
-        "ReserveNow",
-        "Reset",
-        "SendLocalList",
-        "SetChargingProfile",
-        "TriggerMessage",
-        "UnlockConnector",
-        "UpdateFirmware",
-    }
-)
+"""What a charge point may ask of a central system [4; security whitepaper]."""
+OURS: Final = frozenset(ocpp16_calls.ACTIONS) - ACTIONS
 """What a central system may ask of a charge point, and not the other way round [5]."""
 
 _CALL, _RESULT, _ERROR = 2, 3, 4

@@ -192,8 +192,12 @@ class ChargePoint:
         session.answer(call.id, {"status": "UnknownVendorId"})
 
     def on_notice(self, session: Session, call: Call) -> None:
-        """Notifications on diagnostics and firmware [4.4, 4.5]."""
+        """Notifications on diagnostics, logs, firmware and security [4.4, 4.5; whitepaper]."""
         session.answer(call.id, {})
+
+    def on_sign(self, session: Session, call: Call) -> None:
+        """SignCertificate [whitepaper]: we sign nothing."""
+        session.answer(call.id, {"status": "Rejected"})
 
 
 _HANDLERS: Final[dict[str, Callable[[ChargePoint, Session, Call], None]]] = {
@@ -203,7 +207,11 @@ _HANDLERS: Final[dict[str, Callable[[ChargePoint, Session, Call], None]]] = {
     "DiagnosticsStatusNotification": ChargePoint.on_notice,
     "FirmwareStatusNotification": ChargePoint.on_notice,
     "Heartbeat": ChargePoint.on_heartbeat,
+    "LogStatusNotification": ChargePoint.on_notice,
     "MeterValues": ChargePoint.on_meter_values,
+    "SecurityEventNotification": ChargePoint.on_notice,
+    "SignCertificate": ChargePoint.on_sign,
+    "SignedFirmwareStatusNotification": ChargePoint.on_notice,
     "StartTransaction": ChargePoint.on_start,
     "StatusNotification": ChargePoint.on_status,
     "StopTransaction": ChargePoint.on_stop,

@@ -16,6 +16,7 @@ from actors.sim.answers import (
 from actors.sim.limits import Selection
 from actors.sim.ocpp16.configuration import KEYS
 from actors.sim.ocpp16.station import Station16
+from actors.sim.ocpp16.upkeep import UPKEEP
 from actors.sim.profiles import ChargingProfile, ProfileRefused, read_profile
 from actors.sim.reply import Reply
 from actors.sim.version import Answering, Version
@@ -181,11 +182,13 @@ def _clear_cache(station: Station16, payload: Mapping[str, Any]) -> Reply:
 
 _ANSWERS: Final[Mapping[str, Answering]] = MappingProxyType(
     {
+        **UPKEEP,
         "ChangeAvailability": _availability,
         "ChangeConfiguration": _change_configuration,
         "ClearCache": _clear_cache,
         "ClearChargingProfile": _clear_profile,
         "DataTransfer": _data_transfer,
+        "ExtendedTriggerMessage": _trigger,
         "GetCompositeSchedule": _composite,
         "GetConfiguration": _get_configuration,
         "RemoteStartTransaction": _remote_start,

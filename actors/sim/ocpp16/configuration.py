@@ -32,7 +32,9 @@ _READ_ONLY: Final[Mapping[str, str]] = MappingProxyType(
         "ConnectorSwitch3to1PhaseSupported": "false",
         "GetConfigurationMaxKeys": "100",
         "NumberOfConnectors": "1",
-        "SupportedFeatureProfiles": "Core,RemoteTrigger,SmartCharging",
+        "SupportedFeatureProfiles": (
+            "Core,FirmwareManagement,LocalAuthListManagement,RemoteTrigger,Reservation,SmartCharging"
+        ),
     }
 )
 _BENT: Final[Mapping[Quirk, tuple[str, str]]] = MappingProxyType(
@@ -40,7 +42,10 @@ _BENT: Final[Mapping[Quirk, tuple[str, str]]] = MappingProxyType(
         Quirk.AMPS_ONLY: ("ChargingScheduleAllowedChargingRateUnit", "Current"),
         Quirk.WATTS_ONLY: ("ChargingScheduleAllowedChargingRateUnit", "Power"),
         Quirk.ONE_PERIOD: ("ChargingScheduleMaxPeriods", "1"),
-        Quirk.NO_SMART_CHARGING: ("SupportedFeatureProfiles", "Core,RemoteTrigger"),
+        Quirk.NO_SMART_CHARGING: (
+            "SupportedFeatureProfiles",
+            "Core,FirmwareManagement,LocalAuthListManagement,RemoteTrigger,Reservation",
+        ),
     }
 )
 

@@ -41,8 +41,12 @@ class Connector16(Connector):
     """A connector with the statuses of OCPP 1.6 [4.9]."""
 
     def __init__(self, number: int, cabinet: Cabinet, changed: Callable[[], None]) -> None:
-        """Begin available; ``remote_start`` is one that waits for a vehicle [5.11]."""
+        """Begin available; ``remote_start`` is one that waits for a vehicle [5.11].
+
+        ``reservation`` is the id of one that keeps it for somebody [5.13], until a vehicle comes.
+        """
         super().__init__(number, cabinet, changed)
+        self.reservation: int | None = None
         self.transaction: Transaction | None = None
         self.remote_start: Permission | None = None
         self._ended = False
@@ -72,7 +76,9 @@ class Connector16(Connector):
     def use(self) -> str:
         """The status of now, while it is neither broken nor out of service."""
         if self.plugged is None:
-            return "Available" if self.remote_start is None else "Preparing"
+            if self.remote_start is not None:
+                return "Preparing"
+            return "Available" if self.reservation is None else "Reserved"
         if self.transaction_id is None:
             return "Finishing" if self._ended else "Preparing"
         return self.flow(self.plugged)
@@ -85,6 +91,7 @@ class Connector16(Connector):
 
     def _arrived(self) -> None:
         self._ended = False
+        self.reservation = None
         self._changed()
         if self.remote_start is not None:
             self.begin(self.remote_start)

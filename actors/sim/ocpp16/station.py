@@ -1,8 +1,11 @@
 """What a charge point says of itself in OCPP 1.6."""
 
+import functools
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
+
+import attrs
 
 from actors.sim.cabinet import Cabinet
 from actors.sim.connector import Connector
@@ -15,8 +18,24 @@ _BOOT: Final[Mapping[str, object]] = MappingProxyType(
 )
 
 
+@attrs.define
+class Records:
+    """What a charge point keeps: the local list with its version, and certificates by type."""
+
+    list_version: int = 0
+    tags: dict[str, object] = attrs.field(factory=dict)
+    certificates: list[tuple[str, dict[str, object]]] = attrs.field(factory=list)
+
+
 class Station16(Station):
     """A charge point of OCPP 1.6."""
+
+    connectors: Mapping[int, Connector16]
+
+    @functools.cached_property
+    def records(self) -> Records:
+        """What it keeps beside its configuration and its profiles."""
+        return Records()
 
     def _connector(self, number: int) -> Connector16:
         return Connector16(number, self.cabinet, self.refresh)

@@ -234,11 +234,24 @@ def test_start_stop_and_call_are_never_repeated(
         rig.observe(base.TransactionChanged("started", "7", "key"))
         rig.answer()
     own_id = ordered(rig, kind)
-    sent = len(rig.sent)
     rig.answer(outcome=outcome)
     rig.advance(100)
     assert rig.history()[own_id].status is CommandStatus.TIMED_OUT
-    assert len(rig.sent) == sent
+    assert [frame["type"] for frame in rig.sent].count(kind) == 1
+
+
+@pytest.mark.parametrize(
+    ("outcome", "frames"), [("accepted", 3), ("timed_out", 3), ("rejected", 2)]
+)
+def test_after_a_call_nobody_knows_what_the_device_holds(
+    outcome: base.Outcome, frames: int
+) -> None:
+    """It may have been what clears a limit: the setpoint is set again, unless it was refused."""
+    rig = charger()
+    rig.answer()
+    ordered(rig, CommandType.CALL)
+    rig.answer(outcome=outcome)
+    assert len(rig.sent) == frames
 
 
 def test_a_call_that_failed_is_not_repeated_either() -> None:
