@@ -17,6 +17,7 @@ from actors.sim.charger import ChargerSetup, SimCharger
 from actors.sim.connector import Arrival
 from actors.sim.quirks import QUIRKS
 from actors.sim.vehicle import Vehicle
+from actors.sim.versions import VERSIONS
 from actors.sim.wirelog import WireLog
 from engine.errors import UsageError
 
@@ -50,7 +51,7 @@ def until_stopped(work: Callable[[], Awaitable[None]], stop: Callable[[], Awaita
 @click.option("--url", required=True, help="The central system, such as ws://127.0.0.1:9000.")
 @click.option("--id", "identity", required=True, help="The charge point's identity.")
 @click.option("--password-env", metavar="V", help="The variable that has the password.")
-@click.option("--version", type=click.Choice(["1.6"]), default="1.6")
+@click.option("--version", type=click.Choice(list(VERSIONS)), default="1.6")
 @click.option("--connectors", type=click.IntRange(1, 100), default=1)
 @click.option(
     "--plug-in", metavar="TIME", multiple=True, help="A vehicle comes at this time, or now."
@@ -73,7 +74,6 @@ def charger(  # noqa: PLR0913 - the contract's options
     wire_log: Path | None,
 ) -> None:
     """Simulate an OCPP charge point that connects to a central system."""
-    del version
     password = None if password_env is None else os.environ.get(password_env)
     if password_env is not None and password is None:
         raise UsageError(f"the environment has no {password_env}")
@@ -93,6 +93,7 @@ def charger(  # noqa: PLR0913 - the contract's options
             seed,
             frozenset(quirks),
             arrivals,
+            version=version,
         ),
         log,
     )

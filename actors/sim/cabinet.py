@@ -23,6 +23,7 @@ class Cabinet:
     connector can give.
     """
 
+    identity: str
     clock: Callable[[], datetime]
     outbox: Outbox
     is_online: Callable[[], bool]

@@ -16,7 +16,11 @@ Told: TypeAlias = tuple[str, dict[str, Any]]
 Answering: TypeAlias = Callable[[dict[str, Any]], Mapping[str, object] | None]
 
 _TIME: Final = "2026-01-05T12:00:00Z"
-_ACCEPTED: Final[Mapping[str, object]] = {"idTagInfo": {"status": "Accepted"}}
+_WELCOMES: Final[Mapping[str, Mapping[str, object]]] = {
+    "1.6": {"idTagInfo": {"status": "Accepted"}},
+    "2.0.1": {"idTokenInfo": {"status": "Accepted"}},
+}
+_STATUS: Final = {"1.6": ("connectorId", "status"), "2.0.1": ("evseId", "connectorStatus")}
 
 
 class RawCentral:
@@ -35,11 +39,12 @@ class RawCentral:
         self.connections = 0
         self._transactions = itertools.count(1)
         self._ids = itertools.count(1)
+        welcome = _WELCOMES[version]
         self.answers: dict[str, Answering] = {
-            "Authorize": lambda _: _ACCEPTED,
+            "Authorize": lambda _: welcome,
             "BootNotification": lambda _: boot_answer(),
             "Heartbeat": lambda _: {"currentTime": _TIME},
-            "StartTransaction": lambda _: {"transactionId": next(self._transactions), **_ACCEPTED},
+            "StartTransaction": lambda _: {"transactionId": next(self._transactions), **welcome},
         }
         self.url = ""
         self._server: Server | None = None
@@ -89,11 +94,12 @@ class RawCentral:
             await self._changed.wait()
 
     def statuses(self, connector: int = 1) -> list[str]:
-        """Return the statuses that a connector reported, in order."""
+        """Return the statuses that a connector, or an EVSE, reported, in order."""
+        where, what = _STATUS[self.version]
         return [
-            payload["status"]
+            payload[what]
             for action, payload in self.told
-            if action == "StatusNotification" and payload["connectorId"] == connector
+            if action == "StatusNotification" and payload[where] == connector
         ]
 
     def actions(self) -> list[str]:

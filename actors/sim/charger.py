@@ -256,6 +256,7 @@ def _cabinet(
         **setup.configuration,
     }
     return Cabinet(
+        setup.identity,
         setup.now,
         outbox,
         is_online,

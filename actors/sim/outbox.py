@@ -22,7 +22,7 @@ class Notice:
     """
 
     action: str
-    payload: dict[str, object]
+    payload: dict[str, Any]
     keep: bool = False
     then: Callable[[Mapping[str, Any]], None] = _nothing
     tries: int = 0
@@ -36,6 +36,11 @@ class Outbox:
         """Begin empty."""
         self._notices: collections.deque[Notice] = collections.deque()
         self._posted = asyncio.Event()
+
+    @property
+    def waiting(self) -> tuple[Notice, ...]:
+        """All that has still to be said, or answered."""
+        return tuple(self._notices)
 
     def post(self, notice: Notice) -> None:
         """Put a notice at the end; above a thousand the oldest that may be lost is."""

@@ -70,6 +70,8 @@ class ChargingProfile:
     valid_to: datetime | None = None
     start_at: datetime | None = None
     duration_s: float | None = None
+    told: Mapping[str, Any] = attrs.field(factory=dict, eq=False, repr=False)
+    """The message's own words, for who asks for them."""
 
     @property
     def unit(self) -> str:

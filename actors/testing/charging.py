@@ -99,6 +99,24 @@ def profile(
     return {"connectorId": 1, "csChargingProfiles": body}
 
 
+def profile_201(
+    limit: float = 6_000.0,
+    evse: int = 1,
+    **more: Any,  # noqa: ANN401 - as `profile` takes it
+) -> dict[str, Any]:
+    """Return a SetChargingProfile of OCPP 2.0.1 with the same profile; ``more`` goes into it."""
+    body = profile(limit, **more)["csChargingProfiles"]
+    schedule = {"id": 1, **body.pop("chargingSchedule")}
+    return {
+        "evseId": evse,
+        "chargingProfile": {
+            "id": body.pop("chargingProfileId"),
+            **body,
+            "chargingSchedule": [schedule],
+        },
+    }
+
+
 async def charging(charger: SimCharger, vehicle: Vehicle | None = None) -> Any:  # noqa: ANN401 - a number in 1.6, a text in 2.0.1
     """Boot, plug a vehicle in, and wait for the transaction; return its id."""
     await charger.booted.wait()
