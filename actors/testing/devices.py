@@ -29,6 +29,7 @@ Device: TypeAlias = SimCharger | SimBattery
 
 PACE: Final = Pace(tick_s=1.0, slow_s=2.0, late_s=7.0, reconnect_s=0.2, reconnect_most_s=2.0)
 
+_USUAL: Final = "1.6"
 _CHARGERS: Final = {
     "reject": "reject_profile",
     "error": "callerror",
@@ -68,13 +69,18 @@ class _OwnClock:
 
 @attrs.define
 class Devices:
-    """The devices of a site; ``by_asset`` has each under its assets' ids, once they have begun."""
+    """The devices of a site; ``by_asset`` has each under its assets' ids, once they have begun.
+
+    ``versions`` are the versions of OCPP that charge points speak, by identity; the others speak
+    1.6, or what the site offers if it does not offer that.
+    """
 
     site: Site
     world: World
     loop: SteppedLoop
     passes: Callable[[Point], object]
     witness: Witness
+    versions: Mapping[str, str]
     by_asset: dict[str, Device] = attrs.field(factory=dict)
     _assets_of: dict[str, list[str]] = attrs.field(factory=dict)
 
@@ -127,7 +133,12 @@ class Devices:
             seed=self.world.seed,
             plan_now=plan_now,
             pace=PACE,
+            version=self.versions.get(own.charge_point) or self._usual_version(),
         )
+
+    def _usual_version(self) -> str:
+        offered = () if self.site.ocpp is None else self.site.ocpp.versions
+        return offered[0] if offered and _USUAL not in offered else _USUAL
 
     def _charger(
         self, setup: ChargerSetup, clock: _OwnClock, assets: Collection[str]

@@ -27,13 +27,16 @@ CONTROL_ACTIONS: Final = frozenset(
         "ClearChargingProfile",
         "RemoteStartTransaction",
         "RemoteStopTransaction",
+        "RequestStartTransaction",
+        "RequestStopTransaction",
         "ChangeAvailability",
         "ChangeConfiguration",
         "Reset",
+        "SetVariables",
         "UnlockConnector",
     }
 )
-"""The OCPP 1.6 frames that change what a charger does (specification 1)."""
+"""The frames of OCPP 1.6 and 2.0.1 that change what a charger does (specification 1)."""
 WRITES: Final = frozenset({6, 16})
 """The Modbus functions that do."""
 WINDOW_US: Final = 2 * US_PER_S
@@ -61,7 +64,7 @@ def judge(
 
     Args:
         records: the whole log in order.
-        chargers: each charge point's wire log (OCPP 1.6).
+        chargers: each charge point's wire log.
         batteries: each battery's wire log with the addresses of its heartbeat registers.
         struck: the faults that struck messages on the wire.
     """

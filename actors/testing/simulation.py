@@ -67,6 +67,7 @@ class Simulation(ActorSystem):
         *,
         start: PlanStart | None = None,
         arrivals: Mapping[str, tuple[Arrival, ...]] | None = None,
+        versions: Mapping[str, str] | None = None,
         adapters: AdapterRegistry | None = None,
         snapshot_every: int = 4,
     ) -> None:
@@ -75,6 +76,7 @@ class Simulation(ActorSystem):
         ``seed`` is a number, or a world that others are in too.
         ``start`` is where the plan clock starts, and how fast; without one it shows device time.
         ``arrivals`` are the vehicles that come, by charge point.
+        ``versions`` are those of OCPP that charge points speak; the others speak 1.6.
         ``adapters`` are those of others. Their devices are made by who brings them: they are in
         the link, or listen on a loop of the world (``world.loop()``).
         """
@@ -97,7 +99,8 @@ class Simulation(ActorSystem):
         self._store: Store | None = None
         self._clocks = Clocks(self.world.time)
         self._device_loop = self.world.loop()
-        made = Devices(simulated, self.world, self._device_loop, self._passes, self.witness)
+        around = (self.world, self._device_loop, self._passes, self.witness)
+        made = Devices(simulated, *around, versions or {})
         made.begin(arrivals or {}, lambda: from_us(self._clocks.now().plan_us))
         self.devices: Mapping[str, Device] = made.by_asset
         self.world.turns.add(self, lambda: self.witness.look(self._board))

@@ -5,7 +5,7 @@ import secrets
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,17 +20,9 @@ from actors.sim.connector import Arrival
 from actors.sim.depot import Depot
 from actors.sim.setup import Pace
 from actors.sim.wirelog import WireEntry, WireLog
+from actors.testing.promises import CONTROL_ACTIONS
 
 KEY_VARIABLE = "SETPOINT_TEST_KEY"
-CONTROL_ACTIONS = frozenset(
-    {
-        "SetChargingProfile",
-        "ClearChargingProfile",
-        "RemoteStartTransaction",
-        "RemoteStopTransaction",
-        "ChangeAvailability",
-    }
-)
 _PACE = Pace(reconnect_most_s=0.4)
 _WRITES = frozenset({6, 16})
 
@@ -153,9 +145,17 @@ class TestSite:
 
 @contextmanager
 def simulated_site(
-    folder: Path, keys: Sequence[str], *, plugged: bool = True, extra: str = ""
+    folder: Path,
+    keys: Sequence[str],
+    *,
+    plugged: bool = True,
+    extra: str = "",
+    versions: Mapping[str, str] | None = None,
 ) -> Iterator[TestSite]:
-    """Give a site of one charge point per key and a battery, all simulated and running."""
+    """Give a site of one charge point per key and a battery, all simulated and running.
+
+    ``extra`` is added to its ``[ocpp]``; ``versions`` are those that are not 1.6, by key.
+    """
     os.environ[KEY_VARIABLE] = secrets.token_hex(16)
     depot = Depot()
     depot.start()
@@ -176,6 +176,7 @@ def simulated_site(
                 password=os.environ[KEY_VARIABLE],
                 arrivals=arrivals,
                 pace=_PACE,
+                version=(versions or {}).get(key, "1.6"),
             )
             depot.add_charger(setup, WireLog())
         yield site

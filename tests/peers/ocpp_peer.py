@@ -11,7 +11,8 @@ import attrs
 import msgspec
 
 from actors.sim.depot import Depot
-from actors.testing.site import CONTROL_ACTIONS, KEY_VARIABLE, TestSite, free_port
+from actors.testing.promises import CONTROL_ACTIONS
+from actors.testing.site import KEY_VARIABLE, TestSite, free_port
 from tests.peers.node import Node
 
 _SCRIPT: Final = Path(__file__).with_name("charge_point.js")
