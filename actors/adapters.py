@@ -12,7 +12,7 @@ from actors.environment import read_text
 from actors.passwords import check_password, hash_of
 from engine.adapters.base import AdapterPlugin
 from engine.adapters.modbus import ModbusOptions, ModbusSpelling
-from engine.adapters.ocpp16 import Ocpp16Spelling, OcppOptions
+from engine.adapters.ocpp import OcppOptions, OcppSpelling
 from engine.adapters.profile import builtin, parse
 from engine.adapters.registers import RegisterProfile
 from engine.adapters.registry import AdapterRegistry
@@ -98,7 +98,8 @@ def default_adapters(
 def spelling_adapters(site: Site) -> AdapterRegistry:
     """Return the adapters of a site without their links: for dry runs, no secret is read."""
     registry = AdapterRegistry(dict(plugins()))
-    registry.register("ocpp", Ocpp16Spelling())  # type: ignore[arg-type]  # a dry run links nothing
+    listen = site.ocpp or OcppListen()
+    registry.register("ocpp", OcppSpelling(listen.versions))  # type: ignore[arg-type]  # a dry run links nothing
     registry.register("modbus", ModbusSpelling(profiles_of(site)))  # type: ignore[arg-type]  # nor here
     return registry
 

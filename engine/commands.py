@@ -105,6 +105,7 @@ class Attempt(Struct, frozen=True, gc=False):
     one command, 0 the first. ``charge_kw`` and ``discharge_kw`` are the pair that holds after it,
     null for a command that sets none; ``fallback_kw`` (signed, charging positive) takes over when
     the lease of ``lease_s`` seconds runs out, null where the device's own control does.
+    ``serial``, of a command that sets no power: a number that no other attempt of the asset has.
     """
 
     id: str
@@ -115,3 +116,4 @@ class Attempt(Struct, frozen=True, gc=False):
     fallback_kw: float | None
     charge_kw: float | None
     discharge_kw: float | None
+    serial: int = 0

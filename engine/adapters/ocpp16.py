@@ -6,36 +6,26 @@ Sources: OCPP 1.6 edition 2 (sections in brackets) and the JSON schemas that com
 from collections.abc import Mapping
 from typing import Final
 
-from engine.adapters.base import (
-    Answer,
-    AssetView,
-    Frame,
-    Observation,
-    Payload,
-    SetpointRead,
-)
+from engine.adapters.base import Answer, AssetView, Frame, Observation, Payload
+from engine.adapters.charging_profiles import unit_of
+from engine.adapters.composite import QUESTION_S, present_limit
 from engine.adapters.ocpp16_calls import judge, reads
-from engine.adapters.ocpp16_options import OcppOptions, options_of
-from engine.adapters.ocpp16_profiles import (
-    clear_profiles,
-    set_profile,
-    transaction_number,
-    unit_of,
-)
-from engine.adapters.ocpp16_reports import PLAUSIBLE_W, number
+from engine.adapters.ocpp16_profiles import clear_profiles, set_profile, transaction_number
+from engine.adapters.ocpp_options import OcppOptions, options_of
 from engine.commands import Attempt, Command, CommandType
 from engine.errors import Untranslatable
 
-__all__ = ["Ocpp16Spelling", "OcppOptions", "judge", "options_of"]
+__all__ = ["PROTOCOL", "Ocpp16Spelling", "OcppOptions", "judge", "options_of"]
 
-_QUESTION_S: Final = 60
+PROTOCOL: Final = "ocpp1.6"
+"""The websocket's subprotocol."""
 
 
 class Ocpp16Spelling:
     """The pure half of the OCPP 1.6 adapter."""
 
     options: type = OcppOptions
-    protocol = "ocpp1.6"
+    protocol = PROTOCOL
 
     def slot_key(self, options: object) -> str:
         """Return what the connectors of one charge point have in common: its identity."""
@@ -65,7 +55,7 @@ class Ocpp16Spelling:
         own = options_of(asset.options)
         for value in answer.values:
             if isinstance(value, Mapping) and "chargingSchedule" in value:
-                read = _composite(value["chargingSchedule"], own, answer.raw)
+                read = present_limit(value["chargingSchedule"], own, answer.raw)
                 return () if read is None else (read,)
         return ()
 
@@ -74,7 +64,7 @@ class Ocpp16Spelling:
         own = options_of(asset.options)
         body: dict[str, object] = {
             "connectorId": own.connector,
-            "duration": _QUESTION_S,
+            "duration": QUESTION_S,
             "chargingRateUnit": unit_of(own, asset.capabilities),
         }
         return (Payload((Frame("GetCompositeSchedule", body, control=False),)),)
@@ -97,23 +87,3 @@ def _frame(command: Command, own: OcppOptions, asset: AssetView) -> Frame:
     if not isinstance(action, str) or not isinstance(payload, dict):
         raise Untranslatable("a CALL needs an action and a payload")
     return Frame(action, payload, control=not reads(action))
-
-
-# --- answers
-
-
-def _composite(schedule: object, own: OcppOptions, raw: str) -> SetpointRead | None:
-    """Return the limit of a composite schedule's first period as a setpoint."""
-    if not isinstance(schedule, Mapping):
-        return None
-    periods = schedule.get("chargingSchedulePeriod")
-    if not isinstance(periods, list) or not periods or not isinstance(periods[0], Mapping):
-        return None
-    limit, phases = number(periods[0].get("limit")), periods[0].get("numberPhases")
-    if limit is None or not 0 <= limit <= PLAUSIBLE_W:
-        return None
-    used = phases if phases in (1, 2, 3) else own.phases
-    is_amperes = schedule.get("chargingRateUnit") == "A"
-    per_unit_kw = own.voltage * used / 1_000 if is_amperes else 0.001
-    step_kw = 0.1 * per_unit_kw + 0.001
-    return SetpointRead(limit * per_unit_kw, None, step_kw, raw)

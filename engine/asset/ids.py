@@ -32,6 +32,11 @@ def attempt_id(asset_id: AssetId, epoch: int, version: int) -> str:
     return f"att_{token(asset_id)}_{base36(epoch)}_{base36(version)}"
 
 
+def serial_of(attempt: str) -> int:
+    """Return the number in an attempt's id that no other attempt of its asset has."""
+    return int(attempt.rpartition("_")[2], 36)
+
+
 def command_id(asset_id: AssetId, epoch: int, version: int, index: int = 0) -> CommandId:
     """Return the id of a command outside plans, created by the event of this version."""
     suffix = f".{index}" if index else ""

@@ -14,6 +14,8 @@ from engine.types import Instant
 
 GAVE_UP = "actor_gave_up"
 LINK_FAILED = "link_failed"
+PROTOCOL = "protocol"
+"""The capability that names the protocol that a device speaks, where it has the choice."""
 PLUGGED = frozenset({"PREPARING", "CHARGING", "SUSPENDED", "FINISHING"})
 
 
@@ -116,9 +118,17 @@ def transaction_ended(state: AssetState, event: events.TransactionEnded) -> Asse
 
 
 def capabilities_learned(state: AssetState, event: events.CapabilitiesLearned) -> AssetState:
-    """Return the state with what the device can do, which may change what its forms are."""
+    """Return the state with what the device can do, which may change what its forms are.
+
+    One that speaks another protocol than before has started anew: what it held is not known.
+    """
+    before = state.device.capabilities.get(PROTOCOL)
     device = replace(state.device, capabilities=event.capabilities)
-    return replace(state, device=device, refused=())
+    if before is None or event.capabilities.get(PROTOCOL) == before:
+        return replace(state, device=device, refused=())
+    if device.transaction is not None:
+        device = replace(device, transaction=None, last_transaction=device.transaction)
+    return _forgotten(replace(state, device=device, form=0))
 
 
 def not_understood(state: AssetState, at: Instant) -> AssetState:

@@ -10,6 +10,7 @@ from engine.asset.effects import Respond
 from engine.asset.holding import found_setpoint, holds, matches
 from engine.asset.ids import transaction_id
 from engine.asset.reaction import change_of
+from engine.asset.reported import PROTOCOL
 from engine.asset.sending import keep_alive, keep_no_more
 from engine.asset.state import AssetState, OpenAttempt
 from engine.commands import CommandStatus
@@ -229,8 +230,12 @@ def _tell(draft: Draft, seen: base.TransactionChanged, own_id: str) -> None:
 
 
 def _capabilities(draft: Draft, seen: base.CapabilitiesLearned) -> None:
-    learned = dict(seen.capabilities)
-    if learned != dict(draft.state.device.capabilities):
+    """What was not told again still holds, unless the device speaks another protocol now."""
+    known, learned = dict(draft.state.device.capabilities), dict(seen.capabilities)
+    before = known.get(PROTOCOL)
+    if before is None or learned.get(PROTOCOL, before) == before:
+        learned = known | learned
+    if learned != known:
         draft.note(events.CapabilitiesLearned(learned))
 
 

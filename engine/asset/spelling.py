@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from engine.adapters.base import Answer, AssetView, Frame, Observation, Payload
+from engine.asset.ids import serial_of
 from engine.asset.state import AssetState, Order
 from engine.asset.view import reading_of
 from engine.commands import Attempt, Cause, CauseKind, Command, CommandType
@@ -84,7 +85,8 @@ def spell_order(spelled: Spelled, order: Order, own_id: str) -> Payload:
         Untranslatable: the adapter has no (further) form for it.
     """
     at = from_us(spelled.now.device_us)
-    attempt = Attempt(own_id, order.tries + 1, order.form, at, None, None, None, None)
+    number, serial = order.tries + 1, serial_of(own_id)
+    attempt = Attempt(own_id, number, order.form, at, None, None, None, None, serial)
     command = _command(spelled, order.command_id, order.type, None, dict(order.arguments))
     return spelled.translate(command, attempt)
 

@@ -10,9 +10,9 @@ from msgspec.structs import replace
 from ocpp.messages import Call, MessageType, _validate_payload, get_validator
 
 from engine.adapters.base import Answer, AssetView, SetpointRead
+from engine.adapters.charging_profiles import limit_of, unit_of
 from engine.adapters.ocpp16 import Ocpp16Spelling, OcppOptions, judge, options_of
 from engine.adapters.ocpp16_calls import ACTIONS
-from engine.adapters.ocpp16_profiles import limit_of, unit_of
 from engine.commands import Attempt, Cause, CauseKind, Command, CommandType
 from engine.errors import Untranslatable, UsageError
 from engine.types import AssetId, AssetKind, CommandId

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from engine.adapters.ocpp16_reports import measured, moment, status_of
+from engine.adapters.ocpp16_reports import status_of
+from engine.adapters.samples import measured, moment
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from websockets.exceptions import ConnectionClosedOK
 
 from actors.links.ocpp.framing import Call, fault, parse
 from actors.links.ocpp.session import OUTBOX, REMEMBERED, Handlers, Request, Session
+from actors.links.ocpp.versions import V16
 from engine.errors import NotSent, OutcomeUnknown
 
 
@@ -46,7 +47,7 @@ class Talk:
         self.unreadable: list[str] = []
         self.late: list[str] = []
         handlers = Handlers(self.called, self.unreadable.append)
-        self.session = Session(self.wire, 1, handlers)
+        self.session = Session(self.wire, V16, 1, handlers)
 
     def called(self, session: Session, call: Call) -> None:
         """Answer everything but a DataTransfer."""
@@ -305,4 +306,4 @@ def test_odd_words_and_further_fields_are_let_pass(payload: dict[str, Any]) -> N
     """Who reads them keeps what they are."""
     frame = parse(json.dumps([2, "x", "StatusNotification", payload]).encode())
     assert isinstance(frame, Call)
-    assert fault(frame) is None
+    assert fault(frame, V16) is None

@@ -1,4 +1,4 @@
-"""OCPP 1.6-J on the wire: the central system that charge points connect to."""
+"""OCPP-J on the wire: the central system that charge points connect to."""
 
 from collections.abc import Callable
 
@@ -8,13 +8,13 @@ from actors.links.ocpp.door import CheckPassword, House, Notice
 from actors.links.ocpp.link import OcppLink
 from actors.links.ocpp.manners import Manners
 from engine.adapters.base import Link, Observation
-from engine.adapters.ocpp16 import Ocpp16Spelling, options_of
+from engine.adapters.ocpp import OcppSpelling, options_of
 from engine.config import OcppListen
 
 __all__ = ["OcppAdapter"]
 
 
-class OcppAdapter(Ocpp16Spelling):
+class OcppAdapter(OcppSpelling):
     """The adapter of the site file's name ``ocpp``: the spelling, and links on one listener."""
 
     def __init__(
@@ -30,6 +30,7 @@ class OcppAdapter(Ocpp16Spelling):
         ``guard`` tells whether a charge point's password is right, and hears of refused peers.
         After ``quiet_s`` seconds a charge point that has not said who it is, is asked.
         """
+        super().__init__(listen.versions)
         check, notice = guard
         self._clocks = clocks
         manners = Manners(

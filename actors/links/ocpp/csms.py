@@ -8,10 +8,11 @@ from typing import Any, Final
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
-from actors.links.ocpp.door import SUBPROTOCOL, Door, House, select
+from actors.links.ocpp.door import Door, House
 from actors.links.ocpp.manners import Manners
 from actors.links.ocpp.point import ChargePoint
 from actors.links.ocpp.session import Session
+from actors.links.ocpp.versions import subprotocols, version_of
 
 logger = logging.getLogger("setpoint")
 
@@ -76,8 +77,7 @@ class Csms:
             listen.host,
             listen.port,
             process_request=self._door.admit,
-            subprotocols=[SUBPROTOCOL],
-            select_subprotocol=select,
+            subprotocols=subprotocols(listen.versions),
             open_timeout=HANDSHAKE_S,
             close_timeout=CLOSE_S,
             max_size=MESSAGE_BYTES,
@@ -104,7 +104,7 @@ class Csms:
     async def _serve(self, socket: ServerConnection) -> None:
         identity = socket.username or ""
         point = self._points[identity]
-        session, before = point.connected(socket)
+        session, before = point.connected(socket, version_of(socket.subprotocol))
         if before is not None:  # it may be half open, and closing it take its time
             self._start(before.socket.close(POLICY_VIOLATION, "another socket took over"))
         pinging = self._start(self._ping(socket, point, session))

@@ -12,12 +12,11 @@ import attrs
 from websockets.asyncio.server import ServerConnection
 from websockets.datastructures import Headers
 from websockets.http11 import Request, Response
-from websockets.typing import Subprotocol
 
+from actors.links.ocpp.versions import subprotocols
 from engine.config import OcppListen
 from engine.types import US_PER_S
 
-SUBPROTOCOL: Final = Subprotocol("ocpp1.6")
 LOCK_OUT: Final = 5
 WINDOW_US: Final = 60 * US_PER_S
 PEERS: Final = 10_000
@@ -54,6 +53,7 @@ class Door:
         """Let in those who are known when they come."""
         self._house = house
         self._known = known
+        self._spoken = {*subprotocols(house.listen.versions)}
         self._failures: Counter[tuple[str, str]] = Counter()
         self._told: set[http.HTTPStatus] = set()
         self._window_us = house.device_us()
@@ -87,7 +87,7 @@ class Door:
                 self._count(peer)
                 return http.HTTPStatus.UNAUTHORIZED
         offered = ",".join(request.headers.get_all("Sec-WebSocket-Protocol"))
-        if SUBPROTOCOL not in {one.strip() for one in offered.split(",")}:
+        if not self._spoken & {one.strip() for one in offered.split(",")}:
             return http.HTTPStatus.BAD_REQUEST
         return None
 
@@ -121,12 +121,6 @@ class Door:
 def identity_of(path: str) -> str:
     """Return the charge point's identity: the path's last segment, decoded."""
     return urllib.parse.unquote(path.partition("?")[0].rpartition("/")[2])
-
-
-def select(connection: ServerConnection, offered: object) -> Subprotocol | None:
-    """Choose the one version; `Door.admit` has seen that it is offered."""
-    del connection
-    return SUBPROTOCOL if offered else None
 
 
 def _shown(identity: str) -> str:

@@ -1,4 +1,4 @@
-"""OCPP-J frames: text to CALL, CALLRESULT, CALLERROR and back (OCPP-J 1.6, section 4).
+"""OCPP-J frames: text to CALL, CALLRESULT, CALLERROR and back (OCPP-J, section 4).
 
 The ocpp library's schemas say what a CALL has to look like; they are read tolerantly, as charge
 points send fields of their own and statuses that nobody knows. Its session is not used: it keeps
@@ -13,32 +13,10 @@ import attrs
 import msgspec
 from ocpp.messages import get_validator
 
-from engine.adapters import ocpp16_calls
+from actors.links.ocpp.versions import Version
 
-VERSION: Final = "1.6"
 FRAME_BYTES: Final = 1 << 18
 DEPTH: Final = 32
-ACTIONS: Final = frozenset(
-    {
-        "Authorize",
-        "BootNotification",
-        "DataTransfer",
-        "DiagnosticsStatusNotification",
-        "FirmwareStatusNotification",
-        "Heartbeat",
-        "LogStatusNotification",
-        "MeterValues",
-        "SecurityEventNotification",
-        "SignCertificate",
-        "SignedFirmwareStatusNotification",
-        "StartTransaction",
-        "StatusNotification",
-        "StopTransaction",
-    }
-)
-"""What a charge point may ask of a central system [4; security whitepaper]."""
-OURS: Final = frozenset(ocpp16_calls.ACTIONS) - ACTIONS
-"""What a central system may ask of a charge point, and not the other way round [5]."""
 
 _CALL, _RESULT, _ERROR = 2, 3, 4
 _ID_LIMIT: Final = 64
@@ -134,19 +112,19 @@ def _depth(value: object, so_far: int = 1) -> int:
     return max((_depth(one, so_far + 1) for one in inner), default=so_far)
 
 
-def fault(call: Call) -> tuple[str, str] | None:
+def fault(call: Call, version: Version) -> tuple[str, str] | None:
     """Return the CALLERROR code and text for a CALL that lacks what it needs, null for others.
 
     A field too many, a text too long and a word that no list has are let pass: whoever reads the
     payload expects them.
     """
-    if call.action in OURS:
-        return "NotSupported", f"{call.action} is for the central system to ask"
-    if call.action not in ACTIONS:
+    if call.action not in version.theirs:
+        if call.action in version.ours:
+            return "NotSupported", f"{call.action} is for the central system to ask"
         return "NotImplemented", f"no action is called {call.action[:50]}"
-    for error in get_validator(_CALL, call.action, VERSION).iter_errors(call.payload):
+    for error in get_validator(_CALL, call.action, version.name).iter_errors(call.payload):
         if error.validator == "required":
-            return "OccurenceConstraintViolation", error.message[:_SAID]
+            return version.missing, error.message[:_SAID]
         if error.validator == "type":
             return "TypeConstraintViolation", error.message[:_SAID]
     return None

@@ -15,7 +15,7 @@ from engine.adapters.base import (
     Outcome,
     Payload,
 )
-from engine.adapters.ocpp16 import OcppOptions, judge
+from engine.adapters.ocpp_options import OcppOptions
 from engine.errors import NotSent, OutcomeUnknown
 from engine.types import US_PER_S
 
@@ -117,7 +117,7 @@ def _verdict(frame: Frame, reply: Reply, replies: list[Reply]) -> Answer | None:
         return _answer(replies, "error", reply.error)
     if not isinstance(reply.payload, dict):
         raise OutcomeUnknown("an answer without a payload", outcome="unknown", raw=_raw(replies))
-    outcome, reason = judge(frame.action, reply.payload)
+    outcome, reason = reply.version.judge(frame.action, reply.payload)
     if outcome == "accepted":
         return None
     if outcome == "unknown":

@@ -4,6 +4,8 @@ from collections.abc import Callable
 
 import attrs
 
+from engine.types import iso
+
 
 @attrs.frozen
 class Manners:
@@ -20,6 +22,10 @@ class Manners:
     id_tags: tuple[str, ...] | None = None
     own_tag: str = "SETPOINT"
     quiet_s: float = 3.0
+
+    def now(self) -> str:
+        """Return the time as charge points are told it."""
+        return iso(self.wall_us())[:19] + "Z"
 
     def tag_info(self, tag: object) -> dict[str, object]:
         """Return what an id tag may, as idTagInfo [7.27]; case makes no difference [7.28]."""

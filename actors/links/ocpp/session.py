@@ -19,6 +19,7 @@ from actors.links.ocpp.framing import (
     parse,
     result_text,
 )
+from actors.links.ocpp.versions import V16, Version
 from engine.errors import NotSent, OutcomeUnknown
 
 logger = logging.getLogger("setpoint")
@@ -64,11 +65,12 @@ class Request:
 
 @attrs.frozen
 class Reply:
-    """What came back for one CALL; ``error`` is a CALLERROR's code."""
+    """What came back for one CALL, in which version; ``error`` is a CALLERROR's code."""
 
     raw: str
     payload: Any = None
     error: str | None = None
+    version: Version = V16
 
 
 @attrs.frozen
@@ -80,14 +82,18 @@ class Handlers:
 
 
 class Session:
-    """The conversation on one socket; ``generation`` tells it from the charge point's others.
+    """The conversation on one socket, in one version of OCPP.
 
+    ``generation`` tells it from the charge point's others.
     ``unsolicited`` counts answers to nothing that was asked. The loop thread.
     """
 
-    def __init__(self, socket: Socket, generation: int, handlers: Handlers) -> None:
+    def __init__(
+        self, socket: Socket, version: Version, generation: int, handlers: Handlers
+    ) -> None:
         """Begin a conversation."""
         self.socket = socket
+        self.version = version
         self.generation = generation
         self.closed = False
         self.unsolicited = 0
@@ -161,16 +167,16 @@ class Session:
             case Call():
                 self._called(frame)
             case Result():
-                self._answered(frame.id, Reply(_text(data), frame.payload))
+                self._answered(frame.id, Reply(_text(data), frame.payload, None, self.version))
             case Error():
-                self._answered(frame.id, Reply(_text(data), error=frame.code))
+                self._answered(frame.id, Reply(_text(data), None, frame.code, self.version))
             case Garbage():
                 self._handlers.unreadable(_text(data[:RAW]))
                 if frame.id is not None:
-                    self.answer_error(frame.id, "FormationViolation", frame.reason)
+                    self.answer_error(frame.id, self.version.malformed, frame.reason)
 
     def _called(self, call: Call) -> None:
-        found = fault(call)
+        found = fault(call, self.version)
         if found is not None:
             self._handlers.unreadable(f"{call.action[:50]}: {found[1]}")
             self.answer_error(call.id, *found)

@@ -10,7 +10,7 @@ from actors.links.ocpp.framing import Call
 from actors.links.ocpp.manners import Manners
 from actors.links.ocpp.session import Session
 from engine.adapters.base import Observation, TransactionChanged
-from engine.adapters.ocpp16_reports import measured, moment
+from engine.adapters.samples import measured, moment
 from engine.types import US_PER_S, to_us
 
 OFFLINE_US: Final = 60 * US_PER_S

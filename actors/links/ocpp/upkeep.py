@@ -5,8 +5,9 @@ Some say nothing of themselves when they connect to a central system that was re
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
+from contextlib import contextmanager
 from typing import Any, Final
 
 from actors.links.ocpp.session import Reply, Request, Session
@@ -64,16 +65,17 @@ class Upkeep:
 
     # --- attempts come first
 
-    def begin_attempt(self) -> None:
-        """Ask nothing more while an attempt is on its way."""
+    @contextmanager
+    def attempting(self) -> Iterator[None]:
+        """Ask nothing more while an attempt is on its way; go on after the last."""
         self._urgent += 1
         self._quiet.clear()
-
-    def end_attempt(self) -> None:
-        """Go on, if it was the last."""
-        self._urgent -= 1
-        if not self._urgent:
-            self._quiet.set()
+        try:
+            yield
+        finally:
+            self._urgent -= 1
+            if not self._urgent:
+                self._quiet.set()
 
     # --- what the charge point says by itself
 

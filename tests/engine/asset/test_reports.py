@@ -207,6 +207,36 @@ def test_capabilities_are_recorded_when_they_change(rig: Rig) -> None:
     assert rig.state.device.capabilities == {"unit": "A"}
 
 
+def test_what_a_device_can_do_adds_up_in_one_protocol(rig: Rig) -> None:
+    """It is not forgotten because the next connection begins with the protocol's name."""
+    rig.observe(base.CapabilitiesLearned({"unit": "A"}))
+    rig.observe(base.CapabilitiesLearned({"protocol": "ocpp1.6"}))
+    known = {"unit": "A", "protocol": "ocpp1.6"}
+    assert rig.state.device.capabilities == known
+    assert rig.observe(base.CapabilitiesLearned({"protocol": "ocpp1.6"})) == []
+    rig.observe(base.CapabilitiesLearned({"levels": "2"}))
+    assert rig.state.device.capabilities == {**known, "levels": "2"}
+
+
+@pytest.mark.parametrize("with_transaction", [True, False])
+def test_a_device_that_speaks_another_protocol_has_started_anew(
+    rig: Rig, *, with_transaction: bool
+) -> None:
+    """What it could do, what it held and its transaction were told in other words."""
+    rig.offer(plan_of((0, CHARGE, 5_000)), 90_000)
+    rig.answer()
+    rig.observe(base.CapabilitiesLearned({"protocol": "ocpp1.6", "unit": "A"}))
+    if with_transaction:
+        rig.observe(base.TransactionChanged("found", "7"))
+        rig.answer()
+    assert rig.state.holding.charge_w == 5_000
+    rig.observe(base.CapabilitiesLearned({"protocol": "ocpp2.0.1"}))
+    device = rig.state.device
+    assert device.capabilities == {"protocol": "ocpp2.0.1"}
+    assert device.transaction is None
+    assert rig.state.holding.charge_w is None
+
+
 def test_what_cannot_be_read_is_recorded_once_a_minute(rig: Rig) -> None:
     """Cut to five hundred characters."""
     unreadable = base.Unreadable("x" * 600)

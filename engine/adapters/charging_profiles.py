@@ -1,0 +1,272 @@
+"""Setpoints as charging profiles, before a version of OCPP gives them its words; pure.
+
+Sources: OCPP 1.6 edition 2, 3.13 (smart charging); OCPP 2.0.1 edition 2, part 2, K (smart
+charging). Purposes, stack levels, kinds, units and periods mean the same in both.
+"""
+
+import math
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from typing import Final
+
+import attrs
+
+from engine.adapters.base import AssetView
+from engine.adapters.charging_forms import Form, Occasion, Purpose, ladder, only_unit
+from engine.adapters.ocpp_options import OcppOptions
+from engine.commands import Attempt
+from engine.errors import Untranslatable
+
+_SETPOINT, _FALLBACK = 0, 1
+# A start that lies a minute back: a charger whose clock is slow does not wait for it.
+_BACK_S: Final = 60
+_RUNGS: Final[Mapping[Purpose, int]] = {"default": 0, "transaction": 1, "station": 2}
+
+
+@attrs.frozen
+class Period:
+    """A limit, in the profile's unit, from so many seconds after the schedule's start."""
+
+    start_s: int
+    limit: float
+
+
+@attrs.frozen
+class Profile:
+    """One charging profile.
+
+    ``connector`` is 0 for one of the station as a whole. ``phases`` is null where it is not told,
+    ``duration_s`` where the profile does not end after some time, ``start_at`` where it is relative
+    to the start of charging, ``valid_to`` where it does not end at a moment.
+    """
+
+    id: int
+    connector: int
+    purpose: Purpose
+    level: int
+    unit: str
+    phases: int | None
+    periods: tuple[Period, ...]
+    start_at: datetime | None
+    transaction_id: str | None = None
+    duration_s: int | None = None
+    valid_to: datetime | None = None
+
+    @property
+    def kind(self) -> str:
+        """The kind as both versions write it."""
+        return "Relative" if self.start_at is None else "Absolute"
+
+
+@attrs.frozen
+class Setting:
+    """What brings about a setpoint: profiles to set in order, then ids of profiles to clear.
+
+    ``applied_kw`` is what the power becomes on the device.
+    """
+
+    profiles: tuple[Profile, ...]
+    cleared: tuple[int, ...]
+    applied_kw: float
+
+
+def unit_of(own: OcppOptions, capabilities: Mapping[str, str]) -> str:
+    """Return W or A: what the site file says, else what the charger takes, watts by preference."""
+    return only_unit(own.rate_unit, capabilities) or "W"
+
+
+def limit_of(power_kw: float, own: OcppOptions, unit: str) -> tuple[float, float]:
+    """Return a power as a limit with one decimal, rounded down, and what that comes to in kW.
+
+    Below the least current it becomes 0, or the least, as ``below_min`` says.
+
+    Raises:
+        Untranslatable: it is negative, or no finite number.
+    """
+    if not math.isfinite(power_kw) or power_kw < 0:
+        raise Untranslatable(f"{power_kw} kW cannot be a charger's limit")
+    watts = power_kw * 1_000
+    per_ampere = own.voltage * own.phases
+    least_w = own.min_a * per_ampere
+    if 0 < watts < least_w:
+        watts = least_w if own.below_min == "minimum" else 0.0
+    if unit == "W":
+        tenths = math.floor(round(watts * 10, 3))
+        return tenths / 10, tenths / 10_000
+    amperes = math.floor(round(watts / per_ampere * 10, 6)) / 10
+    return amperes, round(amperes * per_ampere) / 1_000
+
+
+def our_ids(own: OcppOptions) -> tuple[int, ...]:
+    """Return the ids of whatever we may have set, from the one that rules over the others down.
+
+    A transaction that we do not know of may have a profile of ours, so its id is among them.
+    """
+    return tuple(_id(own, *one) for one in _ours(own))
+
+
+def _ours(own: OcppOptions) -> Iterator[tuple[Purpose, int]]:
+    if own.charge_point_max:
+        yield "station", _SETPOINT
+    yield "transaction", _SETPOINT
+    yield "default", _SETPOINT
+    yield "default", _FALLBACK
+
+
+def _id(own: OcppOptions, purpose: Purpose, which: int) -> int:
+    """Return our own id of a profile: 1000·connector + 10·rung + (0 setpoint, 1 fallback)."""
+    return 1_000 * own.connector + 10 * _RUNGS[purpose] + which
+
+
+def setting_of(own: OcppOptions, asset: AssetView, attempt: Attempt) -> Setting:
+    """Return what sets the attempt's power, with what takes over when its lease runs out.
+
+    The forms are those of `engine.adapters.charging_forms`, which is where their order comes from.
+
+    Raises:
+        Untranslatable: there is no (further) form for it.
+    """
+    if attempt.charge_kw is None:
+        raise Untranslatable("a setpoint needs a power")
+    forms = ladder(
+        Occasion(
+            asset.capabilities,
+            only_unit(own.rate_unit, asset.capabilities),
+            asset.transaction_id is not None,
+            attempt.fallback_kw is not None and attempt.lease_s is not None,
+            own.charge_point_max,
+        )
+    )
+    if not forms:
+        raise Untranslatable("one period and one stack level leave no room for a fallback")
+    if attempt.form >= len(forms):
+        raise Untranslatable("the charger refuses every form of a charging profile")
+    return _Attempted(own, asset, attempt, forms[attempt.form]).setting(attempt.charge_kw)
+
+
+@attrs.frozen
+class _Attempted:
+    """One attempt in its form."""
+
+    own: OcppOptions
+    asset: AssetView
+    attempt: Attempt
+    form: Form
+
+    def setting(self, charge_kw: float) -> Setting:
+        """Return the profiles in an order in which no refusal leaves the charger without a limit.
+
+        A fallback with a profile of its own goes first; what we had set elsewhere and would still
+        bind is cleared last.
+        """
+        below = (self._fallback(),) if self._has_profile_below else ()
+        cleared = tuple(_id(self.own, *one) for one in self._clearing())
+        applied_kw = limit_of(charge_kw, self.own, self.form.unit)[1]
+        return Setting((*below, self._setpoint(charge_kw)), cleared, applied_kw)
+
+    @property
+    def _gives_way(self) -> bool:
+        return self.attempt.fallback_kw is not None and self.attempt.lease_s is not None
+
+    @property
+    def _has_profile_below(self) -> bool:
+        """Whether the fallback has a profile of its own, below the setpoint's."""
+        return self._gives_way and (self.form.one_period or self._is_dated)
+
+    @property
+    def _is_dated(self) -> bool:
+        """Whether the setpoint's profile ends at a moment, and not only some time after a start.
+
+        Chargers do not agree when a relative schedule starts.
+        """
+        may_end = self.form.leaves_room or not self._gives_way
+        return may_end and self.form.is_relative and not self.form.bare
+
+    def _clearing(self) -> Iterator[tuple[Purpose, int]]:
+        """Yield our profiles that would bind beside the setpoint's.
+
+        What is set over others leaves them: a transaction's profile over the connector's default.
+        Nothing is cleared that was cleared when this form was taken last.
+        """
+        if self.asset.held_form == self.attempt.form:
+            return
+        for purpose, which in _ours(self.own):
+            if self._binds_beside(purpose):
+                yield purpose, which
+
+    def _binds_beside(self, purpose: Purpose) -> bool:
+        if self.form.purpose == "station":
+            return purpose != "station"
+        if purpose == "transaction" and self.asset.transaction_id is None:
+            return False
+        return _RUNGS[purpose] > _RUNGS[self.form.purpose]
+
+    # --- the two profiles
+
+    def _setpoint(self, charge_kw: float) -> Profile:
+        profile = self._profile(self.form.purpose, self.form.level, _SETPOINT, charge_kw)
+        lease_s, fallback_kw = self.attempt.lease_s, self.attempt.fallback_kw
+        if lease_s is None:
+            return profile
+        end_s = self._elapsed_s() + round(lease_s)
+        if self._is_dated:
+            valid_to = self.attempt.at + timedelta(seconds=lease_s)
+            profile = attrs.evolve(profile, valid_to=valid_to)
+        if fallback_kw is None or self.form.one_period:
+            return attrs.evolve(profile, duration_s=end_s)
+        periods = (*profile.periods, self._period(end_s, fallback_kw))
+        return attrs.evolve(profile, periods=periods)
+
+    def _fallback(self) -> Profile:
+        return self._profile("default", 0, _FALLBACK, self.attempt.fallback_kw or 0.0)
+
+    def _elapsed_s(self) -> int:
+        """Return how long ago the schedule starts; a relative one with the transaction."""
+        if not self.form.is_relative:
+            return _BACK_S
+        began_at = self.asset.transaction_began_at
+        if began_at is None:
+            return 0
+        return max(0, round((self.attempt.at - began_at).total_seconds()))
+
+    def _period(self, start_s: int, power_kw: float) -> Period:
+        return Period(start_s, limit_of(power_kw, self.own, self.form.unit)[0])
+
+    def _profile(self, purpose: Purpose, level: int, which: int, power_kw: float) -> Profile:
+        start_at = self.attempt.at - timedelta(seconds=_BACK_S)
+        return Profile(
+            _id(self.own, purpose, which),
+            0 if purpose == "station" else self.own.connector,
+            purpose,
+            level,
+            self.form.unit,
+            None if self.form.bare else self.own.phases,
+            (self._period(0, power_kw),),
+            None if self.form.is_relative else start_at,
+            self.asset.transaction_id if purpose == "transaction" else None,
+        )
+
+
+def text_of(moment: datetime) -> str:
+    """Return a moment, UTC, as both versions write it."""
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def schedule_of(profile: Profile) -> dict[str, object]:
+    """Return a profile's schedule in the words that both versions have for it."""
+    schedule: dict[str, object] = {
+        "chargingRateUnit": profile.unit,
+        "chargingSchedulePeriod": [_spelled(profile, one) for one in profile.periods],
+    }
+    if profile.start_at is not None:
+        schedule["startSchedule"] = text_of(profile.start_at)
+    if profile.duration_s is not None:
+        schedule["duration"] = profile.duration_s
+    return schedule
+
+
+def _spelled(profile: Profile, period: Period) -> dict[str, object]:
+    spelled: dict[str, object] = {"startPeriod": period.start_s, "limit": period.limit}
+    if profile.phases is not None:
+        spelled["numberPhases"] = profile.phases
+    return spelled

@@ -1,0 +1,112 @@
+"""What charge points measure, as observations: the same in both versions of OCPP but for units.
+
+Sources: OCPP 1.6 edition 2, 7.38 (SampledValue); OCPP 2.0.1 edition 2, part 2, 2.46
+(SampledValueType) and 2.50 (UnitOfMeasureType). Tolerant: whatever is odd is passed over.
+"""
+
+import math
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Final
+
+from engine.adapters.base import PowerMeasured
+
+PLAUSIBLE_W: Final = 1e9
+"""No charge point has or allows more; a number above it is no power."""
+
+_WATTS: Final = {"W": 1.0, "kW": 1_000.0}
+_MULTIPLIERS: Final = range(-9, 10)
+
+
+def moment(text: object) -> datetime | None:
+    """Return an ISO 8601 time, taken as UTC without an offset; null if it is none."""
+    if not isinstance(text, str):
+        return None
+    try:
+        parsed = datetime.fromisoformat(text)
+        return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def number(value: object) -> float | None:
+    """Return a finite number, also of a text; null for whatever is none."""
+    try:
+        found = float(value)  # type: ignore[arg-type]  # junk raises
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return found if math.isfinite(found) else None
+
+
+def measured(payload: Mapping[str, object]) -> PowerMeasured | None:
+    """Return the newest power and state of charge of what was metered, null without either."""
+    newest: PowerMeasured | None = None
+    values = payload.get("meterValue")
+    for value in values if isinstance(values, list) else ():
+        if isinstance(value, Mapping):
+            found = _measured_at_once(value)
+            if found is not None and _is_newer(found, newest):
+                newest = found
+    return newest
+
+
+def _is_newer(found: PowerMeasured, newest: PowerMeasured | None) -> bool:
+    if newest is None or newest.measured_at is None or found.measured_at is None:
+        return True
+    return found.measured_at >= newest.measured_at
+
+
+def _measured_at_once(value: Mapping[str, object]) -> PowerMeasured | None:
+    power_w: dict[str | None, float] = {}
+    soc_pct: float | None = None
+    for sample in _samples(value):
+        if sample.get("measurand") == "SoC":
+            soc_pct = number(sample.get("value"))
+        elif _is_power(sample):
+            found_w = _sampled_w(sample)
+            if found_w is not None:
+                power_w[_phase(sample)] = found_w
+    if not power_w and soc_pct is None:
+        return None
+    total_w = power_w.get(None, sum(power_w.values()))
+    power_kw = total_w / 1_000 if power_w else None
+    return PowerMeasured(power_kw, moment(value.get("timestamp")), soc_pct)
+
+
+def _samples(value: Mapping[str, object]) -> Iterator[Mapping[str, object]]:
+    samples = value.get("sampledValue")
+    for sample in samples if isinstance(samples, list) else ():
+        if isinstance(sample, Mapping):
+            yield sample
+
+
+def _is_power(sample: Mapping[str, object]) -> bool:
+    """Return whether a sample is power at the outlet, which is where it is meant by default."""
+    is_import = sample.get("measurand") == "Power.Active.Import"
+    return is_import and sample.get("location", "Outlet") == "Outlet"
+
+
+def _sampled_w(sample: Mapping[str, object]) -> float | None:
+    """Return a sample in watts, which are meant where no unit is given."""
+    unit_w, found = _unit_w(sample), number(sample.get("value"))
+    if found is None or unit_w is None:
+        return None
+    power_w = found * unit_w
+    return power_w if abs(power_w) <= PLAUSIBLE_W else None
+
+
+def _unit_w(sample: Mapping[str, object]) -> float | None:
+    """Return a sample's unit in watts: a word in 1.6, a word and a power of ten in 2.0.1."""
+    unit, multiplier = sample.get("unit", "W"), 0
+    told = sample.get("unitOfMeasure")
+    if isinstance(told, Mapping):
+        unit, multiplier = told.get("unit", "W"), told.get("multiplier", 0)
+    if not isinstance(unit, str) or unit not in _WATTS or multiplier not in _MULTIPLIERS:
+        return None
+    return _WATTS[unit] * 10.0**multiplier
+
+
+def _phase(sample: Mapping[str, object]) -> str | None:
+    """Return L1, L2 or L3, L1-N being L1; null for the sum."""
+    phase = sample.get("phase")
+    return phase.removesuffix("-N") if isinstance(phase, str) else None

@@ -1,0 +1,59 @@
+"""Each charger is spoken to in the version that it has agreed to."""
+
+from datetime import UTC, datetime
+
+import pytest
+from msgspec.structs import replace
+
+from engine.adapters.base import Answer, AssetView
+from engine.adapters.ocpp import OcppOptions, OcppSpelling
+from engine.commands import Attempt, Cause, CauseKind, Command, CommandType
+from engine.types import AssetId, AssetKind, CommandId
+
+AT = datetime(2025, 6, 3, 8, tzinfo=UTC)
+BOTH = ("1.6", "2.0.1")
+UNKNOWN = AssetView(AssetId("a"), AssetKind.EV_CHARGER, "AVAILABLE", options=OcppOptions("CP-1"))
+START = Command(
+    CommandId("cmd_1"),
+    AssetId("a"),
+    CommandType.START_CHARGING,
+    None,
+    AT,
+    Cause(CauseKind.OPERATOR),
+)
+ATTEMPT = Attempt("att_1", 1, 0, AT, None, None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("offered", "spoken", "action"),
+    [
+        (BOTH, None, "RemoteStartTransaction"),
+        (BOTH, "ocpp1.6", "RemoteStartTransaction"),
+        (BOTH, "ocpp2.0.1", "RequestStartTransaction"),
+        (("2.0.1", "1.6"), None, "RemoteStartTransaction"),
+        (("2.0.1",), None, "RequestStartTransaction"),
+        (("1.6",), None, "RemoteStartTransaction"),
+    ],
+)
+def test_a_command_is_spelled_in_the_version_of_its_charger(
+    offered: tuple[str, ...], spoken: str | None, action: str
+) -> None:
+    """One that has never connected is taken to speak the oldest that is offered."""
+    told = {} if spoken is None else {"protocol": spoken}
+    seen = replace(UNKNOWN, capabilities=told)
+    assert OcppSpelling(offered).translate(START, seen, ATTEMPT).frames[0].action == action
+
+
+def test_questions_and_their_answers_are_of_that_version_too() -> None:
+    """A composite schedule has another name in each."""
+    spelling = OcppSpelling(BOTH)
+    assert (spelling.protocol, OcppSpelling(("2.0.1",)).protocol) == ("ocpp1.6", "ocpp2.0.1")
+    assert spelling.slot_key(OcppOptions("CP-1")) == "CP-1"
+    periods = {"chargingRateUnit": "W", "chargingSchedulePeriod": [{"limit": 7}]}
+    for protocol, place, schedule in (
+        ("ocpp1.6", "connectorId", "chargingSchedule"),
+        ("ocpp2.0.1", "evseId", "schedule"),
+    ):
+        seen = replace(UNKNOWN, capabilities={"protocol": protocol})
+        assert place in spelling.questions(seen)[0].frames[0].body
+        assert spelling.interpret(Answer("raw", values=({schedule: periods},)), seen)
