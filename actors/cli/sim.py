@@ -11,11 +11,15 @@ import click
 
 from actors.adapters import register_profile
 from actors.cli.places import moment_of
+from actors.cli.quirk import quirk_option
 from actors.clock import wall_now
 from actors.sim.battery import SimBattery
+from actors.sim.battery_quirks import QUIRKS as BATTERY_QUIRKS
+from actors.sim.battery_quirks import known_quirk
 from actors.sim.charger import ChargerSetup, SimCharger
 from actors.sim.connector import Arrival
-from actors.sim.quirks import QUIRKS
+from actors.sim.quirks import QUIRKS as CHARGER_QUIRKS
+from actors.sim.quirks import quirk_named
 from actors.sim.vehicle import Vehicle
 from actors.sim.versions import VERSIONS
 from actors.sim.wirelog import WireLog
@@ -56,7 +60,7 @@ def until_stopped(work: Callable[[], Awaitable[None]], stop: Callable[[], Awaita
 @click.option(
     "--plug-in", metavar="TIME", multiple=True, help="A vehicle comes at this time, or now."
 )
-@click.option("--quirk", "quirks", multiple=True, type=click.Choice(sorted(QUIRKS)))
+@quirk_option(CHARGER_QUIRKS, quirk_named)
 @click.option("--speed", type=float, default=1.0, help="How fast vehicles charge.")
 @click.option("--seed", type=int, default=0)
 @click.option("--wire-log", type=click.Path(path_type=Path), help="Log every frame as JSON lines.")
@@ -112,7 +116,7 @@ def _seconds_until(text: str, speed: float) -> float:
 @click.option("--listen", required=True, metavar="HOST:PORT", help="Where to listen; port 0: any.")
 @click.option("--profile", default="generic-battery", help="A register profile, or its .toml file.")
 @click.option("--unit", type=click.IntRange(1, 255), default=1)
-@click.option("--quirk", "quirks", multiple=True)
+@quirk_option(BATTERY_QUIRKS, known_quirk)
 @click.option("--wire-log", type=click.Path(path_type=Path), help="Log every frame as JSON lines.")
 def battery(
     *, listen: str, profile: str, unit: int, quirks: tuple[str, ...], wire_log: Path | None
@@ -123,10 +127,7 @@ def battery(
         raise UsageError(f"{listen!r} is not HOST:PORT")
     log = WireLog(wire_log)
     made = SimBattery(register_profile(profile), unit, wire_log=log)
-    try:
-        made.fail(*quirks)
-    except ValueError as error:
-        raise UsageError(str(error)) from None
+    made.fail(*quirks)
 
     async def serve() -> None:
         taken = await made.start(host, int(port))

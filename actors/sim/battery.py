@@ -6,10 +6,10 @@ and to write down each frame with its transaction id.
 
 import asyncio
 import contextlib
-import re
 from collections.abc import Callable, Iterable
 from typing import Final
 
+import attrs
 from pymodbus.exceptions import ModbusIOException
 from pymodbus.framer import FramerSocket
 from pymodbus.pdu import DecodePDU, ExceptionResponse, ModbusPDU
@@ -21,36 +21,40 @@ from pymodbus.pdu.register_message import (
 )
 
 from actors.clock import steady_s
+from actors.sim.battery_quirks import known_quirk, refusal
 from actors.sim.registers import Memory, Refused
+from actors.sim.spoiling import spoilt_answer, spoilt_words
 from actors.sim.storage import Cells, Storage
 from actors.sim.wirelog import Direction, WireLog
 from engine.adapters.registers import RegisterProfile, Space
-from engine.adapters.tables import nearest
 
-QUIRKS: Final = (
-    "silent",  # neither answers nor does anything
-    "slow",  # does it and answers `slow_s` later
-    "drop_connection",  # hangs up on every request
-    "gateway_fault",  # answers everything like a gateway whose device is off
-    "mute",  # does what is written and does not answer
-    "ignore_write",  # answers and does nothing
-    "clamp",  # takes half of what is written to a setpoint
-    "wrong_echo",  # does it and answers with another value
-    "wrong_transaction",  # answers under another transaction id
-    "zero_transaction",  # answers under transaction id 0
-    "wrong_function",  # answers with another function code
-    "answer_twice",  # answers every write twice
-    "faulted",  # reports FAULTED and does not move
-    "unavailable",  # reports UNAVAILABLE and does not move
-    "exception_N",  # refuses writes with exception code N
-)
-_EXCEPTION: Final = re.compile(r"exception_(\d{1,3})")
 _READS: Final = frozenset({3, 4})
 _WRITES: Final = frozenset({6, 16})
 _ILLEGAL_FUNCTION: Final = 1
 _NO_TARGET: Final = 11
+_BUSY: Final = 6
 _FAULT_BIT: Final = 0x80
 _HEADER: Final = 7
+_STEADY_REQUESTS: Final = 10
+_FORGETS_S: Final = 60.0
+_WORN_S: Final = 10.0
+_MEDDLES_S: Final = 10.0
+_MEDDLED_W: Final = 1_000.0
+_ONE_FUNCTION: Final = {"fc6_only": 16, "fc16_only": 6}
+"""The function code that a battery with the quirk does not know."""
+
+
+@attrs.define(eq=False)
+class _Line:
+    """One connection, and how many requests have come over it."""
+
+    writer: asyncio.StreamWriter
+    framer: FramerSocket = attrs.field(factory=lambda: FramerSocket(DecodePDU(is_server=True)))
+    requests: int = 0
+
+    def send(self, answer: ModbusPDU) -> None:
+        """Write an answer."""
+        self.writer.write(self.framer.buildFrame(answer))
 
 
 class SimBattery:
@@ -80,6 +84,7 @@ class SimBattery:
         self.struck: Callable[[int], Iterable[str]] = lambda _: ()
         """Returns the quirks that it has for one request, by its function code."""
         self.slow_s = 2.0
+        self.late_s = 35.0
         self.connections = 0
         self._speed = speed
         self._quirks: frozenset[str] = frozenset()
@@ -87,6 +92,8 @@ class SimBattery:
         self._storage = Storage(Cells() if cells is None else cells)
         self._seen_s: float | None = None
         self._alive_s = 0.0
+        self._set_s: float | None = None
+        self._is_ours = False
         self._server: asyncio.Server | None = None
         self._writers: dict[asyncio.Task[None] | None, asyncio.StreamWriter] = {}
         self._happened = asyncio.Condition()
@@ -99,15 +106,12 @@ class SimBattery:
         return self._quirks
 
     def fail(self, *quirks: str) -> None:
-        """Take on bad manners, by name: one of `QUIRKS`.
+        """Take on bad manners, by the names of `battery_quirks`.
 
         Raises:
             ValueError: there is none of this name; names the nearest.
         """
-        for quirk in quirks:
-            if quirk not in QUIRKS and _EXCEPTION.fullmatch(quirk) is None:
-                raise ValueError(f"no quirk is called {quirk!r}{nearest(quirk, QUIRKS)}")
-        self._quirks |= set(quirks)
+        self._quirks |= {known_quirk(quirk) for quirk in quirks}
 
     def heal(self, *quirks: str) -> None:
         """Give up these bad manners, without names all of them."""
@@ -171,17 +175,20 @@ class SimBattery:
     # --- frames
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if "one_client" in self._quirks and self._writers:
+            writer.close()
+            return
         self._writers[asyncio.current_task()] = writer
         self.connections += 1
         # `stop` cancels; asyncio's streams complain of a handler that ends so.
         with contextlib.suppress(ConnectionError, asyncio.CancelledError):
             await self._notify()
-            await self._frames(reader, writer)
+            await self._frames(reader, _Line(writer))
         del self._writers[asyncio.current_task()]
         writer.close()
 
-    async def _frames(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        framer = FramerSocket(DecodePDU(is_server=True))
+    async def _frames(self, reader: asyncio.StreamReader, line: _Line) -> None:
+        framer = line.framer
         data = b""
         while received := await reader.read(4_096):
             data += received
@@ -189,17 +196,17 @@ class SimBattery:
                 try:
                     used, request = framer.handleFrame(data, 0, 0)
                 except ModbusIOException:
-                    writer.write(self._unknown(framer, data))
+                    line.send(self._unknown(data))
                     used, request = framer.decode(data)[0], None
                 data = data[used:]
                 if request is not None:
-                    await self._answer(framer, request, writer)
+                    await self._answer(request, line)
                 if not used:
                     break
             if len(data) > framer.MAX_SIZE:
                 return
 
-    def _unknown(self, framer: FramerSocket, data: bytes) -> bytes:
+    def _unknown(self, data: bytes) -> ModbusPDU:
         """Refuse a function code that this device has not."""
         answer = ExceptionResponse(
             data[_HEADER],
@@ -208,26 +215,37 @@ class SimBattery:
             transaction=int.from_bytes(data[:2], "big"),
         )
         self._log("out", answer, {"unit": data[6], "exception": _ILLEGAL_FUNCTION})
-        return framer.buildFrame(answer)
+        return answer
 
-    async def _answer(
-        self, framer: FramerSocket, request: ModbusPDU, writer: asyncio.StreamWriter
-    ) -> None:
+    async def _answer(self, request: ModbusPDU, line: _Line) -> None:
+        line.requests += 1
         self._log("in", request, _told(request))
         await self._notify()
         quirks = self._quirks | set(self.struck(request.function_code))
         if "drop_connection" in quirks:
-            writer.transport.abort()
+            line.writer.transport.abort()
         elif request.dev_id == self.unit and "silent" not in quirks:
-            if "slow" in quirks:
-                await asyncio.sleep(self.slow_s)
-            answer = self._handle(request, quirks)
-            is_write = request.function_code in _WRITES
-            if not (is_write and "mute" in quirks):
-                for _ in range(2 if is_write and "answer_twice" in quirks else 1):
-                    self._log("out", answer, _told(answer, request))
-                    writer.write(framer.buildFrame(answer))
+            await self._answer_slowly(request, line, quirks)
         await self._notify()
+
+    async def _answer_slowly(self, request: ModbusPDU, line: _Line, quirks: frozenset[str]) -> None:
+        """Do what is asked and answer, in the time and as often as the quirks have it."""
+        if "slow" in quirks:
+            await asyncio.sleep(self.slow_s)
+        answer = self._handle(request, quirks)
+        if "drifts" in quirks and line.requests > _STEADY_REQUESTS:
+            answer.transaction_id -= 1
+        if request.function_code not in _WRITES:
+            self._say(answer, request, line)
+        elif "mute" not in quirks:
+            if "late" in quirks:
+                await asyncio.sleep(self.late_s)
+            for _ in range(2 if "answer_twice" in quirks else 1):
+                self._say(answer, request, line)
+
+    def _say(self, answer: ModbusPDU, request: ModbusPDU, line: _Line) -> None:
+        self._log("out", answer, _told(answer, request))
+        line.send(answer)
 
     async def _notify(self) -> None:
         async with self._happened:
@@ -253,7 +271,7 @@ class SimBattery:
             answer = ExceptionResponse(request.function_code, refused.code)
         answer.dev_id = request.dev_id
         answer.transaction_id = request.transaction_id
-        return _spoilt(answer, quirks) if request.function_code in _WRITES else answer
+        return spoilt_answer(answer, quirks) if request.function_code in _WRITES else answer
 
     def _done(self, request: ModbusPDU, quirks: frozenset[str]) -> ModbusPDU:
         """Do what is asked, and return the answer of a device without bad manners.
@@ -264,31 +282,55 @@ class SimBattery:
         if "gateway_fault" in quirks:
             raise Refused(_NO_TARGET)
         if request.function_code in _READS:
-            return self._read(request)
+            return self._read(request, quirks)
         if request.function_code in _WRITES:
             return self._write(request, quirks)
         raise Refused(_ILLEGAL_FUNCTION)
 
-    def _read(self, request: ModbusPDU) -> ModbusPDU:
+    def _read(self, request: ModbusPDU, quirks: frozenset[str]) -> ModbusPDU:
         space: Space = "holding" if request.function_code == 3 else "input"  # noqa: PLR2004 - function code
-        words = self._memory.read(space, request.address, request.count)
+        place = (space, request.address)
+        words = self._memory.read(*place, request.count)
+        words = spoilt_words(self.profile, place, words, quirks)
         if space == "holding":
             return ReadHoldingRegistersResponse(registers=words)
         return ReadInputRegistersResponse(registers=words)
 
     def _write(self, request: ModbusPDU, quirks: frozenset[str]) -> ModbusPDU:
-        for quirk in sorted(quirks):
-            if code := _EXCEPTION.fullmatch(quirk):
-                raise Refused(int(code[1]))
+        self._check_write(request, quirks)
         words = list(request.registers)
         if "ignore_write" not in quirks:
-            roles = self._memory.write(request.address, words, halve="clamp" in quirks)
-            if self._memory.keeps_alive(roles):
-                self._alive_s = self.now_s()
-            self._obey()
+            place: tuple[Space, int] = ("holding", request.address)
+            stored = spoilt_words(self.profile, place, words, quirks - {"nan_readings"})
+            taken = self._memory.write(request.address, stored, quirks)
+            self._written(taken)
         if request.function_code == 6:  # noqa: PLR2004 - function code
             return WriteSingleRegisterResponse(address=request.address, registers=words)
         return WriteMultipleRegistersResponse(address=request.address, count=len(words))
+
+    def _check_write(self, request: ModbusPDU, quirks: frozenset[str]) -> None:
+        """Refuse a write by the quirks.
+
+        Raises:
+            Refused: one of them does.
+        """
+        code = refusal(quirks)
+        if code is not None:
+            raise Refused(code)
+        if any(_ONE_FUNCTION.get(quirk) == request.function_code for quirk in quirks):
+            raise Refused(_ILLEGAL_FUNCTION)
+        rests = self._set_s is not None and self.now_s() < self._set_s + _WORN_S
+        if "flash_wear" in quirks and rests and self._memory.is_setpoint(request.address):
+            raise Refused(_BUSY)
+
+    def _written(self, roles: set[str]) -> None:
+        """Do what follows from a write: it is a sign of life, and may be a setpoint."""
+        if self._memory.keeps_alive(roles):
+            self._alive_s = self.now_s()
+        if any(register.role in roles for register in self.profile.setpoints):
+            self._set_s = self.now_s()
+            self._is_ours = True
+        self._obey()
 
     # --- time
 
@@ -296,17 +338,33 @@ class SimBattery:
         """Let the physics catch up, and the setpoint lapse where nothing kept it alive."""
         now_s = self.now_s()
         seen_s = now_s if self._seen_s is None else self._seen_s
-        timeout_s = self._memory.timeout_s()
+        timeout_s = self._timeout_s()
         if timeout_s is not None:
             lapses_s = self._alive_s + timeout_s
             if lapses_s <= now_s and self._memory.is_held():
                 self._storage.advance(max(0.0, lapses_s - seen_s) * self._speed)
                 seen_s = max(seen_s, lapses_s)
                 self._memory.lapse()
+        self._be_meddled_with(now_s)
         self._obey()
         self._storage.advance((now_s - seen_s) * self._speed)
         self._seen_s = now_s
         self._memory.show(self._state(), self._storage.power_w, self._storage.soc_pct)
+
+    def _timeout_s(self) -> float | None:
+        """Return after how long without a sign of life the setpoint lapses, null for never."""
+        if "never_lapses" in self._quirks:
+            return None
+        own_s = self._memory.timeout_s()
+        return _FORGETS_S if own_s is None and "forgets_setpoint" in self._quirks else own_s
+
+    def _be_meddled_with(self, now_s: float) -> None:
+        """Let somebody else set it, a while after each setpoint that came over the wire."""
+        if "other_controller" not in self._quirks or not self._is_ours or self._set_s is None:
+            return
+        if now_s >= self._set_s + _MEDDLES_S:
+            self._is_ours = False
+            self._memory.aim(_MEDDLED_W)
 
     def _obey(self) -> None:
         stuck = self._quirks & {"faulted", "unavailable"}
@@ -330,22 +388,3 @@ def _told(pdu: ModbusPDU, request: ModbusPDU | None = None) -> dict[str, object]
     if pdu.registers:
         return {**told, "values": list(pdu.registers)}
     return {**told, "count": pdu.count}
-
-
-def _spoilt(answer: ModbusPDU, quirks: frozenset[str]) -> ModbusPDU:
-    """Return the answer to a write with what the quirks make of it."""
-    if "wrong_transaction" in quirks:
-        answer.transaction_id = (answer.transaction_id + 1) % 65_536
-    if "zero_transaction" in quirks:
-        answer.transaction_id = 0
-    if "wrong_function" in quirks:
-        address, count = answer.address, len(answer.registers) or 1
-        spoilt = WriteMultipleRegistersResponse(address=address, count=count)
-        spoilt.dev_id, spoilt.transaction_id = answer.dev_id, answer.transaction_id
-        return spoilt
-    if "wrong_echo" in quirks:
-        if answer.registers:
-            answer.registers = [answer.registers[0] ^ 1]
-        else:
-            answer.count += 1
-    return answer

@@ -1,6 +1,6 @@
 """The registers of a simulated device: words at addresses, laid out as its profile says."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from types import MappingProxyType
 from typing import Final
@@ -74,22 +74,36 @@ class Memory:
             raise Refused(ILLEGAL_ADDRESS)
         return [self._words[place] for place in places]
 
-    def write(self, address: int, words: Sequence[int], *, halve: bool = False) -> set[str]:
-        """Write whole registers and return their roles; with ``halve`` half of each setpoint.
+    def write(self, address: int, words: Sequence[int], quirks: Collection[str] = ()) -> set[str]:
+        """Write whole registers and return their roles; with ``clamp`` half of each setpoint.
 
         Raises:
-            Refused: an address cannot be written, or a value is outside of its limits.
+            Refused: an address cannot be written, a value is outside of its limits, or with
+                ``needs_mode`` a setpoint comes before its mode.
         """
+        before = dict(self._words)
         written: dict[Register, Sequence[int]] = {}
         left = list(words)
         while left:
             register = self._writable_at(address)
             taken, left = left[: register.count], left[register.count :]
-            written[register] = self._checked(register, taken, halve=halve)
+            written[register] = self._checked(register, taken, halve="clamp" in quirks)
             address += register.count
         for register, stored in written.items():
             self._store(register, stored)
+        sets = any(self.is_setpoint(register.address) for register in written)
+        if (
+            "needs_mode" in quirks
+            and sets
+            and not (self._is_in("charge") or self._is_in("discharge"))
+        ):
+            self._words = before
+            raise Refused(ILLEGAL_VALUE)
         return {register.role for register in written}
+
+    def is_setpoint(self, address: int) -> bool:
+        """Return whether a setpoint is at an address."""
+        return any(register.address == address for register in self._profile.setpoints)
 
     def _writable_at(self, address: int) -> Register:
         for register in self._profile.registers:
@@ -128,6 +142,21 @@ class Memory:
             codes = {name: raw for raw, name in register.enum.items()}
             if state in codes:
                 self._store(register, raw_words(as_read(register), Fraction(codes[state])))
+
+    def aim(self, power_w: float) -> None:
+        """Set the setpoint's registers to a power, charging positive."""
+        first, *others = (register.role for register in self._profile.setpoints)
+        match self._profile.control:
+            case "signed":
+                self.put(first, self._profile.charge_sign * power_w)
+            case "pair":
+                self.put(first, max(power_w, 0.0))
+                self.put(others[0], max(-power_w, 0.0))
+            case _:
+                for role, value in self._constants("charge" if power_w > 0 else "discharge"):
+                    self.put(role, value)
+                for role in (first, *others):
+                    self.put(role, power_w if others else abs(power_w))
 
     def lapse(self) -> None:
         """Forget the setpoint, and go back to the device's own control."""

@@ -13,7 +13,7 @@ from typing import Final, Literal, TypeAlias
 
 import attrs
 
-from actors.sim.battery import QUIRKS as BATTERY_QUIRKS
+from actors.sim.battery_quirks import QUIRKS as BATTERY_QUIRKS
 from actors.sim.quirks import QUIRKS as CHARGER_QUIRKS
 from engine.errors import UsageError
 from engine.types import from_us

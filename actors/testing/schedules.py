@@ -1,7 +1,7 @@
 """Small schedules and what is taken from them, for tests of the intake."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Literal, TypedDict, Unpack
 
@@ -72,6 +72,15 @@ def _steps(source: random.Random, count: int, values: Sequence[float], calm: flo
 def slots(count: int, start: str = "2025-03-12T00:00Z") -> pd.DatetimeIndex:
     """Return the starts of quarter-hours."""
     return pd.date_range(start, periods=count, freq="15min")
+
+
+def begun_at(
+    begins: datetime, step: timedelta, columns: Mapping[str, Sequence[float]]
+) -> pd.DataFrame:
+    """Return a schedule of slots that last so long each, from an aware time on, in kW."""
+    count = max(map(len, columns.values()))
+    index = pd.DatetimeIndex([pd.Timestamp(begins + number * step) for number in range(count)])
+    return pd.DataFrame(dict(columns), index)
 
 
 def frame(**columns: list[Any] | npt.NDArray[Any]) -> pd.DataFrame:

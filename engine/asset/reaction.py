@@ -20,7 +20,8 @@ def change_of(
 ) -> events.DeviceChanged | None:
     """Return that a device was found changed, and what comes of it; null if that is not news.
 
-    A device that is ``just_back`` may have forgotten by itself; then it is set again anyway.
+    It is another's doing only where what should hold was confirmed. A device that is ``just_back``
+    may have forgotten by itself; then it is set again anyway.
     """
     rules, desired = state.rules, state.desired
     if rules is None or desired is None or desired.target == RELEASED or state.work is not None:
@@ -30,7 +31,7 @@ def change_of(
     holds_it = holds(held_by(state, found), desired.target)
     if state.interference.left:
         return _still_left(state, found, now, given_in=holds_it)
-    if holds_it or just_back:
+    if holds_it or just_back or not holds(state.holding, desired.target):
         return events.DeviceChanged(found)
     return _changed(state, rules.on_interference, found, now)
 

@@ -11,7 +11,8 @@ import pytest
 from pymodbus.client import AsyncModbusTcpClient
 from pymodbus.pdu import ModbusPDU
 
-from actors.sim.battery import QUIRKS, SimBattery
+from actors.sim.battery import SimBattery
+from actors.sim.battery_quirks import QUIRKS
 from actors.sim.storage import Cells, Storage
 from actors.sim.wirelog import WireEntry, WireLog
 from engine.adapters.profile import builtin

@@ -323,6 +323,18 @@ def test_a_change_while_a_setpoint_is_under_way_is_recorded() -> None:
     assert rig.sent[-1]["charge_kw"] == 3
 
 
+def test_a_device_that_never_took_its_setpoint_is_not_interfered_with() -> None:
+    """It took less, and lapses by itself; the setpoint is tried again as any that failed."""
+    rig = Rig(battery_rules(on_interference="yield"))
+    rig.connect()
+    rig.offer(plan_of((0, CHARGE, 5_000), columns=COLUMNS), 90_000)
+    rig.answer(base.SetpointRead(2.5, 0.0))
+    rig.observe(base.SetpointRead(0.0, 0.0))
+    assert reactions(rig) == ["recorded", "recorded"]
+    rig.advance(300)
+    assert len(rig.sent) == 2
+
+
 def test_what_is_to_be_released_may_hold_what_it_likes() -> None:
     """Also where it did not take the release."""
     rig = Rig(battery_rules(fallback_w=None))
