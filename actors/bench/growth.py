@@ -33,7 +33,7 @@ from engine.types import US_PER_S, from_us
 
 SIZES: Final = (1_000, 10_000, 50_000)
 """Assets, each on an empty store."""
-LENGTHS: Final = (10_000, 100_000, 1_000_000)
+LENGTHS: Final = (10_000, 100_000, 1_000_000, 10_000_000)
 """Events in the store, of a thousand assets."""
 OF_EVENTS: Final = 1_000
 _SLOTS: Final = 2

@@ -45,7 +45,7 @@ def bench(
     long, with --full or by name:
       dispatch_threads  dispatch beside the same actors with a thread each
       growth_assets     dispatch, re-plan and restart of 1,000, 10,000 and 50,000 assets
-      growth_events     the same on 10,000, 100,000 and a million stored events
+      growth_events     the same on 10,000 to ten million stored events
       scale             2,000 chargers on real websockets for 10 minutes, then all reconnect
       soak              a month of plan time in 12 minutes, and whether memory grows
 
