@@ -57,6 +57,39 @@ _SPECIAL: Final = frozenset(
 )
 
 
+class _Flag:
+    """The `threading.Event` of a Pykka actor, without its kilobyte until somebody waits."""
+
+    __slots__ = ("_event", "_is_set")
+
+    def __init__(self) -> None:
+        self._is_set = False
+        self._event: threading.Event | None = None
+
+    def is_set(self) -> bool:
+        """Return whether the actor has stopped. Any thread."""
+        return self._is_set
+
+    def set(self) -> None:
+        """Let the actor have stopped. Any thread."""
+        with _WAITING:
+            self._is_set = True
+        if self._event is not None:
+            self._event.set()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until the actor has stopped, so many seconds at the most. Any thread."""
+        with _WAITING:
+            if self._is_set:
+                return True
+            if self._event is None:
+                self._event = threading.Event()
+        return self._event.wait(timeout)
+
+
+_WAITING: Final = threading.Lock()
+
+
 class Inbox:
     """An actor's messages; a put schedules the actor unless it is scheduled already.
 
@@ -146,6 +179,7 @@ class PoolActor(pykka.Actor):
 
     def __init__(self, pool: "ActorPool", *args: object, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)
+        self.actor_stopped = self.actor_ref.actor_stopped = cast("threading.Event", _Flag())
         self.pool = pool
         self.inbox = cast("Inbox", self.actor_inbox)
         """The actor's messages."""

@@ -72,7 +72,10 @@ class Assembly:
         self._handed_back: Future[None] = Future()
 
     def start(self, recovery: Recovery) -> None:
-        """Start every actor with what the store says of it, and attach the links."""
+        """Start every actor with what the store says of it, and attach the links.
+
+        The states are taken out of ``recovery``: nobody else needs them as they were.
+        """
         parts, states = self._parts, recovery.assets
         services = self._services()
         slots = shared_slots(parts.site, parts.adapters)
@@ -139,10 +142,13 @@ class Assembly:
             unreadable=recovery.unreadable.get(asset_id),
         )
         if outside.unreadable is None:
-            state = recovery.assets.get(asset_id, AssetState(asset_id))
+            state = recovery.assets.pop(asset_id, AssetState(asset_id))
         else:
             logger.error("%s is stopped: %s", asset_id, outside.unreadable)
             state = AssetState(asset_id, rules=config.rules)
+        rules = rules_of(plugin, config)
+        if state.rules == rules:  # as ever: then the two need not be in memory
+            state = replace(state, rules=rules)
         state = replace(state, outside=outside)
         actor = AssetActor.begin(parts.runtime.pool, state, services)
         actor.lane = actor.home_lane = config.rules.adapter
@@ -152,7 +158,7 @@ class Assembly:
         self.links.attach(asset_id, parts.runtime.seams.link(link), actor.hurry, slot)
         if state.rules is not None:
             tell(message.Recovered(parts.journal.epoch))
-        tell(message.Configured(rules_of(plugin, config)))
+        tell(message.Configured(rules))
 
     def _retire(self, state: AssetState, services: Services) -> None:
         """An asset that is not in the site file any more: on record, and without a link."""

@@ -126,7 +126,7 @@ class AssetActor(JournalledActor):
         # It is ready until it has been decided on, unless a newer one has taken its place.
         self._services.passed.setdefault(life.state.asset_id, passed)
         if told is not offer:
-            life.stash.appendleft(told)
+            life.stash.insert(0, told)
         return offer
 
     def _committed(self, life: AssetLife) -> None:
@@ -143,7 +143,7 @@ class AssetActor(JournalledActor):
     def _go_on(self, life: AssetLife) -> None:
         """Handle what was kept, until something is to be committed."""
         while life.stash and life.draft is None and life is self._life:
-            self._handle(life, cast("message.Message", life.stash.popleft()))
+            self._handle(life, cast("message.Message", life.stash.pop(0)))
         if life.missed and life.draft is None and life is self._life:
             life.missed = False
             self._services.links.tell_again(life.state.asset_id)
@@ -276,7 +276,7 @@ class AssetActor(JournalledActor):
             return
         lost, life.lost = [settled_loss(life, each) for each in life.lost], ()
         for each in reversed(lost):
-            life.stash.extendleft(reversed([*self._what_follows(life, each)]))
+            life.stash[:0] = self._what_follows(life, each)
         for each in lost:
             self._settle(life, each)
         self._go_on(life)

@@ -286,7 +286,7 @@ class DispatcherActor(JournalledActor):
             if self.is_worth_recording(one):
                 self._office.note(crashed(self._name, one))
             self._take_up(life, one)
-        kept, life.stash = life.stash, deque()
+        kept, life.stash = life.stash, []
         for told in kept:
             self.actor_ref.tell(told)
         self._submit_next(life)

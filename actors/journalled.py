@@ -5,7 +5,6 @@ the life that they began with; that it is over shows at the doors through which 
 """
 
 import logging
-from collections import deque
 from collections.abc import Callable
 from functools import partial
 from typing import Final, Protocol
@@ -60,7 +59,7 @@ class Life(Writer):
     def __init__(self) -> None:
         """Begin with nothing waiting."""
         super().__init__()
-        self.stash: deque[object] = deque()
+        self.stash: list[object] = []  # an empty deque takes 700 bytes, and each asset has one
         self.lost: tuple[Lost, ...] = ()
         self.pause_s = 1
 

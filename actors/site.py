@@ -96,7 +96,7 @@ class SiteActor(JournalledActor):
     def _append_next(self, life: SiteLife) -> None:
         if life.in_flight is not None or life.lost or not life.stash:
             return
-        noted = cast("Noted", life.stash.popleft())
+        noted = cast("Noted", life.stash.pop(0))
         if self._over is not None:
             _tell(noted, EngineClosed(self._over))
             return
@@ -163,11 +163,11 @@ class SiteActor(JournalledActor):
             if isinstance(lost.draft, int) and life.state.version >= lost.draft:
                 _tell(noted, noted.events[-1])
             elif lost.again:
-                life.stash.appendleft(noted)
+                life.stash.insert(0, noted)
             else:
                 _tell(noted, failure(lost))
         if self.is_worth_recording(lost):
-            life.stash.appendleft(Noted((crashed(STREAM, lost),), _not_told))
+            life.stash.insert(0, Noted((crashed(STREAM, lost),), _not_told))
 
 
 def crashed(actor: str, lost: Lost) -> events.SiteActorCrashed:

@@ -10,6 +10,8 @@ import pytest
 from actors.asset import AssetActor
 from actors.dispatcher import DispatcherActor
 from actors.testing.instant import opened, plan
+from actors.testing.waiting import wait_until
+from engine.asset import AssetState
 
 
 def actors_alive() -> list[AssetActor]:
@@ -27,6 +29,24 @@ def test_a_closed_system_is_let_go_of(tmp_path: Path) -> None:
     del system
     gc.collect()
     assert [one() for one in actors if one() is not None] == []
+
+
+def test_a_started_system_keeps_one_state_of_each_asset(tmp_path: Path) -> None:
+    """What was read from the store at the start is not kept beside what became of it."""
+
+    def states() -> list[AssetState]:
+        gc.collect()
+        return [one for one in gc.get_objects() if type(one) is AssetState]
+
+    def in_memory() -> list[str]:
+        return sorted(one.asset_id for one in states() if id(one) not in before)
+
+    with opened(tmp_path) as system:
+        system.submit(plan(7.0, 11.0))
+    del system
+    before = {id(one) for one in states()}
+    with opened(tmp_path):
+        wait_until(lambda: in_memory() == ["ast_0", "ast_1"])
 
 
 def test_an_interruption_while_it_opens_is_no_failure(
