@@ -6,6 +6,7 @@ from typing import Final, TypeAlias
 import attrs
 
 from engine import bus, events
+from engine.asset.evidence import READBACK
 from engine.asset.wear import WRITE_BUDGET
 from engine.bus import EventType
 from engine.codec import Record
@@ -224,13 +225,28 @@ def _over(heard: _Heard, command_ids: tuple[CommandId, ...], event: _Outcome) ->
         "evidence": getattr(event, "evidence", None),
         "attempt_id": getattr(event, "attempt_id", None),
     }
+    if isinstance(event, events.CommandVerified):
+        more |= {"found_kw": _found_kw(event), "measured_kw": _kw(event.measured_w)}
     for served in command_ids:
         data = {**_command(heard, served, event.status), **more}
         yield told, data
-        if event.status in _LOST and data["value_kw"] == 0:
+        if event.status in _LOST and (data["value_kw"] == 0 or _is_exceeded(event)):
             yield EventType.ALARM, {"alarm": "decrease_failed", **data}
         if event.status in FINAL:
             heard.asked.pop(served, None)
+
+
+def _found_kw(event: events.CommandVerified) -> float | None:
+    """Return what the device said that it holds or allows, charging positive."""
+    found = event.found
+    return None if found is None else to_kw((found.charge_w or 0) - (found.discharge_w or 0))
+
+
+def _is_exceeded(event: _Outcome) -> bool:
+    """Return whether a device was seen to take, or to allow, more than a setpoint that failed."""
+    if not isinstance(event, events.CommandVerified) or event.evidence == READBACK:
+        return False
+    return event.found is not None or event.measured_w is not None
 
 
 def _held(heard: _Heard, event: events.CommandHeld) -> Iterator[Said]:

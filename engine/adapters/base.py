@@ -113,6 +113,11 @@ class SetpointRead(Struct, frozen=True, gc=False):
     raw: str = ""
     released: bool = False
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether it tells everything that the device holds."""
+        return self.released or (self.charge_kw is not None and self.discharge_kw is not None)
+
 
 @attrs.frozen
 class TransactionChanged:

@@ -2,23 +2,28 @@
 
 import itertools
 
+from msgspec.structs import replace
+
 from engine import events
 from engine.adapters.base import Answer, Observation, SetpointRead
+from engine.asset import evidence
 from engine.asset.attempts import NOT_KNOWN
-from engine.asset.clearing import inconclusive, settle, unproven
+from engine.asset.clearing import inconclusive, settle
 from engine.asset.draft import Draft
-from engine.asset.holding import found_setpoint, matches
+from engine.asset.gathering import take_answer
+from engine.asset.holding import described, found_setpoint, matches
+from engine.asset.keeping import keep_alive
 from engine.asset.messages import AttemptAnswered, QuestionAnswered
 from engine.asset.reports import done_after_all, observe_all
-from engine.asset.sending import keep_alive, keep_no_more
 from engine.asset.spelling import Spelled, spell_step
-from engine.asset.state import AssetState, OpenAttempt, Work
+from engine.asset.state import AssetState, OpenAttempt
 from engine.commands import CommandStatus, CommandType
 from engine.errors import Untranslatable
 from engine.events import RELEASED, AttemptEnded, Setpoint
 from engine.retry import backoff_us
 from engine.types import US_PER_S
 
+_COMPLETED = CommandStatus.COMPLETED
 _TRANSACTIONAL = frozenset({CommandType.START_CHARGING, CommandType.STOP_CHARGING})
 
 
@@ -43,29 +48,34 @@ def attempt_answered(draft: Draft, message: AttemptAnswered) -> None:
 
 def _accepted(draft: Draft, attempt: OpenAttempt, answer: Answer) -> None:
     seen = Spelled(draft.state, draft.now).interpret(answer)
-    reads = told(seen)
-    status = CommandStatus.COMPLETED
-    evidence: str | None = "ack"
-    reason: str | None = None
-    found: Setpoint | None = None
-    wanted = _told_by_reading(attempt)
-    if draft.rules.verify == "readback" and wanted is not None:
-        if not reads:
-            status, evidence = CommandStatus.ACKNOWLEDGED, None
-        elif matches(reads[-1], wanted):
-            evidence = "readback"
-        else:
-            found = found_setpoint(reads[-1])
-            status, evidence = CommandStatus.FAILED, "readback"
-            reason = f"clamped: found {_text(reads[-1])}"
-    attempt_id = attempt.attempt_id
-    settle(draft, AttemptEnded(attempt_id, "accepted", status, answer.raw, reason, evidence))
+    ended, found = _judged(draft, attempt, told(seen))
+    settle(draft, replace(ended, answer=answer.raw))
     if found is None:
         keep_alive(draft, attempt)
     else:
         draft.note(events.DeviceChanged(found))
     if seen:
         observe_all(draft, tuple(one for one in seen if not isinstance(one, SetpointRead)))
+
+
+def _judged(
+    draft: Draft, attempt: OpenAttempt, reads: list[SetpointRead]
+) -> tuple[AttemptEnded, Setpoint | None]:
+    """Return what an acceptance comes to, and what the device was found to hold instead."""
+    own_id, setpoint = attempt.attempt_id, attempt.setpoint
+    wanted = evidence.wanted_of(draft.state, setpoint)
+    if wanted == evidence.ACK or setpoint is None:
+        is_short = draft.rules.verify == evidence.MEASURED and setpoint not in {None, RELEASED}
+        reason = "nothing to measure" if is_short else None
+        return AttemptEnded(own_id, "accepted", _COMPLETED, None, reason, evidence.ACK), None
+    if reads and not matches(reads[-1], setpoint):
+        reason = f"clamped: found {described(reads[-1])}"
+        status, kind = CommandStatus.FAILED, evidence.READBACK
+        found = found_setpoint(reads[-1])
+        return AttemptEnded(own_id, "accepted", status, None, reason, kind), found
+    if reads and wanted == evidence.READBACK:
+        return AttemptEnded(own_id, "accepted", _COMPLETED, None, None, wanted), None
+    return AttemptEnded(own_id, "accepted", CommandStatus.ACKNOWLEDGED), None
 
 
 def told(seen: tuple[Observation, ...]) -> list[SetpointRead]:
@@ -81,12 +91,6 @@ def told(seen: tuple[Observation, ...]) -> list[SetpointRead]:
 def _told_by_reading(attempt: OpenAttempt) -> Setpoint | None:
     """Return the setpoint of an attempt that a reading can confirm; a release it cannot."""
     return None if attempt.setpoint == RELEASED else attempt.setpoint
-
-
-def _text(read: SetpointRead) -> str:
-    if read.released:
-        return "its own control"
-    return f"{read.charge_kw} kW charge, {read.discharge_kw} kW discharge"
 
 
 def _not_sent(draft: Draft, attempt: OpenAttempt, message: AttemptAnswered) -> None:
@@ -207,8 +211,11 @@ def question_answered(draft: Draft, message: QuestionAnswered) -> None:
     attempt, work = state.unknown, state.work
     if attempt is not None and attempt.attempt_id == message.attempt_id:
         _reconcile(draft, attempt, reads)
-    elif work is not None and work.verifying == message.attempt_id:
-        _verify(draft, work, reads)
+        return
+    verifying = None if work is None else work.verifying
+    if work is None or verifying is None or verifying.attempt_id != message.attempt_id:
+        return
+    take_answer(draft, work, verifying, reads, answered=answer is not None)
 
 
 def _reconcile(draft: Draft, attempt: OpenAttempt, reads: list[SetpointRead]) -> None:
@@ -218,25 +225,5 @@ def _reconcile(draft: Draft, attempt: OpenAttempt, reads: list[SetpointRead]) ->
     elif matches(reads[-1], wanted):
         done_after_all(draft, attempt)
     else:
-        inconclusive(draft, attempt, "differs", _text(reads[-1]))
+        inconclusive(draft, attempt, "differs", described(reads[-1]))
         draft.note(events.DeviceChanged(found_setpoint(reads[-1])))
-
-
-def _verify(draft: Draft, work: Work, reads: list[SetpointRead]) -> None:
-    step = work.steps[0]
-    if not reads:
-        unproven(draft, work)
-    elif matches(reads[-1], step.setpoint):
-        draft.note(events.CommandVerified(step.command_ids, CommandStatus.COMPLETED, "readback"))
-    else:
-        keep_no_more(draft)
-        settle(
-            draft,
-            events.CommandVerified(
-                step.command_ids,
-                CommandStatus.FAILED,
-                "readback",
-                f"clamped: found {_text(reads[-1])}",
-                found_setpoint(reads[-1]),
-            ),
-        )

@@ -16,6 +16,7 @@ from engine.asset.state import (
     Holding,
     OpenAttempt,
     Order,
+    Verifying,
     Work,
 )
 from engine.asset.wear import WRITE_BUDGET, worn_by
@@ -69,6 +70,7 @@ def started(state: AssetState, event: events.AttemptStarted, at: Instant) -> Ass
         event.payload,
         at.device_us,
         event.lease_until_us,
+        applied_w=event.applied_w,
     )
     if event.setpoint is None:
         orders = _with_order(state.orders, event.command_ids[0], _tried)
@@ -105,7 +107,7 @@ def ended(state: AssetState, event: events.AttemptEnded, at: Instant) -> AssetSt
         case CommandStatus.COMPLETED:
             return _completed(state, attempt=None, **_confirmed(attempt))
         case CommandStatus.ACKNOWLEDGED:
-            work = _with_work(state.work, verifying=attempt.attempt_id)
+            work = _with_work(state.work, verifying=_accepted(state, attempt, at))
             return replace(state, attempt=None, work=work, **_confirmed(attempt))
         case CommandStatus.PENDING:
             return _pending(state, attempt, event)
@@ -163,6 +165,16 @@ def _confirmed(attempt: OpenAttempt) -> dict[str, Any]:
         form=attempt.form,
     )
     return {"holding": holding, "form": attempt.form}
+
+
+def _accepted(state: AssetState, attempt: OpenAttempt, at: Instant) -> Verifying:
+    """Return what is to be shown of a setpoint that the device has accepted now."""
+    setpoint = attempt.setpoint or events.RELEASED
+    target_w = (setpoint.charge_w or 0) - (setpoint.discharge_w or 0)
+    if attempt.type is CommandType.SET_CHARGE_RATE and setpoint.charge_w == target_w:
+        target_w = target_w if attempt.applied_w is None else attempt.applied_w
+    lowers = _is_decrease(state.holding, setpoint)
+    return Verifying(attempt.attempt_id, at.device_us, target_w, lowers)
 
 
 def _completed(state: AssetState, **changes: Any) -> AssetState:  # noqa: ANN401 - the fields of AssetState, checked by attrs
@@ -263,17 +275,32 @@ def reconciled(state: AssetState, event: events.AttemptReconciled, at: Instant) 
 
 def verified(state: AssetState, event: events.CommandVerified, at: Instant) -> AssetState:
     """Return the state after commands ended by evidence gathered beside the wire."""
-    if event.found is not None:
+    has_failed = event.status is not CommandStatus.COMPLETED
+    if has_failed and event.found is not None:
         holding = Holding(event.found.charge_w, event.found.discharge_w)
         state = replace(state, holding=holding)
     work = state.work
     if work is None or not _serves(work, event.command_ids):
         return state
-    if event.status is not CommandStatus.COMPLETED:
-        return _gave_up(state, at)
+    if has_failed:
+        return _without_effect(state, event, at)
     if set(work.open_ids) <= set(event.command_ids):
         work = replace(work, steps=work.steps[-1:])
     return _completed(replace(state, work=work))
+
+
+def _without_effect(state: AssetState, event: events.CommandVerified, at: Instant) -> AssetState:
+    """Return the state after a setpoint that was accepted, and of which no effect was seen."""
+    verifying = None if state.work is None else state.work.verifying
+    if verifying is None:
+        return _gave_up(state, at)
+    if event.found is None:
+        state = replace(state, holding=UNKNOWN_HOLDING)
+    state = _gave_up(state, at)
+    exceeds = event.measured_w is not None
+    if (verifying.lowers or exceeds) and DECREASE_FAILED not in state.alarms:
+        state = replace(state, alarms=(*state.alarms, DECREASE_FAILED))
+    return state
 
 
 def held(state: AssetState, event: events.CommandHeld) -> AssetState:

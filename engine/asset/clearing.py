@@ -25,11 +25,11 @@ def clear_up(draft: Draft) -> None:
         return
     if attempt.setpoint is None:
         _clear_up_order(draft, attempt)
-    elif draft.asking is None and not ask(draft, attempt.attempt_id):
+    elif draft.asking is None and not ask(draft, attempt.attempt_id, draft.rules.command_timeout_s):
         inconclusive(draft, attempt, "no_answer")
 
 
-def ask(draft: Draft, about: str) -> bool:
+def ask(draft: Draft, about: str, timeout_s: float) -> bool:
     """Ask the device what it holds, once it is our turn; return whether it can be asked."""
     questions = Spelled(draft.state, draft.now).questions()
     if not questions:
@@ -38,8 +38,9 @@ def ask(draft: Draft, about: str) -> bool:
         draft.queue()
         return True
     draft.asking = about
-    until_us = draft.now.device_us + answer_wait_us(draft.rules, len(questions[0].frames))
-    draft.want(Ask(about, questions[0], draft.rules.command_timeout_s, until_us))
+    now_us = draft.now.device_us
+    until_us = now_us + answer_wait_us(timeout_s, len(questions[0].frames))
+    draft.want(Ask(about, questions[0], timeout_s, until_us, now_us))
     return True
 
 

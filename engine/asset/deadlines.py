@@ -8,6 +8,7 @@ from engine import events
 from engine.asset.decisions import ends_of_work
 from engine.asset.desire import hold_end_us, horizon, running_part
 from engine.asset.draft import Draft
+from engine.asset.evidence import wakes_us
 from engine.asset.holding import renewal_us
 from engine.asset.programme import changes_until, first_open, has_commands, next_change_us
 from engine.asset.reported import PLUGGED
@@ -225,7 +226,7 @@ def next_wake(state: AssetState, told: Instant) -> Wake:
         return Wake(None, None if guard_us is None or guard_us <= told.device_us else guard_us)
     return Wake(
         _earliest(_plan_times(state, rules, told), told.plan_us),
-        _earliest(_device_times(state, rules), told.device_us),
+        _earliest(_device_times(state, rules, told), told.device_us),
     )
 
 
@@ -254,10 +255,13 @@ def _plan_times(state: AssetState, rules: AssetRules, told: Instant) -> list[int
     return times
 
 
-def _device_times(state: AssetState, rules: AssetRules) -> list[int | None]:
+def _device_times(state: AssetState, rules: AssetRules, told: Instant) -> list[int | None]:
     times = [state.outside.asking_until_us, state.interference.again_at_us]
-    if state.work is not None:
-        times.append(state.work.retry_at_us)
+    work = state.work
+    if work is not None:
+        times.append(work.retry_at_us)
+        if work.verifying is not None:
+            times += wakes_us(state, rules, work.verifying, told.device_us)
     for order in state.orders:
         times += (order.retry_at_us, order.expires_us)
     for one in state.given_up:
@@ -273,9 +277,10 @@ def attempt_guard_us(state: AssetState) -> int | None:
     attempt, rules = state.attempt, state.rules
     if attempt is None or rules is None:
         return None
-    return attempt.started_us + answer_wait_us(rules, len(attempt.payload.frames))
+    wait_us = answer_wait_us(rules.command_timeout_s, len(attempt.payload.frames))
+    return attempt.started_us + wait_us
 
 
-def answer_wait_us(rules: AssetRules, frames: int) -> int:
+def answer_wait_us(timeout_s: float, frames: int) -> int:
     """Return how long a link may take for so many frames before it counts as silent."""
-    return round((rules.command_timeout_s * max(1, frames) + _GUARD_S) * US_PER_S)
+    return round((timeout_s * max(1, frames) + _GUARD_S) * US_PER_S)

@@ -5,7 +5,7 @@ from engine.asset.effects import Effect, ReleaseSlot, RequestSlot
 from engine.asset.evolve import evolve
 from engine.asset.state import AssetState
 from engine.rules import AssetRules
-from engine.types import Instant
+from engine.types import AssetKind, Instant
 
 
 class Draft:
@@ -38,6 +38,17 @@ class Draft:
             message = f"{self.state.asset_id} is not configured"
             raise LookupError(message)
         return rules
+
+    @property
+    def has_turn(self) -> bool:
+        """Whether a frame may go now: the slot is ours, and no question is out.
+
+        A charge point takes one CALL at a time: behind a question an attempt would miss the time
+        within which it has to be sent. A battery's link takes what it is given in turn.
+        """
+        if self.slot != "granted":
+            return False
+        return self.asking is None or self.rules.kind is AssetKind.BATTERY
 
     @property
     def next_version(self) -> int:

@@ -21,13 +21,14 @@ class Send(Struct, frozen=True, gc=False):
 class Ask(Struct, frozen=True, gc=False):
     """Ask the device what it holds, after the attempt named.
 
-    Without an answer by ``until_us`` (device clock) it is asked again.
+    Without an answer by ``until_us`` it is asked again; ``asked_us`` is now (device clock).
     """
 
     attempt_id: str
     payload: Payload
     timeout_s: float
     until_us: int | None = None
+    asked_us: int | None = None
 
 
 class RequestSlot(Struct, frozen=True, gc=False):

@@ -56,6 +56,13 @@ def found_setpoint(read: SetpointRead) -> Setpoint:
     return Setpoint(charge_w, discharge_w)
 
 
+def described(read: SetpointRead) -> str:
+    """Return what a device says that it holds, in words."""
+    if read.released:
+        return "its own control"
+    return f"{read.charge_kw} kW charge, {read.discharge_kw} kW discharge"
+
+
 def is_kept(state: AssetState, target: Setpoint, now: Instant) -> bool:
     """Return whether the device is known to hold a setpoint, with a lease that lasts for now."""
     if not holds(state.holding, target):

@@ -68,7 +68,7 @@ def pursue_order(draft: Draft) -> bool:
             if order.held != reason:
                 draft.note(events.CommandHeld((order.command_id,), reason))
             continue
-        if draft.slot != "granted":
+        if not draft.has_turn:
             draft.queue()
             return True
         if _send_order(draft, order):

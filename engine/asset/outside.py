@@ -7,6 +7,7 @@ from msgspec.structs import replace
 from engine.adapters import base
 from engine.asset import messages
 from engine.asset.effects import Ask, Effect, ReleaseSlot, RequestSlot, Send, Stopped
+from engine.asset.samples import heard, sampled
 from engine.asset.state import AssetState, Outside
 from engine.types import Instant, to_us, to_w
 
@@ -68,9 +69,10 @@ def _observed(outside: Outside, seen: base.Observation, now: Instant) -> dict[st
             return {}
         case base.PowerMeasured():
             return {**_measured(outside, seen, now), "last_seen_us": now.device_us}
-        case base.SetpointRead(charge_kw=charge_kw, discharge_kw=discharge_kw):
-            if not seen.released and (charge_kw is None or discharge_kw is None):
-                return {"last_seen_us": now.device_us}
+        case base.StateReported(reported_at=at) if at is not None:
+            clock = heard(outside.clock, to_us(at), now.device_us)
+            return {"clock": clock, "last_seen_us": now.device_us}
+        case base.SetpointRead() if seen.is_whole:
             return {"read": seen, "last_seen_us": now.device_us}
         case _:
             return {"last_seen_us": now.device_us}
@@ -81,11 +83,15 @@ def _measured(outside: Outside, seen: base.PowerMeasured, now: Instant) -> dict[
     changes: dict[str, Any] = {}
     if seen.soc_pct is not None:
         changes["soc_pct"] = seen.soc_pct
-    measured_us = now.device_us if seen.measured_at is None else to_us(seen.measured_at)
-    is_newer = outside.measured_at_us is None or measured_us >= outside.measured_at_us
-    if seen.power_kw is not None and is_newer:
-        changes["measured_w"] = to_w(seen.power_kw)
-        changes["measured_at_us"] = measured_us
+    if seen.power_kw is None:
+        return changes
+    stamp_us = None if seen.measured_at is None else to_us(seen.measured_at)
+    clock = outside.clock
+    if stamp_us is not None:
+        changes["clock"] = clock = heard(clock, stamp_us, now.device_us)
+    sample = sampled(to_w(seen.power_kw), stamp_us, clock, now.device_us)
+    if outside.sample is None or sample.taken_us >= outside.sample.taken_us:
+        changes["sample"] = sample
     return changes
 
 
@@ -94,8 +100,10 @@ def performed(state: AssetState, effect: Effect) -> AssetState:
     match effect:
         case Send():
             return state
-        case Ask(attempt_id=about, until_us=until_us):
-            asking = replace(state.outside, asking=about, asking_until_us=until_us)
+        case Ask(attempt_id=about, until_us=until_us, asked_us=asked_us):
+            asking = replace(
+                state.outside, asking=about, asking_until_us=until_us, asked_us=asked_us
+            )
             return replace(state, outside=asking)
         case RequestSlot():
             return replace(state, outside=replace(state.outside, slot="waiting"))

@@ -9,9 +9,9 @@ from engine.asset.draft import Draft
 from engine.asset.effects import Respond
 from engine.asset.holding import found_setpoint, holds, matches
 from engine.asset.ids import transaction_id
+from engine.asset.keeping import keep_alive, keep_no_more
 from engine.asset.reaction import change_of
 from engine.asset.reported import PROTOCOL
-from engine.asset.sending import keep_alive, keep_no_more
 from engine.asset.state import AssetState, OpenAttempt
 from engine.commands import CommandStatus
 from engine.events import RELEASED, Setpoint

@@ -2,18 +2,20 @@
 
 from engine import events
 from engine.adapters.base import Payload
-from engine.asset.clearing import ask, clear_up, settle, unproven
+from engine.asset.clearing import clear_up, settle
 from engine.asset.decisions import Due, due_changes, passed_over, propose
 from engine.asset.desire import Desire, decision_differs, desire, is_given_up, limited
 from engine.asset.draft import Draft
-from engine.asset.effects import KeepAlive, Send, Stopped
+from engine.asset.effects import Send, Stopped
+from engine.asset.gathering import gather
 from engine.asset.holding import hold_reason, holds, is_kept, known_holding
 from engine.asset.ids import attempt_id
 from engine.asset.interference import is_left_alone
+from engine.asset.keeping import keep_no_more
 from engine.asset.orders import pursue_order, start_by_engine
 from engine.asset.programme import changes_until
 from engine.asset.spelling import Spelled, spell_step
-from engine.asset.state import AssetState, OpenAttempt, Work
+from engine.asset.state import AssetState, Verifying, Work
 from engine.asset.wear import wear_reason
 from engine.commands import CauseKind, CommandStatus
 from engine.errors import Untranslatable
@@ -140,7 +142,7 @@ def _decide_anew(
             draft.note(events.CommandHeld(ids, reason))
         elif step is None and ids:
             draft.note(events.CommandVerified(ids, CommandStatus.COMPLETED, "known"))
-    elif draft.slot != "granted":
+    elif not draft.has_turn:
         draft.queue()
     else:
         draft.note(*proposal.before)
@@ -150,13 +152,20 @@ def _decide_anew(
 def _go_on(draft: Draft, work: Work, want: Desire) -> None:
     """Go on with the setpoint being brought about: verify, hold, retry, or the next step."""
     if work.verifying is not None:
-        may_ask = draft.asking is None and draft.state.device.connected
-        if may_ask and not ask(draft, work.verifying):
-            unproven(draft, work)
+        _verify(draft, work, work.verifying, want)
     elif _has_expired(work, draft):
         _decide_anew(draft, want, None)
     else:
         _pursue_step(draft, work)
+
+
+def _verify(draft: Draft, work: Work, verifying: Verifying, want: Desire) -> None:
+    """Gather evidence; what the charger may have lost meanwhile, or soon does, is set once more."""
+    is_charger = draft.rules.kind is AssetKind.EV_CHARGER
+    if is_charger and not is_kept(draft.state, want.target, draft.now):
+        _assert_again(draft, want)
+    else:
+        gather(draft, work, verifying)
 
 
 def _pursue_step(draft: Draft, work: Work) -> None:
@@ -166,7 +175,7 @@ def _pursue_step(draft: Draft, work: Work) -> None:
         if work.held != reason:
             draft.note(events.CommandHeld(work.open_ids, reason))
     elif draft.state.unknown is None and _is_due(work, draft):
-        if draft.slot == "granted":
+        if draft.has_turn:
             _send_step(draft, step, None)
         else:
             draft.queue()
@@ -246,23 +255,3 @@ def settle_slot(draft: Draft) -> None:
     """Give a shared link's slot back when nothing of this asset is about to use it."""
     if draft.state.attempt is None and draft.asking is None:
         draft.end_turn()
-
-
-# --- keeping alive
-
-
-def keep_alive(draft: Draft, attempt: OpenAttempt) -> None:
-    """Let a battery's confirmed frames be repeated within their lease, those to flash left out."""
-    if draft.rules.kind is AssetKind.BATTERY and attempt.setpoint not in {None, RELEASED}:
-        frames = tuple(
-            frame
-            for frame in attempt.payload.frames
-            if frame.control and "persistent" not in frame.body
-        )
-        draft.want(KeepAlive(frames, attempt.lease_until_us))
-
-
-def keep_no_more(draft: Draft) -> None:
-    """Let a battery's frames be repeated no more: what they said is not what should hold."""
-    if draft.rules.kind is AssetKind.BATTERY:
-        draft.want(KeepAlive((), None))

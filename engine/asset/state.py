@@ -110,7 +110,8 @@ class Override(Struct, frozen=True, gc=False):
 class OpenAttempt(Struct, frozen=True, gc=False):
     """An attempt that is on the wire: recorded, without outcome. Times are device clock.
 
-    ``forgotten``: since it began the device may have lost what it held.
+    ``forgotten``: since it began the device may have lost what it held. ``applied_w`` is the power
+    as it was spelled, null where that says nothing of it.
     """
 
     attempt_id: str
@@ -123,6 +124,20 @@ class OpenAttempt(Struct, frozen=True, gc=False):
     started_us: int
     lease_until_us: int | None
     forgotten: bool = False
+    applied_w: int | None = None
+
+
+class Verifying(Struct, frozen=True, gc=False):
+    """A setpoint that the device accepted at ``since_us`` (device clock): does it take effect?
+
+    ``target_w`` is the power that was set, as it was spelled, charging positive; ``lowers``: it is
+    less than what was held before, or than may have been.
+    """
+
+    attempt_id: str
+    since_us: int
+    target_w: int
+    lowers: bool = False
 
 
 class Work(Struct, frozen=True, gc=False):
@@ -141,7 +156,7 @@ class Work(Struct, frozen=True, gc=False):
     unsent: int = 0
     held: str | None = None
     doubt: OpenAttempt | None = None
-    verifying: str | None = None
+    verifying: Verifying | None = None
 
     @property
     def open_ids(self) -> tuple[CommandId, ...]:
@@ -224,6 +239,29 @@ class Worn(Struct, frozen=True, gc=False):
     last_us: int = 0
 
 
+class Sample(Struct, frozen=True, gc=False):
+    """A measured power, charging positive. Times are device clock.
+
+    ``taken_us`` is the device's own time of it, put right by what is known of its clock;
+    ``heard_us`` is when it came.
+    """
+
+    power_w: int
+    taken_us: int
+    heard_us: int
+
+
+class DeviceClock(Struct, frozen=True, gc=False):
+    """By how much a device's clock is behind ours (negative: ahead), as its reports show.
+
+    ``lag_us`` is by how much the last report's own time lay behind its coming, at ``heard_us``.
+    """
+
+    behind_us: int = 0
+    lag_us: int | None = None
+    heard_us: int = 0
+
+
 # Seen by the collector: what an adapter refers to may lead back to whom this state belongs.
 class Outside(Struct, frozen=True, omit_defaults=True):
     """What is known beside the fold. Times are device clock.
@@ -232,7 +270,8 @@ class Outside(Struct, frozen=True, omit_defaults=True):
     ``fresh``: nothing has been decided since the start, so what ran out did so while down.
     ``slot`` is idle, waiting or granted; an asset with a link of its own is always granted.
     ``asking`` names the attempt that the device is being asked about, and for how long at most.
-    ``read`` is what the device last said that it holds, on both channels, on this connection.
+    ``asked_us`` is when it was asked last. ``read`` is what the device last said that it holds, on
+    both channels, on this connection. ``sample`` is its newest power, by its ``clock``.
     ``unreadable`` names the row of the stream that cannot be read: nothing is decided then.
     """
 
@@ -246,15 +285,26 @@ class Outside(Struct, frozen=True, omit_defaults=True):
     slot: str = "granted"
     asking: str | None = None
     asking_until_us: int | None = None
+    asked_us: int | None = None
     last_seen_us: int | None = None
-    measured_w: int | None = None
-    measured_at_us: int | None = None
+    sample: Sample | None = None
+    clock: DeviceClock = DeviceClock()
     soc_pct: float | None = None
     read: SetpointRead | None = None
     stopping: bool = False
     stopped: bool = False
     epoch: int = 0
     unreadable: str | None = None
+
+    @property
+    def measured_w(self) -> int | None:
+        """The newest power that was measured, charging positive."""
+        return None if self.sample is None else self.sample.power_w
+
+    @property
+    def measured_at_us(self) -> int | None:
+        """When that was."""
+        return None if self.sample is None else self.sample.taken_us
 
 
 # Seen by the collector, as `Outside` is.

@@ -37,7 +37,8 @@ _ADAPTER: Final[Mapping[AssetKind, str]] = {
     AssetKind.EV_CHARGER: "ocpp",
     AssetKind.BATTERY: "modbus",
 }
-_VERIFY_LATER: Final = ("composite", "measured", "auto")
+_OF_A_CHARGER: Final = ("ack", "composite", "measured", "auto")
+_OF_A_BATTERY: Final = ("readback", "measured", "ack")
 _MOST_KW: Final = 1_000_000.0
 
 
@@ -140,7 +141,7 @@ def _charger(table: Table) -> dict[str, Any]:
         "fallback_w": _fallback_w(table, 0.0, max_kw),
         "start": table.choice("start", ("charger", "engine"), "charger"),
         "below_min": table.choice("below_min", ("off", "minimum"), "off"),
-        "verify": table.choice("verify", ("ack",), "ack", _VERIFY_LATER),
+        "verify": table.choice("verify", _OF_A_CHARGER, "ack"),
     }
 
 
@@ -156,7 +157,7 @@ def _battery(table: Table) -> dict[str, Any]:
             table, None if discharge_kw is None else -discharge_kw, charge_kw
         ),
         "idle_w": 100 if idle_w is None else idle_w,
-        "verify": table.choice("verify", ("readback", "ack"), "readback", _VERIFY_LATER),
+        "verify": table.choice("verify", _OF_A_BATTERY, "readback"),
     }
 
 

@@ -166,16 +166,11 @@ class Table:
             return False
         return True
 
-    def choice(
-        self, key: str, options: Collection[str], default: str, later: Collection[str] = ()
-    ) -> str:
-        """Return one of the options; ``later`` names those that this version does not do yet."""
+    def choice(self, key: str, options: Collection[str], default: str) -> str:
+        """Return one of the options."""
         value = self._typed(key, str, needed=False)
         if value is None or value in options:
             return default if value is None else value
-        if value in later:
-            self.refuse(key, "not_yet", f"{value!r} is not in this version: {_listed(options)}")
-            return default
         near = difflib.get_close_matches(value, sorted(options), 1, cutoff=0.3)
         hint = f"; did you mean {near[0]!r}?" if near else ""
         self.refuse(key, "choice", f"must be one of {_listed(options)}{hint}")

@@ -170,13 +170,18 @@ class AttemptReconciled(Struct, frozen=True, gc=False):
 
 
 class CommandVerified(Struct, frozen=True, gc=False):
-    """Commands ended by evidence that was gathered beside the wire."""
+    """Commands ended by evidence that was gathered beside the wire.
+
+    ``found`` is what the device said that it holds or allows, ``measured_w`` what was measured,
+    charging positive.
+    """
 
     command_ids: tuple[CommandId, ...]
     status: CommandStatus
     evidence: str
     reason: str | None = None
     found: Setpoint | None = None
+    measured_w: int | None = None
 
 
 class LateAnswered(Struct, frozen=True, gc=False):

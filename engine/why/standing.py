@@ -3,6 +3,7 @@
 from typing import Final
 
 from engine import events
+from engine.asset.evidence import MEASURED
 from engine.asset.holding import holds, known_holding
 from engine.asset.interference import is_left_alone
 from engine.asset.state import AssetState, GivenUp, Work
@@ -44,7 +45,8 @@ def _working(story: Story, work: Work, now: Instant, words: Words) -> str:
             reason = "the engine has given it up"
         return f"it has been waiting since {words.time(_plan_us(held, now))}: {reason}"
     if work.verifying is not None:
-        return f"the {words.device} accepted it, and evidence is still being gathered"
+        accepted = words.time(_plan_us(story.outcome(events.AttemptEnded), now))
+        return f"the {words.device} accepted it at {accepted}, and evidence is still being gathered"
     if work.doubt is not None:
         return f"{_doubt(story, words)}, and it is sent again"
     ended = story.outcome(events.AttemptEnded)
@@ -109,8 +111,12 @@ def _settled(story: Story, now: Instant, words: Words) -> str:
     done = _done(story)
     if done is None:
         return f"the {words.device} held it already"
-    evidence = done.event.evidence
-    return f"the {words.device} accepted it at {words.time(done.header.at_us)} ({evidence})"
+    when = words.time(done.header.at_us)
+    how = ", ".join(filter(None, (done.event.evidence, done.event.reason)))
+    if done.event.evidence == MEASURED:
+        power = words.power(done.event.measured_w)
+        return f"it was seen to take effect at {when} (measured {power})"
+    return f"the {words.device} accepted it at {when} ({how})"
 
 
 def _left(state: AssetState, now: Instant, words: Words) -> str:

@@ -300,6 +300,34 @@ def test_power_that_could_not_be_taken_away_is_an_alarm(
     assert (alarm.data["command_id"], alarm.data["status"]) == (FIRST, status)
 
 
+@pytest.mark.parametrize(
+    ("evidence", "found", "measured_w", "is_alarm"),
+    [
+        ("measured", None, 16_000, True),
+        ("composite", events.Setpoint(16_000, 0), None, True),
+        ("composite", None, None, False),
+        ("readback", events.Setpoint(4_000, 0), None, False),
+    ],
+)
+def test_power_beyond_what_was_accepted_is_an_alarm(
+    evidence: str,
+    found: events.Setpoint | None,
+    measured_w: int | None,
+    is_alarm: bool,  # noqa: FBT001 - a row of the table
+) -> None:
+    """The vehicle takes more, or may; with what was found and measured."""
+    verified = events.CommandVerified(
+        (FIRST,), CommandStatus.FAILED, evidence, "accepted, no effect", found, measured_w
+    )
+    accepted = record(ended("accepted", CommandStatus.ACKNOWLEDGED))
+    heard = told([record(started()), accepted, record(verified)])
+    failed = next(one for one in heard if one.type == "COMMAND_FAILED")
+    found_kw = None if found is None or found.charge_w is None else found.charge_w / 1_000
+    measured_kw = None if measured_w is None else measured_w / 1_000
+    assert (failed.data["found_kw"], failed.data["measured_kw"]) == (found_kw, measured_kw)
+    assert ("ALARM" in kinds(heard)) is is_alarm
+
+
 def test_power_that_could_not_be_given_is_no_alarm() -> None:
     """Nor is a command by hand that has no power."""
     rig = charger()

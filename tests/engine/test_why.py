@@ -315,6 +315,37 @@ def evidence() -> Rig:
     return rig
 
 
+def verified(verify: str, power_kw: float) -> Rig:
+    """Return a charger that has accepted 11 kW; a vehicle takes this, or so much is allowed."""
+    rig = Rig(charger_rules(verify=verify))
+    rig.connect("CHARGING")
+    rig.observe(base.TransactionChanged("started", "7", "key"))
+    rig.offer(LONG, 9000)
+    rig.answer()
+    rig.advance(30)
+    rig.observe(base.PowerMeasured(power_kw))
+    if rig.state.outside.asking is not None:
+        read = base.Answer("raw", values=(base.SetpointRead(power_kw, None),))
+        rig.tell(message.QuestionAnswered(rig.state.outside.asking, read))
+    rig.advance(60)
+    return rig
+
+
+def without_effect() -> Rig:
+    """Accepted, and the vehicle takes what it likes."""
+    return verified("measured", 16.0)
+
+
+def with_effect() -> Rig:
+    """Accepted, and the vehicle takes no more."""
+    return verified("measured", 10.8)
+
+
+def limited_further() -> Rig:
+    """Accepted, and another limit of the charger's is lower."""
+    return verified("composite", 6.0)
+
+
 def given_up_by_hand() -> Rig:
     """A person cancelled the command."""
     rig = offline()
@@ -689,10 +720,33 @@ SITUATIONS: dict[Callable[[], Rig], tuple[str, str]] = {
     evidence: (
         (
             "charge 4 kW should hold, because schedule sch_1 plans it from 09:00:00+01:00 on "
-            "(columns battery_charge_kw and battery_discharge_kw); the battery accepted it, and "
-            "evidence is still being gathered."
+            "(columns battery_charge_kw and battery_discharge_kw); the battery accepted it at "
+            "09:00:00+01:00, and evidence is still being gathered."
         ),
         "plan_replaced attempt_started attempt_ended",
+    ),
+    without_effect: (
+        (
+            "11 kW should hold, because schedule sch_1 plans it from 09:00:00+01:00 on (column "
+            "ev_kw); it failed (accepted, no effect: measured 16.0 kW against 11.0 kW), and it is "
+            "not tried again for a while, unless something happens to the asset."
+        ),
+        "plan_replaced attempt_started attempt_ended command_verified",
+    ),
+    with_effect: (
+        (
+            "11 kW should hold, because schedule sch_1 plans it from 09:00:00+01:00 on (column "
+            "ev_kw); it was seen to take effect at 09:00:30+01:00 (measured 10.8 kW)."
+        ),
+        "plan_replaced attempt_started attempt_ended command_verified",
+    ),
+    limited_further: (
+        (
+            "11 kW should hold, because schedule sch_1 plans it from 09:00:00+01:00 on (column "
+            "ev_kw); the charger accepted it at 09:00:30+01:00 (composite, limited: it allows 6.0 "
+            "kW against 11.0 kW)."
+        ),
+        "plan_replaced attempt_started attempt_ended command_verified",
     ),
     given_up_by_hand: (
         (

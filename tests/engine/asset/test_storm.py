@@ -32,7 +32,7 @@ from engine.history.filters import EVERYTHING
 from engine.machines import table_of
 from engine.plans import Plan
 from engine.plans import command_id as planned_id
-from engine.types import US_PER_S, AssetKind, Channel, CommandId, Instant
+from engine.types import US_PER_S, AssetKind, Channel, CommandId, Instant, from_us
 
 OUTCOMES: tuple[base.Outcome, ...] = (
     "accepted",
@@ -192,6 +192,12 @@ class Device:
         charge_w, discharge_w = self.held.charge_w, self.held.discharge_w
         return base.SetpointRead((charge_w or 0) / 1_000, (discharge_w or 0) / 1_000)
 
+    def measured(self) -> base.PowerMeasured:
+        """Take what is held, and be measured."""
+        return base.PowerMeasured(
+            ((self.held.charge_w or 0) - (self.held.discharge_w or 0)) / 1_000
+        )
+
 
 class Storm(RuleBasedStateMachine):
     """Anything happens to one asset in any order; the promises hold all the time."""
@@ -210,7 +216,7 @@ class Storm(RuleBasedStateMachine):
                 "on_schedule_end": st.sampled_from(["fallback", "release", "hold"]),
                 "on_stop": st.sampled_from(["fallback", "release", "hold"]),
                 "fallback_w": st.sampled_from([None, 0, 3_000]),
-                "verify": st.sampled_from(["ack", "readback"]),
+                "verify": st.sampled_from(["ack", "readback", "composite", "measured", "auto"]),
                 "start": st.sampled_from(["charger", "engine"]),
                 "shared_register": st.booleans(),
                 "hold_max_s": st.just(90.0),
@@ -228,6 +234,10 @@ class Storm(RuleBasedStateMachine):
         forms: int,
         policy: dict[str, Any],
     ) -> None:
+        if policy["verify"] == "composite":
+            can_ask = True  # else nothing would ever be good enough
+        if battery and policy["verify"] in {"auto", "composite"}:
+            policy = {**policy, "verify": "measured"}
         rules = battery_rules(**policy) if battery else charger_rules(**policy)
         self.rig = Rig(
             rules, FakeSpelling(forms, can_ask=can_ask), ahead_s=1e6, shared_slot=shared_slot
@@ -364,6 +374,9 @@ class Storm(RuleBasedStateMachine):
                 base.Seen(),
                 base.Unreadable("x"),
                 base.PowerMeasured(3.0),
+                base.PowerMeasured(-7.0, from_us(Rig.START_US)),
+                base.PowerMeasured(0.0),
+                base.PowerMeasured(11.0),
                 base.CapabilitiesLearned({"unit": "A"}),
                 base.LateAnswer("att_old", "x"),
                 base.SetpointRead(2.0, 0.0),
@@ -463,6 +476,7 @@ class Storm(RuleBasedStateMachine):
         self.seen_effects = len(self.rig.effects)
         assert self.rig.state.outside.slot == self.slot
         self._a_granted_slot_is_used()
+        self._one_thing_is_on_a_chargers_wire()
         self._every_open_command_is_somebodys()
         self._deciding_twice_decides_the_same()
         self._the_next_wake_is_not_past()
@@ -484,6 +498,11 @@ class Storm(RuleBasedStateMachine):
         state = self.rig.state
         if state.outside.shared_slot and self.slot == "granted":
             assert state.attempt is not None or state.outside.asking is not None
+
+    def _one_thing_is_on_a_chargers_wire(self) -> None:
+        state = self.rig.state
+        if not self.is_battery:
+            assert state.attempt is None or state.outside.asking is None
 
     def _every_open_command_is_somebodys(self) -> None:
         state = self.rig.state
@@ -570,6 +589,10 @@ class Storm(RuleBasedStateMachine):
             self.accept()
         elif state.outside.asking is not None:
             self.answer_question("truth")
+        elif state.work is not None and state.work.verifying is not None:
+            self.rig.advance(0.1)
+            self.rig.observe(self.device.measured())
+            return self.rig.state.work != state.work
         else:
             return False
         return True
