@@ -1,9 +1,10 @@
-"""Evidence on the real protocols: what a charger allows, what its meter says, what becomes of both."""
+"""Evidence on the real protocols: what a charger allows, what its meter says, and what not."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+import attrs
 import pandas as pd
 import pytest
 
@@ -35,19 +36,20 @@ verify = "{verify}"
 """
 
 
-def made(folder: Path, verify: str, *quirks: str, arrives_s: float = 0.0) -> Simulation:
-    """Return a charger with quirks at which a vehicle arrives; 11 kW are planned, then 7 kW."""
+def made(folder: Path, case: "Case") -> Simulation:
+    """Return a charger with its quirk, at which a vehicle arrives."""
     file = folder / "site.toml"
-    file.write_text(SITE.format(verify=verify), encoding="utf-8")
+    file.write_text(SITE.format(verify=case.verify), encoding="utf-8")
     start = PlanStart(to_us(START), 1.0)
-    run = Simulation.of(file, 1, start=start, arrivals={"CP-1": (Arrival(1, arrives_s),)})
-    for quirk in quirks:
-        run.charger("ast_a").fail(quirk)
+    arrivals = {"CP-1": (Arrival(1, case.arrives_s),)}
+    run = Simulation.of(file, 1, start=start, arrivals=arrivals)
+    if case.quirk is not None:
+        run.charger("ast_a").fail(case.quirk)
     return run
 
 
 def planned(run: Simulation) -> list[CommandRecord]:
-    """Return what became of the two planned commands, five minutes apart."""
+    """Return what became of 11 kW, and of 7 kW five minutes later."""
     index = pd.date_range(START, periods=2, freq="5min")
     run.submit(pd.DataFrame({"ev_a_kw": [11.0, 7.0]}, index=index))
     run.run_until("2026-03-02T06:09:00+00:00")
@@ -66,48 +68,46 @@ def ended() -> Iterator[list[Simulation]]:
         run.close()
 
 
+IGNORED = "accepted, no effect: measured 11.0 kW against 7.0 kW"
+ALLOWED = "accepted, no effect: it allows 22.0 kW against 7.0 kW"
+NOBODY = 9_000.0
+
+
+@attrs.frozen
+class Case:
+    """A charger, when its vehicle comes, and what becomes of a decrease."""
+
+    verify: str
+    expected: tuple[str, str, str | None]
+    quirk: str | None = None
+    arrives_s: float = 0.0
+
+
 @pytest.mark.parametrize(
-    ("verify", "quirks", "arrives_s", "expected"),
+    "case",
     [
-        ("ack", (), 0.0, ("COMPLETED", "ack", None)),
-        ("composite", (), 0.0, ("COMPLETED", "composite", None)),
-        ("measured", (), 0.0, ("COMPLETED", "measured", None)),
-        ("auto", (), 0.0, ("COMPLETED", "measured", None)),
-        ("auto", (), 9_000.0, ("COMPLETED", "composite", None)),
-        ("auto", ("no_composite",), 9_000.0, ("COMPLETED", "ack", "no evidence")),
-        ("auto", ("clock_behind",), 0.0, ("COMPLETED", "measured", None)),
-        (
-            "composite",
-            ("accept_ignore",),
-            0.0,
-            ("FAILED", "composite", "accepted, no effect: it allows 22.0 kW against 7.0 kW"),
-        ),
-        (
-            "measured",
-            ("accept_ignore",),
-            0.0,
-            ("FAILED", "measured", "accepted, no effect: measured 11.0 kW against 7.0 kW"),
-        ),
-        (
-            "auto",
-            ("accept_ignore",),
-            0.0,
-            ("FAILED", "measured", "accepted, no effect: measured 11.0 kW against 7.0 kW"),
-        ),
+        Case("ack", ("COMPLETED", "ack", None)),
+        Case("ack", ("COMPLETED", "ack", None), "accept_ignore"),
+        Case("composite", ("COMPLETED", "composite", None)),
+        Case("composite", ("FAILED", "composite", ALLOWED), "accept_ignore"),
+        Case("measured", ("COMPLETED", "measured", None)),
+        Case("measured", ("FAILED", "measured", IGNORED), "accept_ignore"),
+        Case("measured", ("COMPLETED", "ack", "nothing to measure"), arrives_s=NOBODY),
+        Case("auto", ("COMPLETED", "measured", None)),
+        Case("auto", ("COMPLETED", "measured", None), "clock_behind"),
+        Case("auto", ("FAILED", "measured", IGNORED), "accept_ignore"),
+        Case("auto", ("COMPLETED", "composite", None), arrives_s=NOBODY),
+        Case("auto", ("FAILED", "composite", ALLOWED), "accept_ignore", NOBODY),
+        Case("auto", ("COMPLETED", "ack", "no evidence"), "no_composite", NOBODY),
     ],
 )
 def test_a_decrease_is_completed_by_what_there_is_to_see(
-    tmp_path: Path,
-    ended: list[Simulation],
-    verify: str,
-    quirks: tuple[str, ...],
-    arrives_s: float,
-    expected: tuple[str, str, str | None],
+    tmp_path: Path, ended: list[Simulation], case: Case
 ) -> None:
     """The kind of evidence is on record, and what was found where there is none."""
-    run = made(tmp_path, verify, *quirks, arrives_s=arrives_s)
+    run = made(tmp_path, case)
     ended.append(run)
     last = planned(run)[-1]
-    assert (last.status, last.evidence, last.reason) == expected
+    assert (last.status, last.evidence, last.reason) == case.expected
     alarms = run.state()["ast_a"].alarms
     assert ("decrease_failed" in alarms) is (last.status == "FAILED")
