@@ -1,47 +1,20 @@
 /**
- * A charge point with OCPP 1.6-J, on ocpp-rpc's client in strict mode: every message of either side
- * is checked against the standard's JSON schemas.
+ * A charge point with OCPP 1.6-J. How it is run and what it prints: `wire.js`.
  *
- *   node charge_point.js '{"url": "ws://127.0.0.1:9000", "identity": "CP-1", "log": "wire.jsonl"}'
- *
- * Prints one line {"ready": true} when it runs, takes commands as JSON lines on stdin (see
- * `commands` below) and answers each with its front panel. Ends with its stdin. `log` is appended
- * to: a JSON line per frame, written before the frame is acted on.
+ * Manners: "shy" never says Preparing or Finishing, and has only Charging in between; "silent" says
+ * Available, whatever happens; "no_return" does not say Available when it is back in service;
+ * "only_power" takes watts alone; "second_start" accepts a remote start during a transaction;
+ * "forgetful" has no profiles after a reset.
  */
 "use strict";
 
-const fs = require("node:fs");
-const readline = require("node:readline");
-const { RPCClient, createRPCError } = require("ocpp-rpc");
-
-const settings = {
-  url: "ws://127.0.0.1:9000",
-  identity: "CP-1",
-  password: undefined,
-  connectors: 1,
-  plugged: [], // connectors with a vehicle from the start
-  log: "wire.jsonl",
-  ratedW: 22_080,
-  voltage: 230,
-  idTag: "NODE-TAG",
-  ...JSON.parse(process.argv[2] ?? "{}"),
-};
+const { createRPCError } = require("ocpp-rpc");
+const { Profiles } = require("./smart.js");
+const { settings, has, clientOf, connect, hangUp, run, now } = require("./wire.js");
 
 const TICK_MS = 100;
-const DAY_S = 86_400;
-const MAX_COMPOSITE_S = DAY_S;
-const FRAME_KINDS = { 2: "call", 3: "result", 4: "error" };
-
-// --- wire log
-
-const logFile = fs.openSync(settings.log, "a");
-
-function log(text, outbound) {
-  const [type, id, ...rest] = JSON.parse(text);
-  const [action, payload] = type === 2 ? rest : [null, rest.at(-1)];
-  const entry = { direction: outbound ? "out" : "in", kind: FRAME_KINDS[type], id, action, payload };
-  fs.writeSync(logFile, `${JSON.stringify({ t: new Date().toISOString(), ...entry })}\n`);
-}
+const MAX_COMPOSITE_S = 86_400;
+const REBOOT_MS = 500;
 
 // --- the station
 
@@ -51,7 +24,7 @@ const keys = {
   ConnectionTimeOut: 60,
   NumberOfConnectors: settings.connectors,
   ChargeProfileMaxStackLevel: 20,
-  ChargingScheduleAllowedChargingRateUnit: "Current,Power",
+  ChargingScheduleAllowedChargingRateUnit: has("only_power") ? "Power" : "Current,Power",
   ChargingScheduleMaxPeriods: 24,
   MaxChargingProfilesInstalled: 40,
 };
@@ -69,6 +42,7 @@ const connectors = Array.from({ length: settings.connectors }, (_, index) => ({
   operative: true,
   wanted: true, // what it will be when its transaction is over
   faulted: false,
+  finished: false, // a transaction has ended since the vehicle came
   transaction: null, // { id, startedAt, idTag }
   pending: false, // a StartTransaction is on its way
   told: null,
@@ -76,7 +50,7 @@ const connectors = Array.from({ length: settings.connectors }, (_, index) => ({
   powerW: 0,
   sampledAt: 0,
 }));
-let profiles = []; // { connectorId, ...csChargingProfiles }
+const profiles = new Profiles(settings.ratedW, settings.voltage);
 let booted = false;
 
 const connectorOf = (id) => connectors.find((one) => one.id === id);
@@ -84,89 +58,50 @@ const connectorOf = (id) => connectors.find((one) => one.id === id);
 function status(one) {
   if (one.faulted) return "Faulted";
   if (!one.operative && one.transaction === null) return "Unavailable";
-  if (one.transaction !== null) return limitAt(one, Date.now()) > 0 ? "Charging" : "SuspendedEVSE";
-  return one.plugged ? "Preparing" : "Available";
+  if (one.transaction !== null) return limitOf(one) > 0 ? "Charging" : "SuspendedEVSE";
+  if (!one.plugged) return "Available";
+  return one.finished ? "Finishing" : "Preparing";
+}
+
+/** What it says of a status, in its own manner; null is nothing. */
+function toldOf(next, last) {
+  if (has("silent")) return "Available";
+  if (has("no_return") && last === "Unavailable") return null;
+  if (!has("shy")) return next;
+  return { Preparing: "Available", Finishing: "Available", SuspendedEVSE: "Charging" }[next] ?? next;
 }
 
 // --- charging profiles (OCPP 1.6, 3.13 Smart Charging)
 
-const isSetByTransaction = (profile) => profile.chargingProfilePurpose === "TxProfile";
+const PURPOSES = { ChargePointMaxProfile: "max", TxDefaultProfile: "default", TxProfile: "tx" };
+const limitOf = (one) => profiles.limitAt(one, Date.now());
 
-function beginOf(profile, one, now) {
-  const { startSchedule } = profile.chargingSchedule;
-  switch (profile.chargingProfileKind) {
-    case "Relative":
-      return one.transaction?.startedAt ?? now;
-    case "Recurring": {
-      const stepS = profile.recurrencyKind === "Weekly" ? 7 * DAY_S : DAY_S;
-      const first = Date.parse(startSchedule);
-      return first + Math.floor((now - first) / (1_000 * stepS)) * 1_000 * stepS;
-    }
-    default:
-      return startSchedule === undefined ? (one.transaction?.startedAt ?? now) : Date.parse(startSchedule);
-  }
-}
-
-/** What a profile allows at a moment, in watts; null where it says nothing. */
-function allowed(profile, one, now) {
-  const { validFrom, validTo, chargingSchedule: schedule } = profile;
-  if (validFrom !== undefined && now < Date.parse(validFrom)) return null;
-  if (validTo !== undefined && now >= Date.parse(validTo)) return null;
-  const elapsedS = (now - beginOf(profile, one, now)) / 1_000;
-  if (elapsedS < 0 || (schedule.duration !== undefined && elapsedS >= schedule.duration)) return null;
-  const period = schedule.chargingSchedulePeriod.findLast((each) => each.startPeriod <= elapsedS);
-  if (period === undefined) return null;
-  if (schedule.chargingRateUnit === "W") return period.limit;
-  return period.limit * settings.voltage * (period.numberPhases ?? 3);
-}
-
-function leading(purpose, connectorIds, one, now) {
-  for (const connectorId of connectorIds) {
-    const found = profiles
-      .filter((each) => each.chargingProfilePurpose === purpose && each.connectorId === connectorId)
-      .sort((a, b) => b.stackLevel - a.stackLevel);
-    for (const profile of found) {
-      const watts = allowed(profile, one, now);
-      if (watts !== null) return watts;
-    }
-  }
-  return null;
-}
-
-function limitAt(one, now) {
-  let own = one.transaction === null ? null : leading("TxProfile", [one.id], one, now);
-  own ??= leading("TxDefaultProfile", [one.id, 0], one, now);
-  const whole = leading("ChargePointMaxProfile", [0], one, now);
-  return Math.min(settings.ratedW, own ?? Infinity, whole ?? Infinity);
-}
-
-function setProfile(connectorId, profile) {
-  if (isSetByTransaction(profile)) {
-    const transaction = connectorOf(connectorId)?.transaction ?? null;
-    if (transaction === null) return "Rejected";
-    if (profile.transactionId !== undefined && profile.transactionId !== transaction.id) return "Rejected";
-  }
-  if (profile.chargingProfilePurpose === "ChargePointMaxProfile" && connectorId !== 0) return "Rejected";
-  const replaces = (old) =>
-    old.chargingProfileId === profile.chargingProfileId ||
-    (old.connectorId === connectorId &&
-      old.stackLevel === profile.stackLevel &&
-      old.chargingProfilePurpose === profile.chargingProfilePurpose);
-  profiles = [...profiles.filter((old) => !replaces(old)), { connectorId, ...profile }];
-  return "Accepted";
+function setProfile(connectorId, body) {
+  const { chargingSchedule: schedule } = body;
+  if (has("only_power") && schedule.chargingRateUnit !== "W") return "Rejected";
+  const profile = {
+    place: connectorId,
+    id: body.chargingProfileId,
+    level: body.stackLevel,
+    purpose: PURPOSES[body.chargingProfilePurpose],
+    kind: body.chargingProfileKind,
+    recurrency: body.recurrencyKind,
+    from: body.validFrom,
+    to: body.validTo,
+    transaction: body.transactionId,
+    schedule,
+  };
+  return profiles.put(profile, connectorOf(connectorId)) ? "Accepted" : "Rejected";
 }
 
 function clearProfiles({ id, connectorId, chargingProfilePurpose, stackLevel }) {
   const fits = (one) =>
     id !== undefined
-      ? one.chargingProfileId === id
-      : (connectorId === undefined || one.connectorId === connectorId) &&
-        (chargingProfilePurpose === undefined || one.chargingProfilePurpose === chargingProfilePurpose) &&
-        (stackLevel === undefined || one.stackLevel === stackLevel);
-  const kept = profiles.filter((one) => !fits(one));
-  const found = kept.length < profiles.length;
-  profiles = kept;
-  return found ? "Accepted" : "Unknown";
+      ? one.id === id
+      : (connectorId === undefined || one.place === connectorId) &&
+        (chargingProfilePurpose === undefined || one.purpose === PURPOSES[chargingProfilePurpose]) &&
+        (stackLevel === undefined || one.level === stackLevel);
+  return profiles.drop(fits) ? "Accepted" : "Unknown";
 }
 
 function compositeSchedule({ connectorId, duration, chargingRateUnit = "W" }) {
@@ -174,33 +109,18 @@ function compositeSchedule({ connectorId, duration, chargingRateUnit = "W" }) {
   if (one === undefined) return { status: "Rejected" };
   const start = Math.floor(Date.now() / 1_000) * 1_000;
   const lengthS = Math.min(duration, MAX_COMPOSITE_S);
-  const scale = chargingRateUnit === "W" ? 1 : 3 * settings.voltage;
-  const periods = [];
-  for (let second = 0; second < lengthS; second += 1) {
-    const limit = Math.round((limitAt(one, start + 1_000 * second) / scale) * 10) / 10;
-    if (periods.at(-1)?.limit !== limit) periods.push({ startPeriod: second, limit });
-  }
+  const chargingSchedulePeriod = profiles.composite(one, start, lengthS, chargingRateUnit);
   return {
     status: "Accepted",
     connectorId,
     scheduleStart: new Date(start).toISOString(),
-    chargingSchedule: { duration: lengthS, chargingRateUnit, chargingSchedulePeriod: periods },
+    chargingSchedule: { duration: lengthS, chargingRateUnit, chargingSchedulePeriod },
   };
 }
 
 // --- what it says
 
-const client = new RPCClient({
-  endpoint: settings.url,
-  identity: settings.identity,
-  password: settings.password,
-  protocols: ["ocpp1.6"],
-  strictMode: true,
-  backoff: { initialDelay: 200, maxDelay: 1_000, factor: 1.5 },
-  callTimeoutMs: 10_000,
-});
-client.on("message", ({ message, outbound }) => log(String(message), outbound));
-client.on("strictValidationFailure", ({ error }) => console.error(`schema: ${error.message} ${JSON.stringify(error.details)}`));
+const client = clientOf("ocpp1.6");
 
 /** Say something, if there is somebody; a charge point lives on when nobody listens. */
 async function say(action, payload) {
@@ -212,13 +132,13 @@ async function say(action, payload) {
   }
 }
 
-const now = () => new Date().toISOString();
-
 async function sayStatus(one) {
-  const next = status(one);
-  one.told = next;
+  const last = one.told;
+  const next = (one.told = status(one));
+  const told = toldOf(next, last);
+  if (told === null) return;
   const errorCode = one.faulted ? "GroundFailure" : "NoError";
-  await say("StatusNotification", { connectorId: one.id, errorCode, status: next, timestamp: now() });
+  await say("StatusNotification", { connectorId: one.id, errorCode, status: told, timestamp: now() });
 }
 
 async function boot() {
@@ -261,12 +181,23 @@ async function start(one, idTag) {
 async function stop(one, reason) {
   const { id, idTag } = one.transaction;
   one.transaction = null;
+  one.finished = true;
   one.powerW = 0;
-  profiles = profiles.filter((each) => !(isSetByTransaction(each) && each.connectorId === one.id));
+  profiles.endTransaction(one.id);
   one.operative = one.wanted;
   const meterStop = Math.round(one.meterWh);
   await say("StopTransaction", { transactionId: id, idTag, meterStop, timestamp: now(), reason });
   await sayStatus(one);
+}
+
+/** Go down and come up again: what runs is ended and said, then there is a boot as after a loss of power. */
+async function reboot(reason) {
+  await Promise.all(connectors.filter((one) => one.transaction !== null).map((one) => stop(one, reason)));
+  booted = false;
+  for (const one of connectors) one.finished = false;
+  if (has("forgetful")) profiles.drop(() => true);
+  await client.close({ code: 1000 }).catch(() => undefined);
+  setTimeout(() => connect(client), REBOOT_MS);
 }
 
 async function sample(one) {
@@ -298,6 +229,7 @@ const handlers = {
   RemoteStartTransaction({ connectorId, idTag }) {
     const free = (one) => one.plugged && one.operative && !one.faulted && one.transaction === null && !one.pending;
     const one = connectorId === undefined ? connectors.find(free) : connectorOf(connectorId);
+    if (has("second_start") && one?.transaction) return { status: "Accepted" };
     if (one === undefined || !free(one)) return { status: "Rejected" };
     setImmediate(() => void start(one, idTag));
     return { status: "Accepted" };
@@ -348,6 +280,10 @@ const handlers = {
     keys[key] = Number(value);
     return { status: "Accepted" };
   },
+  Reset({ type }) {
+    setImmediate(() => void reboot(`${type}Reset`));
+    return { status: "Accepted" };
+  },
   UnlockConnector: () => ({ status: "NotSupported" }),
   DataTransfer: () => ({ status: "UnknownVendorId" }),
 };
@@ -365,7 +301,7 @@ let beatAt = Date.now();
 setInterval(() => {
   for (const one of connectors) {
     const live = one.transaction !== null && !one.faulted;
-    one.powerW = live ? limitAt(one, Date.now()) : 0;
+    one.powerW = live ? limitOf(one) : 0;
     one.meterWh += (one.powerW * TICK_MS) / 3_600_000;
     if (!booted) continue;
     if (status(one) !== one.told && !one.pending) void sayStatus(one);
@@ -382,48 +318,27 @@ setInterval(() => {
 const commands = {
   panel: () => {},
   plug: ({ connector }) => {
-    connectorOf(connector).plugged = true;
+    Object.assign(connectorOf(connector), { plugged: true, finished: false });
   },
   swipe: ({ connector }) => void start(connectorOf(connector), settings.idTag),
   unplug: ({ connector }) => {
     const one = connectorOf(connector);
-    one.plugged = false;
+    Object.assign(one, { plugged: false, finished: false });
     if (one.transaction !== null) void stop(one, "EVDisconnected");
   },
   fault: ({ connector, on }) => {
     connectorOf(connector).faulted = on;
   },
-  // The connection breaks as it does when a mobile network goes: the client comes back by itself.
-  hang_up: () => client._ws?.terminate(),
+  hang_up: () => hangUp(client),
 };
 
-const panel = () => ({
-  online: client.state === RPCClient.OPEN,
-  connectors: connectors.map((one) => ({
+run(client, commands, () =>
+  connectors.map((one) => ({
     id: one.id,
     status: status(one),
-    limit_w: limitAt(one, Date.now()),
+    limit_w: limitOf(one),
     power_w: one.powerW,
-    transaction_id: one.transaction?.id ?? null,
+    transaction_id: one.transaction === null ? null : String(one.transaction.id),
     operative: one.operative,
   })),
-});
-
-const input = readline.createInterface({ input: process.stdin });
-input.on("line", (line) => {
-  const { do: what, ...more } = JSON.parse(line);
-  commands[what](more);
-  console.log(JSON.stringify(panel()));
-});
-input.on("close", () => process.exit(0));
-
-/** The first connection is ours to try again; after that the client comes back by itself. */
-function connect() {
-  client.connect().catch((error) => {
-    console.error(`no connection yet: ${error.message}`);
-    setTimeout(connect, 200);
-  });
-}
-
-connect();
-console.log(JSON.stringify({ ready: true }));
+);

@@ -1,8 +1,8 @@
-"""The charge point of `charge_point.js` as an object, and a site whose chargers are all such."""
+"""The Node charge points as objects, and a site whose chargers are all such."""
 
 import os
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -15,7 +15,7 @@ from actors.testing.promises import CONTROL_ACTIONS
 from actors.testing.site import KEY_VARIABLE, TestSite, free_port
 from tests.peers.node import Node
 
-_SCRIPT: Final = Path(__file__).with_name("charge_point.js")
+_SCRIPTS: Final = {"1.6": "charge_point.js", "2.0.1": "charging_station.js"}
 
 
 class Frame(msgspec.Struct, frozen=True):
@@ -40,7 +40,7 @@ class Connector(msgspec.Struct, frozen=True):
     status: str
     limit_w: float
     power_w: float
-    transaction_id: int | None
+    transaction_id: str | None
     operative: bool
 
 
@@ -51,14 +51,20 @@ class Panel(msgspec.Struct, frozen=True):
     connectors: tuple[Connector, ...]
 
 
+def _script(version: str) -> Path:
+    return Path(__file__).with_name(_SCRIPTS[version])
+
+
 @attrs.define
 class OcppPeer:
-    """One charge point in a process of its own."""
+    """One charge point in a process of its own; ``version`` is that of OCPP."""
 
     folder: Path
+    version: str
     settings: dict[str, object]
     _node: Node = attrs.field(
-        init=False, default=attrs.Factory(lambda own: Node(_SCRIPT, own.folder), takes_self=True)
+        init=False,
+        default=attrs.Factory(lambda own: Node(_script(own.version), own.folder), takes_self=True),
     )
 
     @property
@@ -117,17 +123,24 @@ class OcppPeer:
 
 @contextmanager
 def charge_points(
-    folder: Path, points: Mapping[str, tuple[str, ...]], *, more: str = ""
+    folder: Path,
+    points: Mapping[str, tuple[str, ...]],
+    *,
+    version: str = "1.6",
+    manners: Sequence[str] = (),
+    more: str = "",
 ) -> Iterator[tuple[TestSite, dict[str, OcppPeer]]]:
     """Give a site of charge points by identity, each with a connector per schedule key.
 
-    A vehicle is plugged in everywhere. ``more`` is more text for the site file.
+    A vehicle is plugged in everywhere. ``manners`` are what the charge points do in their own way,
+    as their scripts say. ``more`` is more text for the site file.
     """
     os.environ[KEY_VARIABLE] = secrets.token_hex(16)
     keys = tuple(key for own in points.values() for key in own)
     depot = Depot()
     site = TestSite(folder, keys, depot, free_port())
-    listen = f'[ocpp]\nlisten = "127.0.0.1:{site.ocpp_port}"\n'
+    offered = "" if version == "1.6" else f'versions = ["{version}"]\n'
+    listen = f'[ocpp]\nlisten = "127.0.0.1:{site.ocpp_port}"\n{offered}'
     text = ['[site]\nid = "sit_test"\n', listen]
     peers: dict[str, OcppPeer] = {}
     with ExitStack() as stack:
@@ -140,8 +153,9 @@ def charge_points(
                 "password": os.environ[KEY_VARIABLE],
                 "connectors": len(own),
                 "plugged": list(range(1, len(own) + 1)),
+                "manners": list(manners),
             }
-            peers[identity] = OcppPeer(folder / identity, settings)
+            peers[identity] = OcppPeer(folder / identity, version, settings)
             peers[identity].start()
             stack.callback(peers[identity].kill)
         site.file.write_text("".join([*text, more]), encoding="utf-8")

@@ -1,0 +1,80 @@
+"""One charge from its beginning to its end, with charge points that each have their own manners."""
+
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from actors.testing.site import TestSite
+from tests.peers.node import running, wait_until
+from tests.peers.ocpp_peer import charge_points
+from tests.peers.test_charge_point import WHO, History, assert_logs_agree
+
+POINT: Final = {"CP-1": ("a",)}
+MANNERS: Final = [
+    ("1.6", ()),
+    ("1.6", ("shy", "only_power")),
+    ("1.6", ("silent", "second_start")),
+    ("1.6", ("no_return", "forgetful")),
+]
+
+
+def send(site: TestSite, kind: str, *arguments: str, wait: bool = True) -> None:
+    """Send a command by hand; wait until it has ended well, unless told otherwise."""
+    who = WHO if wait else WHO[:4]
+    done = site.setpoint("send", str(site.file), "ast_a", kind, *arguments, *who)
+    assert done.returncode == 0, done.stderr
+    assert not wait or "COMPLETED" in done.stdout
+
+
+def state_of(site: TestSite) -> dict[str, Any]:
+    """Return the state of the one asset."""
+    (state,) = site.rows("state")
+    return state
+
+
+def all_completed(site: TestSite) -> bool:
+    """Tell whether every command has ended well."""
+    history: History = site.history()
+    return {"COMPLETED"} == {one["status"] for one in history}
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize(("version", "manners"), MANNERS)
+def test_a_charge_from_beginning_to_end(
+    tmp_path: Path, version: str, manners: tuple[str, ...]
+) -> None:
+    """Each command ends as it should, whatever the charge point says of itself meanwhile."""
+    reset = {"1.6": '{"type": "Soft"}', "2.0.1": '{"type": "Immediate"}'}[version]
+    with charge_points(tmp_path, POINT, version=version, manners=manners) as (site, peers):
+        point = peers["CP-1"]
+        with running(site):
+            send(site, "SET_CHARGE_RATE", "--kw", "6.9")
+            assert point.connector().limit_w == pytest.approx(6_900, abs=70)
+            send(site, "START_CHARGING")
+            wait_until(lambda: point.connector().power_w > 0, "it charges")
+            assert point.connector().limit_w == pytest.approx(6_900, abs=70)
+            wait_until(lambda: state_of(site)["measured_kw"] is not None, "the meter is heard")
+            running_id = state_of(site)["transaction_id"]
+            assert running_id == point.connector().transaction_id
+            send(site, "SET_CHARGE_RATE", "--kw", "3.68")
+            wait_until(lambda: point.connector().limit_w < 3_700, "it slows down")
+            send(site, "CHANGE_AVAILABILITY", "--inoperative", wait=False)
+            send(site, "STOP_CHARGING")
+            wait_until(lambda: point.connector().status == "Unavailable", "it is out of service")
+            assert point.connector().transaction_id is None
+            send(site, "CHANGE_AVAILABILITY", "--operative")
+            wait_until(lambda: point.connector().operative, "it is back in service")
+            boots = len(boots_of(point))
+            call = ("call", str(site.file), "ast_a", "Reset", reset, *WHO)
+            done = site.setpoint(*call)
+            assert done.returncode == 0, done.stderr
+            wait_until(lambda: len(boots_of(point)) > boots, "it boots")
+            wait_until(lambda: point.connector().limit_w < 3_700, "its limit is there again")
+        wait_until(lambda: all_completed(site), "all has ended")
+        assert_logs_agree(peers, site.history())
+
+
+def boots_of(point: Any) -> list[Any]:  # noqa: ANN401 - frames of a peer
+    """Return the BootNotifications that a charge point has said."""
+    return [one for one in point.frames() if one.action == "BootNotification"]
