@@ -20,6 +20,7 @@ from actors.sim.charger import ChargerSetup, SimCharger
 from actors.sim.connector import Arrival
 from actors.sim.quirks import QUIRKS as CHARGER_QUIRKS
 from actors.sim.quirks import quirk_named
+from actors.sim.sunspec import SUNSPEC, sunspec_battery
 from actors.sim.vehicle import Vehicle
 from actors.sim.versions import VERSIONS
 from actors.sim.wirelog import WireLog
@@ -114,7 +115,11 @@ def _seconds_until(text: str, speed: float) -> float:
 
 @sim.command()
 @click.option("--listen", required=True, metavar="HOST:PORT", help="Where to listen; port 0: any.")
-@click.option("--profile", default="generic-battery", help="A register profile, or its .toml file.")
+@click.option(
+    "--profile",
+    default="generic-battery",
+    help="A register profile, its .toml file, or the model of a SunSpec map: sunspec, sunspec-704.",
+)
 @click.option("--unit", type=click.IntRange(1, 255), default=1)
 @quirk_option(BATTERY_QUIRKS, known_quirk)
 @click.option("--wire-log", type=click.Path(path_type=Path), help="Log every frame as JSON lines.")
@@ -126,7 +131,10 @@ def battery(
     if not host or not port.isdigit():
         raise UsageError(f"{listen!r} is not HOST:PORT")
     log = WireLog(wire_log)
-    made = SimBattery(register_profile(profile), unit, wire_log=log)
+    if profile in SUNSPEC:
+        made = sunspec_battery(SUNSPEC[profile], unit=unit, wire_log=log)
+    else:
+        made = SimBattery(register_profile(profile), unit, wire_log=log)
     made.fail(*quirks)
 
     async def serve() -> None:

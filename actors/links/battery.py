@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import logging
 import math
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Final
 
 from actors.links.exchange import (
@@ -21,8 +21,10 @@ from actors.links.exchange import (
 )
 from actors.links.keeping import BEAT_WRAP, Beats, Kept, beat_s
 from actors.links.sending import Sending, holds_already, look_first, value_of
+from actors.links.surveying import Surveyor
 from engine.adapters.base import (
     Answer,
+    CapabilitiesLearned,
     Connected,
     Disconnected,
     Frame,
@@ -35,6 +37,8 @@ from engine.adapters.base import (
 from engine.adapters.device import Device
 from engine.adapters.modbus import ModbusOptions, ModbusSpelling
 from engine.adapters.readings import misfit, observations
+from engine.adapters.registers import RegisterProfile
+from engine.adapters.sunspec_profile import profile_from
 from engine.errors import LinkError, NotSent, OutcomeUnknown
 from engine.types import US_PER_S
 
@@ -55,8 +59,11 @@ class ModbusLink:
         guards: Guards,
     ) -> None:
         """Begin without touching the network."""
-        self._spelling, self._options = asset
-        self._profile = self._spelling.profile_of(self._options)
+        spelling, self._options = asset
+        self._device = Device(spelling.profile_of(self._options), self._options.unit)
+        self._surveyor: Surveyor | None = None
+        if self._profile.learns:
+            self._surveyor = Surveyor(self._options.unit, self._ask)
         self._connection = connection
         self._report = report
         self._guards = guards
@@ -70,7 +77,7 @@ class ModbusLink:
         self._changed = asyncio.Event()
         self._poll_at = math.inf
         self._beat_at = 0.0
-        self._beats = Beats(Device(self._profile, self._options.unit))
+        self._beats = Beats(self._device)
 
     async def open(self) -> None:
         """Begin to connect, greet and poll; returns at once."""
@@ -168,6 +175,10 @@ class ModbusLink:
             self._report(Disconnected(reason))
 
     @property
+    def _profile(self) -> RegisterProfile:
+        return self._device.profile
+
+    @property
     def _is_ready(self) -> bool:
         return self._connection.is_up and self._greeted == self._connection.generation
 
@@ -218,7 +229,13 @@ class ModbusLink:
         """Find out whether it is the right device and what it holds, then call it connected."""
         generation = self._connection.generation
         try:
-            answer = await self._read(self._spelling.poll(self._options, greeting=True))
+            if self._surveyor is not None:
+                await self._learn(self._surveyor)
+            answer = await self._read(self._device.poll(greeting=True))
+        except LookupError as error:
+            self._say(str(error))
+            self._offline(str(error))
+            return
         except LinkError as error:
             if isinstance(error, OutcomeUnknown) and error.outcome == "unknown":
                 self._say(str(error))
@@ -235,6 +252,19 @@ class ModbusLink:
         self._changed.set()
         self._tell(answer, greeting=not self._online)
 
+    async def _learn(self, surveyor: Surveyor) -> None:
+        """Take the registers from the device's own map, and tell what it says.
+
+        Raises:
+            LookupError: there is none, or it has nothing to control a battery by.
+        """
+        facts = await surveyor.facts()
+        self._device = Device(profile_from(facts), self._options.unit)
+        self._report(CapabilitiesLearned(facts))
+
+    async def _ask(self, frame: Frame) -> Reply:
+        return await self._exchange(frame, self._guards.reply_s)
+
     def _say(self, reason: str) -> None:
         """Tell who runs the engine, once, why a device that is there is not used."""
         if reason != self._said:
@@ -246,19 +276,19 @@ class ModbusLink:
         """Ask for state, power and setpoint, and report what is said."""
         if not self._is_ready:
             return
-        answer = await self._read(self._spelling.poll(self._options))
+        answer = await self._read(self._device.poll())
         if answer.reason is None:
             self._tell(answer, greeting=False)
         else:
             self._offline(answer.reason)
 
-    async def _read(self, payload: Payload) -> Answer:
+    async def _read(self, frames: Iterable[Frame]) -> Answer:
         """Return what a device says; with a reason where it refused every single read."""
         values: list[object] = []
         raw: list[str] = []
         reason: str | None = None
-        for frame in payload.frames:
-            reply = await self._exchange(frame, self._guards.reply_s)
+        for frame in frames:
+            reply = await self._ask(frame)
             raw.append(reply.raw)
             values.append(value_of(frame, reply))
             if reply.exception is not None:

@@ -6,7 +6,7 @@ and to write down each frame with its transaction id.
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 import attrs
@@ -136,6 +136,10 @@ class SimBattery:
         """Return whether it holds somebody's setpoint, and not what it wants itself."""
         self._advance()
         return self._memory.is_held()
+
+    def add_words(self, words: Mapping[int, int]) -> None:
+        """Put holding registers beside those of the profile, by address."""
+        self._memory.add(words)
 
     def press(self, role: str, value: float) -> None:
         """Change a register at the device itself, as another controller would."""

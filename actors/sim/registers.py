@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
-from types import MappingProxyType
 from typing import Final
 
 import attrs
@@ -35,17 +34,10 @@ class Refused(Exception):
 class Memory:
     """All registers of one device. They are stored in the order in which they are read."""
 
-    def __init__(
-        self, profile: RegisterProfile, constants: Mapping[int, int] = MappingProxyType({})
-    ) -> None:
-        """Begin with 0 everywhere but in the model id, and under the device's own control.
-
-        ``constants`` are further words of the device, by their address.
-        """
+    def __init__(self, profile: RegisterProfile) -> None:
+        """Begin with 0 everywhere but in the model id, and under the device's own control."""
         self._profile = profile
-        self._words: dict[tuple[Space, int], int] = {
-            ("holding", address): word for address, word in constants.items()
-        }
+        self._words: dict[tuple[Space, int], int] = {}
         self._silent = {
             (register.space, register.address + place)
             for register in profile.registers
@@ -56,6 +48,11 @@ class Memory:
             expected = register.expect[0] if register.expect else 0
             self._store(register, raw_words(as_read(register), Fraction(expected)))
         self.lapse()
+
+    def add(self, words: Mapping[int, int]) -> None:
+        """Put holding registers where the profile has none."""
+        for address, word in words.items():
+            self._words.setdefault(("holding", address), word)
 
     def _store(self, register: Register, words: Sequence[int]) -> None:
         for place, word in enumerate(words):

@@ -21,6 +21,7 @@ from actors.sim.depot import Depot
 from actors.sim.setup import Pace
 from actors.sim.wirelog import WireEntry, WireLog
 from actors.testing.promises import CONTROL_ACTIONS
+from engine.adapters.modbus import limits_w
 
 KEY_VARIABLE = "SETPOINT_TEST_KEY"
 _PACE = Pace(reconnect_most_s=0.4)
@@ -143,6 +144,18 @@ class TestSite:
         ]
 
 
+def _battery(battery: SimBattery, port: int) -> str:
+    """Return a battery's entry, with a greatest power that its registers hold."""
+    profile, text = battery.profile, BATTERY.format(port=port)
+    if profile.name == "generic-battery":
+        return text
+    charge_w, discharge_w = limits_w(profile)
+    limits = {"max_charge_kw": charge_w, "max_discharge_kw": discharge_w}
+    for key, most_w in limits.items():
+        text = text.replace(f"{key} = 50", f"{key} = {min(50_000, most_w) / 1_000:g}")
+    return f'{text}profile = "{profile.name}"\nunit = {battery.unit}\n'
+
+
 @contextmanager
 def simulated_site(
     folder: Path,
@@ -151,22 +164,24 @@ def simulated_site(
     plugged: bool = True,
     extra: str = "",
     versions: Mapping[str, str] | None = None,
+    battery: SimBattery | None = None,
 ) -> Iterator[TestSite]:
     """Give a site of one charge point per key and a battery, all simulated and running.
 
     ``extra`` is added to its ``[ocpp]``; ``versions`` are those that are not 1.6, by key.
+    ``battery`` may be another one than the generic battery; the site file names its profile.
     """
     os.environ[KEY_VARIABLE] = secrets.token_hex(16)
     depot = Depot()
     depot.start()
     site = None
     try:
-        battery = SimBattery(register_profile("generic-battery"))
+        battery = battery or SimBattery(register_profile("generic-battery"))
         port = depot.add_battery("battery", battery)
         site = TestSite(folder, tuple(keys), depot, free_port())
         chargers = "".join(_CHARGER.format(key=key) for key in keys)
         head = f'[site]\nid = "sit_test"\n[ocpp]\nlisten = "127.0.0.1:{site.ocpp_port}"\n{extra}\n'
-        site.file.write_text(head + chargers + BATTERY.format(port=port), encoding="utf-8")
+        site.file.write_text(head + chargers + _battery(battery, port), encoding="utf-8")
         for key in keys:
             arrivals = (Arrival(1, 0.0),) if plugged else ()
             setup = ChargerSetup(

@@ -18,6 +18,7 @@ READ_HOLDING: Final = 3
 READ_INPUT: Final = 4
 MOST_READ: Final = 125
 _MULTIPLE: Final = 16
+_POLLED: Final = ("soc_pct", "state", "power_w")
 
 
 Value: TypeAlias = tuple[str, float]
@@ -80,6 +81,12 @@ class Device:
         if not writes:
             return self.pair(0, 0)
         return self._writes([(one.role, float(one.value or 0)) for one in writes])
+
+    def poll(self, *, greeting: bool = False) -> tuple[Frame, ...]:
+        """Return the reads of state, power, charge and setpoint, and on greeting of the model."""
+        roles = ("model_id", *_POLLED) if greeting else _POLLED
+        known = [one for role in roles if (one := self.profile.find(role)) is not None]
+        return reads((*known, *self.profile.telling), self.unit)
 
     def heartbeat(self, role: str, value: float) -> Frame:
         """Return the frame that keeps the device from taking itself back; no control frame."""

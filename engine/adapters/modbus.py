@@ -5,6 +5,7 @@ A frame's action is ``write`` or ``read``; its body has ``unit``, ``space`` (hol
 for a read, ``count``. Source: MODBUS Application Protocol V1.1b3.
 """
 
+import contextlib
 import math
 from collections.abc import Callable, Mapping
 from typing import Any, Final, assert_never
@@ -15,6 +16,7 @@ from engine.adapters.base import Answer, AssetView, Frame, Observation, Payload
 from engine.adapters.device import MOST_READ, READ_HOLDING, READ_INPUT, Device, reads
 from engine.adapters.readings import observations
 from engine.adapters.registers import RegisterProfile, quantise, value_range
+from engine.adapters.sunspec_profile import profile_from
 from engine.adapters.tables import is_whole, nearest
 from engine.commands import Attempt, Command, CommandType
 from engine.errors import Untranslatable, UsageError
@@ -25,8 +27,6 @@ WRITE_MULTIPLE: Final = 16
 _MOST_WRITTEN: Final = 123
 _LAST_ADDRESS: Final = 0xFFFF
 _LAST_WORD: Final = 0xFFFF
-
-_POLLED: Final = ("soc_pct", "state", "power_w")
 
 
 def _within(low: int, high: int) -> list[Callable[[Any, Any, Any], Any]]:
@@ -85,18 +85,34 @@ class ModbusSpelling:
             )
         return profile
 
+    def profile_for(self, asset: AssetView) -> RegisterProfile:
+        """Return the register profile of an asset, as learned of its device where it has to be.
+
+        Raises:
+            Untranslatable: the device has not told its registers yet, or cannot be controlled.
+        """
+        profile = self.profile_of(asset.options)
+        if not profile.learns:
+            return profile
+        if not asset.capabilities:
+            raise Untranslatable("the device tells its registers when it is connected")
+        try:
+            return profile_from(asset.capabilities)
+        except LookupError as error:
+            raise Untranslatable(str(error)) from None
+
+    def _known(self, asset: AssetView) -> RegisterProfile | None:
+        with contextlib.suppress(Untranslatable):
+            return self.profile_for(asset)
+        return None
+
     def step_w(self, options: object) -> int:
         """Return the resolution of the device's setpoint in watts, at least 1."""
         return step_w(self.profile_of(options))
 
     def limits_w(self, options: object) -> tuple[int, int]:
         """Return the greatest charge and discharge power that the registers take, in watts."""
-        profile = self.profile_of(options)
-        first, last = profile.setpoints[0], profile.setpoints[-1]
-        if profile.control != "signed":
-            return math.floor(value_range(first)[1]), math.floor(value_range(last)[1])
-        low, high = (math.trunc(value) for value in value_range(first))
-        return (high, -low) if profile.charge_sign > 0 else (-low, high)
+        return limits_w(self.profile_of(options))
 
     def shared_register(self, options: object) -> bool:
         """Return whether charge and discharge are always written together."""
@@ -122,7 +138,7 @@ class ModbusSpelling:
         if attempt.form:
             raise Untranslatable("a register write has one form only")
         unit = options_of(asset.options).unit
-        device = Device(self.profile_of(asset.options), unit, attempt.lease_s)
+        device = Device(self.profile_for(asset), unit, attempt.lease_s)
         kind = command.type
         match kind:
             case CommandType.SET_CHARGE_RATE | CommandType.SET_DISCHARGE_RATE:
@@ -140,23 +156,32 @@ class ModbusSpelling:
 
     def interpret(self, answer: Answer, asset: AssetView) -> tuple[Observation, ...]:
         """Return what the registers in an answer say; nothing where it was refused."""
-        if answer.outcome != "accepted":
+        profile = self._known(asset)
+        if answer.outcome != "accepted" or profile is None:
             return ()
-        profile = self.profile_of(asset.options)
         return observations(profile, answer, options_of(asset.options).idle_w)
 
     def questions(self, asset: AssetView) -> tuple[Payload, ...]:
         """Return the reads of the registers that tell the setpoint; nothing where none does."""
-        profile = self.profile_of(asset.options)
+        profile = self._known(asset)
+        if profile is None:
+            return ()
         frames = reads(profile.telling, options_of(asset.options).unit)
         return (Payload(frames),) if frames else ()
 
     def poll(self, options: object, *, greeting: bool = False) -> Payload:
         """Return the reads of state, power, charge and setpoint, and on greeting of the model."""
-        profile = self.profile_of(options)
-        roles = ("model_id", *_POLLED) if greeting else _POLLED
-        known = [one for role in roles if (one := profile.find(role)) is not None]
-        return Payload(reads((*known, *profile.telling), options_of(options).unit))
+        device = Device(self.profile_of(options), options_of(options).unit)
+        return Payload(device.poll(greeting=greeting))
+
+
+def limits_w(profile: RegisterProfile) -> tuple[int, int]:
+    """Return the greatest charge and discharge power that a profile's registers take, in watts."""
+    first, last = profile.setpoints[0], profile.setpoints[-1]
+    if profile.control != "signed":
+        return math.floor(value_range(first)[1]), math.floor(value_range(last)[1])
+    low, high = (math.trunc(value) for value in value_range(first))
+    return (high, -low) if profile.charge_sign > 0 else (-low, high)
 
 
 def step_w(profile: RegisterProfile) -> int:

@@ -25,6 +25,7 @@ from engine.adapters.registers import (
     WordOrder,
     quantise,
 )
+from engine.adapters.sunspec_profile import UNLEARNED
 from engine.adapters.tables import Faults, Place, Table, nearest
 from engine.errors import SiteRefused
 
@@ -90,8 +91,11 @@ def builtin(name: str) -> RegisterProfile:
     Raises:
         LookupError: there is none of this name; names the nearest.
     """
+    if name == UNLEARNED.name:
+        return UNLEARNED
     if name not in BUILTIN:
-        message = f"no built-in profile is called {name!r}{nearest(name, BUILTIN)}"
+        near = nearest(name, (*BUILTIN, UNLEARNED.name))
+        message = f"no built-in profile is called {name!r}{near}"
         raise LookupError(message)
     file = importlib.resources.files("engine.adapters") / "profiles" / f"{name}.toml"
     return parse(file.read_text(encoding="utf-8"), f"{name}.toml")

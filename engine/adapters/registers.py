@@ -121,7 +121,8 @@ class RegisterProfile:
     mode's; ``bounds``, an upper bound of charging and one of discharging, which force a power when
     they meet at it. ``charge_sign`` is +1 where signed power values count charging positive, else
     -1. ``modes`` has the ordered writes of ``charge``, ``discharge``, ``idle`` and ``release``;
-    with ``block_writes``, those to neighbours go out as one.
+    with ``block_writes``, those to neighbours go out as one. One that ``learns`` stands for what
+    the device itself says of its registers, once it is connected.
     """
 
     name: str
@@ -134,6 +135,7 @@ class RegisterProfile:
     modes: Mapping[str, tuple[ModeWrite, ...]] = attrs.field(factory=dict)
     keepalive: KeepAlive | None = None
     block_writes: bool = False
+    learns: bool = False
 
     def find(self, role: str) -> Register | None:
         """Return the register of a role, null where there is none."""
