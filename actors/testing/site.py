@@ -144,14 +144,26 @@ class TestSite:
         ]
 
 
-def _battery(battery: SimBattery, port: int) -> str:
-    """Return a battery's entry, with a greatest power that its registers hold."""
+@contextmanager
+def battery_site(folder: Path, battery: SimBattery, extra: str = "") -> Iterator[TestSite]:
+    """Give a site that is this simulated battery alone; ``extra`` is text for the site file."""
+    depot = Depot()
+    depot.start()
+    site = TestSite(folder, (), depot, free_port())
+    try:
+        port = depot.add_battery("battery", battery)
+        head = f'[site]\nid = "sit_test"\n{extra}\n'
+        site.file.write_text(head + _entry(battery, port), encoding="utf-8")
+        yield site
+    finally:
+        site.killed()
+        depot.stop()
+
+
+def _entry(battery: SimBattery, port: int) -> str:
+    """Return a battery's entry, its greatest power no more than its registers hold."""
     profile, text = battery.profile, BATTERY.format(port=port)
-    if profile.name == "generic-battery":
-        return text
-    charge_w, discharge_w = limits_w(profile)
-    limits = {"max_charge_kw": charge_w, "max_discharge_kw": discharge_w}
-    for key, most_w in limits.items():
+    for key, most_w in zip(("max_charge_kw", "max_discharge_kw"), limits_w(profile), strict=True):
         text = text.replace(f"{key} = 50", f"{key} = {min(50_000, most_w) / 1_000:g}")
     return f'{text}profile = "{profile.name}"\nunit = {battery.unit}\n'
 
@@ -164,24 +176,22 @@ def simulated_site(
     plugged: bool = True,
     extra: str = "",
     versions: Mapping[str, str] | None = None,
-    battery: SimBattery | None = None,
 ) -> Iterator[TestSite]:
     """Give a site of one charge point per key and a battery, all simulated and running.
 
     ``extra`` is added to its ``[ocpp]``; ``versions`` are those that are not 1.6, by key.
-    ``battery`` may be another one than the generic battery; the site file names its profile.
     """
     os.environ[KEY_VARIABLE] = secrets.token_hex(16)
     depot = Depot()
     depot.start()
     site = None
     try:
-        battery = battery or SimBattery(register_profile("generic-battery"))
+        battery = SimBattery(register_profile("generic-battery"))
         port = depot.add_battery("battery", battery)
         site = TestSite(folder, tuple(keys), depot, free_port())
         chargers = "".join(_CHARGER.format(key=key) for key in keys)
         head = f'[site]\nid = "sit_test"\n[ocpp]\nlisten = "127.0.0.1:{site.ocpp_port}"\n{extra}\n'
-        site.file.write_text(head + chargers + _battery(battery, port), encoding="utf-8")
+        site.file.write_text(head + chargers + BATTERY.format(port=port), encoding="utf-8")
         for key in keys:
             arrivals = (Arrival(1, 0.0),) if plugged else ()
             setup = ChargerSetup(

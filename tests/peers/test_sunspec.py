@@ -12,7 +12,7 @@ from sunspec2.modbus.client import SunSpecModbusClientDeviceTCP
 
 from actors.sim.depot import Depot
 from actors.sim.sunspec import SUNSPEC, sunspec_battery
-from actors.testing.site import TestSite, simulated_site
+from actors.testing.site import TestSite, battery_site
 from tests.peers.node import running
 
 WHO = ("--by", "anna", "--reason", "a test")
@@ -41,7 +41,7 @@ def send(site: TestSite, kind: str, kw: str) -> None:
 def test_bounds_are_percent_of_the_greatest_power(tmp_path: Path) -> None:
     """Model 124: 6 of 60 kW is ten percent in one bound, and minus ten in the other."""
     battery = sunspec_battery(SUNSPEC["sunspec"], 50_000)
-    with simulated_site(tmp_path, (), battery=battery) as site:
+    with battery_site(tmp_path, battery) as site:
         port = battery_port(site.file)
         with running(site):
             for kind, percent in (("SET_CHARGE_RATE", 10.0), ("SET_DISCHARGE_RATE", -10.0)):
@@ -58,7 +58,7 @@ def test_bounds_are_percent_of_the_greatest_power(tmp_path: Path) -> None:
 def test_a_power_is_watts_with_a_reversion_time(tmp_path: Path) -> None:
     """Model 704, at the base 0: a generator's sign, enabled, and disabled when handed back."""
     battery = sunspec_battery(SUNSPEC["sunspec-704"], 0)
-    with simulated_site(tmp_path, (), battery=battery) as site:
+    with battery_site(tmp_path, battery) as site:
         port = battery_port(site.file)
         with running(site):
             for kind, power_w in (("SET_CHARGE_RATE", -4_321), ("SET_DISCHARGE_RATE", 4_321)):
