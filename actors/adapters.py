@@ -63,14 +63,14 @@ def default_adapters(
     site: Site,
     clocks: Clocks,
     fence: Guarding | None = None,
-    notice: Callable[[str, str], None] = lambda _kind, _peer: None,
+    notice: Callable[[str, str, int], None] = lambda _kind, _peer, _count: None,
     given: Mapping[str, AdapterPlugin] | None = None,
 ) -> AdapterRegistry:
     """Return the adapters that a site uses, ready to be linked.
 
     ``given`` ones go before those that are built in or installed.
     ``fence`` is asked before each control frame and each round of keep-alives; ``notice``
-    hears of refused peers, once a kind and minute.
+    hears of refused peers, once a kind and minute, and how many they were.
 
     Raises:
         SiteRefused: a register profile or a password cannot be read.

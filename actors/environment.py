@@ -2,13 +2,14 @@
 
 import os
 import zoneinfo
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 
 import attrs
 
-from engine.config import Check, Site, parse
+from actors.tls import server_faults
+from engine.config import Check, OcppListen, Site, TlsFiles, parse
 from engine.errors import Problem, SiteRefused
 
 
@@ -29,7 +30,11 @@ def read_text(path: Path) -> str:
 
 
 def read_site(
-    path: str | PathLike[str], option_types: Mapping[str, type], *, checks: Sequence[Check] = ()
+    path: str | PathLike[str],
+    option_types: Mapping[str, type],
+    *,
+    checks: Sequence[Check] = (),
+    thorough: bool = False,
 ) -> Site:
     """Return a site file's content, with every path in it made absolute.
 
@@ -40,11 +45,17 @@ def read_site(
         path: the site file.
         option_types: the attrs class of each adapter's own keys, by the adapter's name.
         checks: further things that must hold between the assets.
+        thorough: look into the files of TLS as well, as who is about to use them does.
 
     Raises:
         SiteRefused: with all its problems.
     """
     file = Path(path)
+    folder = file.absolute().parent
+
+    def tls_check(files: TlsFiles) -> Iterable[tuple[str, str]]:
+        return server_faults(_absolute_tls(files, folder)) if thorough else ()
+
     site = parse(
         read_text(file),
         file.name,
@@ -52,11 +63,12 @@ def read_site(
         environment=os.environ,
         known_zones=zoneinfo.available_timezones(),
         checks=checks,
+        tls_check=tls_check,
     )
-    folder = file.absolute().parent
     return attrs.evolve(
         site,
         store_url=_absolute_url(site.store_url, folder),
+        ocpp=_absolute_ocpp(site.ocpp, folder),
         control_socket=str(folder / (site.control_socket or f".{site.id}.sock")),
         assets=tuple(
             attrs.evolve(one, options=_absolute_options(one.options, folder)) for one in site.assets
@@ -68,6 +80,19 @@ def _absolute_url(url: str, folder: Path) -> str:
     if not url.startswith("sqlite:///"):
         return url
     return f"sqlite:///{folder / url.removeprefix('sqlite:///')}"
+
+
+def _absolute_ocpp(ocpp: OcppListen | None, folder: Path) -> OcppListen | None:
+    if ocpp is None or ocpp.tls is None:
+        return ocpp
+    return attrs.evolve(ocpp, tls=_absolute_tls(ocpp.tls, folder))
+
+
+def _absolute_tls(files: TlsFiles, folder: Path) -> TlsFiles:
+    ca = files.client_ca
+    return TlsFiles(
+        str(folder / files.cert), str(folder / files.key), None if ca is None else str(folder / ca)
+    )
 
 
 def _absolute_options(options: object, folder: Path) -> object:

@@ -134,7 +134,10 @@ class Running:
         Raises:
             SetpointError: the site, its store or a listener cannot be used; nothing runs then.
         """
-        read = site if isinstance(site, Site) else read_site(site, option_types(injected[3]))
+        if isinstance(site, Site):
+            read = site
+        else:
+            read = read_site(site, option_types(injected[3]), thorough=True)
         store = open_store(read.store_url, take_over=take_over)
         try:
             reader = Reader(store, Codec(VOCABULARY), place_of(read.store_url))
@@ -263,10 +266,10 @@ class Running:
         now_us = self.clocks.device_us()
         self._site.tell(Noted((events.StoreBack(self._lost_us or now_us, now_us),), _told))
 
-    def _noticed(self, kind: str, peer: str) -> None:
-        """A peer was refused at the door. The loop thread."""
-        logger.warning("refused %r: %s", peer, kind)
-        self._site.tell(Noted((events.SecurityNoticed(kind, peer, 1),), _told))
+    def _noticed(self, kind: str, peer: str, count: int) -> None:
+        """Peers were refused; once a kind and minute. The loop thread."""
+        logger.warning("refused %r: %s, %d since it was last told", peer, kind, count)
+        self._site.tell(Noted((events.SecurityNoticed(kind, peer, count),), _told))
 
     def _was_fenced(self, reason: str) -> None:
         """Another engine has the store: no frame leaves any more. Any thread."""

@@ -15,13 +15,13 @@ from engine.codec import Codec
 from engine.config import Site
 
 
-def site_of(path: str) -> Site:
-    """Return a site file's content.
+def site_of(path: str, *, thorough: bool = False) -> Site:
+    """Return a site file's content; ``thorough`` looks into the files that it names too.
 
     Raises:
         SiteRefused: with all its problems.
     """
-    return read_site(path, option_types())
+    return read_site(path, option_types(), thorough=thorough)
 
 
 def control_socket(path: str) -> str:

@@ -101,7 +101,7 @@ def run(site: str, **options: object) -> None:
     twice ends at once.
     """
     wanted = _wanted(options)
-    found = site_of(site)
+    found = site_of(site, thorough=True)
     for warning in found.warnings:
         click.echo(f"warning: {warning}", err=True)
     _log_to_stderr()

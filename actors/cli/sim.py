@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import ssl
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from actors.sim.sunspec import SUNSPEC, sunspec_battery
 from actors.sim.vehicle import Vehicle
 from actors.sim.versions import VERSIONS
 from actors.sim.wirelog import WireLog
+from actors.tls import client_context, client_faults
 from engine.errors import UsageError
 
 
@@ -56,6 +58,9 @@ def until_stopped(work: Callable[[], Awaitable[None]], stop: Callable[[], Awaita
 @click.option("--url", required=True, help="The central system, such as ws://127.0.0.1:9000.")
 @click.option("--id", "identity", required=True, help="The charge point's identity.")
 @click.option("--password-env", metavar="V", help="The variable that has the password.")
+@click.option("--ca", metavar="FILE", help="Whom to trust on wss://; else whom the system trusts.")
+@click.option("--cert", metavar="FILE", help="The charge point's own certificate (profile 3).")
+@click.option("--key", metavar="FILE", help="The key of its certificate.")
 @click.option("--version", type=click.Choice(list(VERSIONS)), default="1.6")
 @click.option("--connectors", type=click.IntRange(1, 100), default=1)
 @click.option(
@@ -70,6 +75,9 @@ def charger(  # noqa: PLR0913 - the contract's options
     url: str,
     identity: str,
     password_env: str | None,
+    ca: str | None,
+    cert: str | None,
+    key: str | None,
     version: str,
     connectors: int,
     plug_in: tuple[str, ...],
@@ -99,11 +107,29 @@ def charger(  # noqa: PLR0913 - the contract's options
             frozenset(quirks),
             arrivals,
             version=version,
+            tls=_tls(url, ca, cert, key),
         ),
         log,
     )
     until_stopped(made.run, made.stop)
     log.close()
+
+
+def _tls(url: str, ca: str | None, cert: str | None, key: str | None) -> ssl.SSLContext | None:
+    """Return how to connect to ``wss://``, null for ``ws://``.
+
+    Raises:
+        UsageError: a file cannot be used, or is given for a URL without TLS.
+    """
+    given = {"--ca": ca, "--cert": cert, "--key": key}
+    if not url.startswith("wss://"):
+        useless = [option for option, file in given.items() if file is not None]
+        if useless:
+            raise UsageError(f"{', '.join(useless)}: only for a URL that begins with wss://")
+        return None
+    for which, message in client_faults(ca, cert, key):
+        raise UsageError(f"--{which} {given[f'--{which}'] or cert}: {message}")
+    return client_context(ca, cert, key)
 
 
 def _seconds_until(text: str, speed: float) -> float:

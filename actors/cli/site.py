@@ -31,7 +31,7 @@ def init(file: Path) -> None:
 @click.argument("site", type=click.Path())
 def check(site: str) -> None:
     """Check a site file: all problems at once, with file and line. Opens no socket, no store."""
-    found = site_of(site)
+    found = site_of(site, thorough=True)
     for warning in found.warnings:
         click.echo(f"warning: {warning}", err=True)
     click.echo(f"{found.id}: {counted(len(found.assets), 'asset')}, store {found.store_url}")

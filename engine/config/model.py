@@ -25,11 +25,24 @@ class Defaults:
 
 
 @attrs.frozen
+class TlsFiles:
+    """The files of TLS, PEM all of them: the certificate with its chain, its key, whom to trust.
+
+    ``client_ca`` is what client certificates are signed with; null where none are asked for.
+    """
+
+    cert: str
+    key: str
+    client_ca: str | None = None
+
+
+@attrs.frozen
 class OcppListen:
     """Where and how charge points connect.
 
-    ``port`` 0 is any free one. ``security_profile`` 0 is none, 1 Basic authentication (OCPP
-    security whitepaper). ``versions`` are those offered, ``id_tags`` null takes any,
+    ``port`` 0 is any free one. ``security_profile`` 0 is none, 1 Basic authentication, 2 that over
+    TLS, 3 TLS with client certificates (OCPP security whitepaper); ``tls`` is null below 2.
+    ``versions`` are those offered, ``id_tags`` null takes any,
     ``setpoint_id_tag`` is that of our own remote starts. ``heartbeat_seconds`` is device time.
     """
 
@@ -40,6 +53,7 @@ class OcppListen:
     id_tags: tuple[str, ...] | None = None
     setpoint_id_tag: str = "SETPOINT"
     heartbeat_seconds: int = 30
+    tls: TlsFiles | None = None
 
 
 @attrs.frozen

@@ -4,6 +4,7 @@ from typing import Final
 
 from engine.config.model import OcppListen
 from engine.config.table import Range, Table
+from engine.config.tls import TlsCheck, read_tls, tls_warnings, unseen
 
 _KEYS: Final = (
     "listen",
@@ -16,18 +17,20 @@ _KEYS: Final = (
 )
 _PORT: Final = Range(least=0, most=65_535)
 _PORT_DIGITS: Final = 5
-_FIRST_TLS_PROFILE: Final = 2
 _LONGEST_TAG: Final = 20
 """OCPP 1.6, 7.28 IdToken: CiString20Type."""
 
 
-def read_ocpp(table: Table) -> OcppListen:
-    """Return where charge points connect; what is wrong with it is a finding."""
+def read_ocpp(table: Table, check: TlsCheck = unseen) -> OcppListen:
+    """Return where charge points connect; what is wrong with it is a finding.
+
+    ``check`` looks at the files of TLS.
+    """
     table.known(_KEYS)
     own = OcppListen()
     host, port = _listen(table, own)
-    if "tls" in table:
-        table.refuse("tls", "not_yet", "TLS is not in this version")
+    profile = table.whole("security_profile", Range(least=0, most=3))
+    profile = own.security_profile if profile is None else profile
     tag = table.text("setpoint_id_tag") or own.setpoint_id_tag
     if len(tag) > _LONGEST_TAG:
         table.refuse("setpoint_id_tag", "range", "an id tag has 1 to 20 characters")
@@ -35,11 +38,12 @@ def read_ocpp(table: Table) -> OcppListen:
     return OcppListen(
         host,
         port,
-        _profile(table, own),
+        profile,
         own.versions,
         _id_tags(table),
         tag,
         table.whole("heartbeat_seconds", Range(least=1, most=86_400)) or own.heartbeat_seconds,
+        read_tls(table, profile, check),
     )
 
 
@@ -51,7 +55,7 @@ def ocpp_warnings(table: Table, listen: OcppListen) -> list[str]:
     versions = table.raw("versions")
     if isinstance(versions, list) and "2.0.1" in versions:
         found.append("ocpp.versions: 2.0.1 is not in this version; 1.6 alone is offered")
-    return found
+    return found + tls_warnings(table, listen.security_profile)
 
 
 def _listen(table: Table, own: OcppListen) -> tuple[str, int]:
@@ -65,15 +69,6 @@ def _listen(table: Table, own: OcppListen) -> tuple[str, int]:
         table.refuse("listen", "address", "must be host:port, such as 127.0.0.1:9000")
         return own.host, own.port
     return host, int(port)
-
-
-def _profile(table: Table, own: OcppListen) -> int:
-    profile = table.whole("security_profile", Range(least=0, most=3))
-    if profile is None:
-        return own.security_profile
-    if profile >= _FIRST_TLS_PROFILE:
-        table.refuse("security_profile", "not_yet", f"profile {profile} is not in this version")
-    return profile
 
 
 def _check_versions(table: Table) -> None:

@@ -14,6 +14,7 @@ from engine.config.lines import Lines
 from engine.config.model import AssetConfig, Defaults, OcppListen, Site
 from engine.config.ocpp import ocpp_warnings, read_ocpp
 from engine.config.table import Findings, Range, Table
+from engine.config.tls import TlsCheck, unseen
 from engine.errors import Problem, SiteRefused
 from engine.types import AssetKind, to_kw, to_w
 
@@ -22,6 +23,8 @@ _POSTGRES: Final = re.compile(r"postgresql://[^/?#]*/[^/?#]+(\?schema=[A-Za-z0-9
 _SITE_ID: Final = re.compile(r"sit_[a-z0-9_]+")
 _SITE_KEYS: Final = ("id", "timezone", "import_limit_kw", "export_limit_kw", "base_load_kw")
 _POWER: Final = Range(least=0, most=1_000_000_000)
+_WITH_PASSWORD: Final = (1, 2)
+"""Security profiles with Basic authentication."""
 _AT_LINE: Final = re.compile(r"at line (\d+)")
 
 
@@ -33,6 +36,7 @@ def parse(  # noqa: PLR0913 - what a file may name outside of itself, all option
     environment: Mapping[str, str] | None = None,
     known_zones: Container[str] | None = None,
     checks: Sequence[Check] = (),
+    tls_check: TlsCheck = unseen,
 ) -> Site:
     """Return what a site file says.
 
@@ -43,6 +47,7 @@ def parse(  # noqa: PLR0913 - what a file may name outside of itself, all option
         environment: what ``${VAR}`` in the store's URL stands for.
         known_zones: the time zones that there are; null takes any name.
         checks: further things that must hold between the assets.
+        tls_check: looks at the files of [ocpp.tls].
 
     Raises:
         SiteRefused: with every problem, its line and its key.
@@ -50,7 +55,7 @@ def parse(  # noqa: PLR0913 - what a file may name outside of itself, all option
     findings = Findings(name, Lines(text))
     top = Table(_document(text, name), (), findings)
     top.known(("site", "store", "control", "defaults", "ocpp", "asset"))
-    ocpp = read_ocpp(top.table("ocpp"))
+    ocpp = read_ocpp(top.table("ocpp"), tls_check)
     around = Surroundings(
         _defaults(top.table("defaults")),
         ocpp.setpoint_id_tag,
@@ -201,7 +206,7 @@ def _warnings(site: Site, top: Table) -> list[str]:
 
 def _without_password(assets: tuple[AssetConfig, ...], ocpp: OcppListen) -> list[str]:
     """Return the charge points that cannot log in."""
-    if ocpp.security_profile == 0:
+    if ocpp.security_profile not in _WITH_PASSWORD:
         return []
     points = [one for one in assets if getattr(one.options, "charge_point", None) is not None]
     names = dict.fromkeys(str(getattr(one.options, "charge_point", "")) for one in points)

@@ -4,7 +4,7 @@ from typing import Any, Literal
 import attrs
 import pytest
 
-from engine.config import AssetConfig, Defaults, OcppListen, Site, parse, site_template
+from engine.config import AssetConfig, Defaults, OcppListen, Site, TlsFiles, parse, site_template
 from engine.errors import SiteRefused
 from engine.rules import AssetRules
 from engine.types import AssetId, AssetKind
@@ -61,6 +61,7 @@ class Bare:
 
 TYPES: dict[str, type] = {"ocpp": Charger, "modbus": Battery, "foreign": Foreign, "bare": Bare}
 SITE = '[site]\nid = "sit_a"\ntimezone = "Europe/Berlin"\n'
+TLS_2 = 'security_profile = 2\n[ocpp.tls]\ncert = "a"\nkey = "b"'
 CHARGER = """\
 [[asset]]
 id = "ast_a"
@@ -287,6 +288,9 @@ def test_an_import_limit_that_the_fallbacks_keep_is_taken_with_a_warning() -> No
         ('versions = ["1.6", "2.0.1"]', "", "2.0.1 is not in this version; 1.6 alone"),
         ("", 'password = "0123456789abcdef"', "ast_a: the password stands in the site file"),
         ("security_profile = 1", "password_less", "CP: no password is given"),
+        (TLS_2, "password_less", "CP: no password is given, so security profile 2"),
+        ("security_profile = 1\n[ocpp.tls]", "", "profile 1 has no TLS; the table is passed over"),
+        (TLS_2 + '\nclient_ca = "c"', "", "profile 2 asks for no client certificates"),
     ],
 )
 def test_what_is_unwise_is_warned_of(ocpp: str, asset: str, warning: str) -> None:
@@ -297,6 +301,32 @@ def test_what_is_unwise_is_warned_of(ocpp: str, asset: str, warning: str) -> Non
     (found,) = read(f"{SITE}[ocpp]\n{ocpp}\n{entry}").warnings
     assert warning in found
     assert "0123456789abcdef" not in found
+
+
+def test_profile_3_is_a_certificate_in_place_of_a_password() -> None:
+    """Nothing is missing without one."""
+    entry = CHARGER.replace('password_env = "KEY"\n', "")
+    tls = '\nsecurity_profile = 3\n[ocpp.tls]\ncert = "a"\nkey = "b"\nclient_ca = "c"\n'
+    site = read(f"{SITE}[ocpp]{tls}{entry}")
+    assert site.ocpp is not None
+    assert site.ocpp.tls == TlsFiles("a", "b", "c")
+    assert site.warnings == ()
+
+
+def test_what_is_wrong_with_the_files_of_tls_stands_at_their_lines() -> None:
+    """Who looks into them is the caller."""
+
+    def look(files: TlsFiles) -> list[tuple[str, str]]:
+        assert files == TlsFiles("a", "b")
+        return [("cert", "has expired"), ("key", "is not readable")]
+
+    with pytest.raises(SiteRefused) as refused:
+        parse(f"{SITE}[ocpp]\n{TLS_2}\n{CHARGER}", "s", option_types=TYPES, tls_check=look)
+    found = [(one.line, one.column, one.message) for one in refused.value.problems]
+    assert found == [
+        (7, "ocpp.tls.cert", "has expired"),
+        (8, "ocpp.tls.key", "is not readable"),
+    ]
 
 
 def test_profile_0_needs_no_password() -> None:

@@ -73,6 +73,7 @@ max_charge_kw = 50
 max_discharge_kw = 40
 """
 SITE, STORE, RETRIES, OCPP = "[site]", "[store]", "max_retries = 3", "security_profile = 1"
+TLS = {number: f"security_profile = {number}\n[ocpp.tls]" for number in (2, 3)}
 EV, MAX, BATTERY, UNTIL = 'id = "ast_a"', "max_kw = 22", 'id = "ast_b"', "max_discharge_kw = 40"
 
 
@@ -143,10 +144,15 @@ def test_the_good_file_is_good() -> None:
         (RETRIES, "reassert_s = 0", 7, "defaults.reassert_s", "must be above 0"),
         (RETRIES, "reassert_s = inf", 7, "defaults.reassert_s", "at most 100000000"),
         # ocpp
-        (OCPP, "security_profile = 2", 9, "ocpp.security_profile", "2 is not in this version"),
-        (OCPP, "security_profile = 3", 9, "ocpp.security_profile", "3 is not in this version"),
+        (OCPP, "security_profile = 2", 9, "ocpp.security_profile", "with cert and key"),
+        (OCPP, "security_profile = 3", 9, "ocpp.security_profile", "cert, key and client_ca"),
         (OCPP, "security_profile = 4", 9, "ocpp.security_profile", "at least 0 and at most 3"),
-        (OCPP, '[ocpp.tls]\ncert = "a"', 9, "ocpp.tls", "TLS is not in this version"),
+        (OCPP, '[ocpp.tls]\ncert = "a"', 9, "ocpp.tls", "needs security_profile = 2 or 3"),
+        (OCPP, f'{TLS[2]}\ncert = "a"', 10, "ocpp.tls.key", "this key is needed"),
+        (OCPP, f'{TLS[3]}\ncert = "a"\nkey = "b"', 10, "ocpp.tls.client_ca", "is needed"),
+        (OCPP, f'{TLS[2]}\ncert = ""\nkey = "b"', 11, "ocpp.tls.cert", "must not be empty"),
+        (OCPP, f'{TLS[2]}\ncrt = "a"\ncert = "a"\nkey = "b"', 11, "ocpp.tls.crt", "'cert'"),
+        (OCPP, "security_profile = 2\ntls = 1", 10, "ocpp.tls", "must be a table"),
         (OCPP, 'listen = "9000"', 9, "ocpp.listen", "must be host:port"),
         (OCPP, 'listen = "h:70000"', 9, "ocpp.listen", "must be host:port"),
         (OCPP, 'listen = "h:9000000"', 9, "ocpp.listen", "must be host:port"),

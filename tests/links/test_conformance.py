@@ -145,7 +145,7 @@ class TestOcpp(AdapterConformance):
         """Return a central system that lets everybody in."""
         self.port = free_port()
         listen = OcppListen(port=self.port, security_profile=0)
-        guard = (lambda _id, _password: True, lambda _kind, _peer: None)
+        guard = (lambda _id, _password: True, lambda _kind, _peer, _count: None)
         return OcppAdapter(listen, Clocks(DeviceClock()), guard, stale_s=60.0)
 
     def view(self, options: object) -> AssetView:

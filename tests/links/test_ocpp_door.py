@@ -63,7 +63,7 @@ class House:
             Clocks(self.time),
             (
                 lambda identity, password: (identity, password) == ("CP 1", PASSWORD),
-                lambda kind, peer: self.notices.append((kind, peer)),
+                lambda kind, peer, _count: self.notices.append((kind, peer)),
             ),
             60.0,
         )
@@ -135,7 +135,7 @@ def test_wrong_keys_lock_an_address_out_for_a_while() -> None:
         for _ in range(5):
             assert await house.knock(password="wrong") == 401
         assert await house.knock() == 429
-        assert house.notices == [("Unauthorized", "CP 1"), ("Too Many Requests", "CP 1")]
+        assert house.notices == [("wrong_password", "CP 1"), ("locked_out", "CP 1")]
         assert await house.knock(address="127.0.0.2") == 101
         house.time.device_us += 61_000_000
         assert await house.knock() == 101
@@ -172,7 +172,7 @@ def test_what_a_peer_calls_itself_is_fit_for_a_log() -> None:
 
     async def story(house: House) -> None:
         assert await house.knock(path="/a%0Ab" + "c" * 100) == 404
-        assert house.notices == [("Not Found", ascii("a\nb" + "c" * 47))]
+        assert house.notices == [("unknown_charge_point", ascii("a\nb" + "c" * 47))]
 
     run(story)
 
@@ -208,7 +208,7 @@ def test_an_address_that_is_taken_is_told_and_can_be_tried_again(
     async def story(house: House) -> None:
         port = int((house.adapter.url or "").rpartition(":")[2])
         other = OcppAdapter(
-            OcppListen(port=port), Clocks(), (lambda _i, _p: True, lambda _k, _w: None), 60.0
+            OcppListen(port=port), Clocks(), (lambda _i, _p: True, lambda _k, _w, _c: None), 60.0
         )
         link = other.link(OcppOptions("CP 1"), lambda _: None)
         for _ in range(2):

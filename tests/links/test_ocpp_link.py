@@ -41,7 +41,7 @@ class Bench:
             self.clocks,
             (
                 lambda identity, password: (identity, password) == ("CP 1", PASSWORD),
-                lambda _kind, _peer: None,
+                lambda _kind, _peer, _count: None,
             ),
             stale_s,
             quiet_s=600.0,

@@ -4,9 +4,10 @@ from collections.abc import Callable
 
 from actors.clock import Clocks
 from actors.links.ocpp.csms import Csms
-from actors.links.ocpp.door import CheckPassword, House, Notice
+from actors.links.ocpp.door import CheckPassword, House
 from actors.links.ocpp.link import OcppLink
 from actors.links.ocpp.manners import Manners
+from actors.links.ocpp.refusals import Notice
 from engine.adapters.base import Link, Observation
 from engine.adapters.ocpp import OcppSpelling, options_of
 from engine.config import OcppListen
@@ -29,6 +30,9 @@ class OcppAdapter(OcppSpelling):
 
         ``guard`` tells whether a charge point's password is right, and hears of refused peers.
         After ``quiet_s`` seconds a charge point that has not said who it is, is asked.
+
+        Raises:
+            SiteRefused: the files of TLS cannot be used.
         """
         super().__init__(listen.versions)
         check, notice = guard

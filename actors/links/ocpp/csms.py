@@ -3,22 +3,26 @@
 import asyncio
 import errno
 import logging
-from typing import Any, Final
+from functools import partial
+from typing import Any, Final, cast
 
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
+from actors.links.ocpp.arrival import Arrival, Doorstep
 from actors.links.ocpp.door import Door, House
 from actors.links.ocpp.manners import Manners
 from actors.links.ocpp.point import ChargePoint
+from actors.links.ocpp.porch import HANDSHAKE_S, Porch
+from actors.links.ocpp.refusals import Refusals
 from actors.links.ocpp.session import Session
 from actors.links.ocpp.versions import subprotocols, version_of
+from actors.tls import ServerTls
 
 logger = logging.getLogger("setpoint")
 
 MESSAGE_BYTES: Final = 1 << 20
 """A message above it ends the socket; one above a session's own limit is only not read."""
-HANDSHAKE_S: Final = 10.0
 CLOSE_S: Final = 3.0
 POLICY_VIOLATION: Final = 1008
 _TRIES: Final = 28  # in 7 s: an engine that was taken over looks every 5 s whose its store is
@@ -29,11 +33,18 @@ class Csms:
     """One listener for all charge points of a system. The loop thread."""
 
     def __init__(self, house: House, manners: Manners) -> None:
-        """Listen to nobody yet."""
+        """Listen to nobody yet.
+
+        Raises:
+            SiteRefused: the files of TLS cannot be used.
+        """
         self._house = house
         self._manners = manners
         self._points: dict[str, ChargePoint] = {}
-        self._door = Door(house, self._points)
+        self._refusals = Refusals(house.notice, house.device_us)
+        self._door = Door(house, self._points, self._refusals)
+        self._tls = None if house.listen.tls is None else ServerTls(house.listen.tls)
+        self._porch: Porch | None = None
         self._opening = asyncio.Lock()
         self._opened = 0
         self._server: Server | None = None
@@ -72,22 +83,28 @@ class Csms:
 
     async def _listen(self) -> Server:
         listen = self._house.listen
+        porch = Porch(self._refusals)
+        doorstep = Doorstep(porch, self._tls, self._refusals)
         server = await serve(
             self._serve,
             listen.host,
             listen.port,
             process_request=self._door.admit,
             subprotocols=subprotocols(listen.versions),
-            open_timeout=HANDSHAKE_S,
+            open_timeout=2 * HANDSHAKE_S,  # the porch ends it before
             close_timeout=CLOSE_S,
             max_size=MESSAGE_BYTES,
             ping_interval=None,  # pongs have to be seen; see `_ping`
             compression=None,
             server_header=None,
+            create_connection=cast("type[ServerConnection]", partial(Arrival, doorstep)),
+            logger=_Whispering(logging.getLogger("websockets.server")),
         )
+        self._porch = porch
         port = server.sockets[0].getsockname()[1]
         host = f"[{listen.host}]" if ":" in listen.host else listen.host
-        self.url = f"ws://{host}:{port}"
+        scheme = "ws" if self._tls is None else "wss"
+        self.url = f"{scheme}://{host}:{port}"
         return server
 
     async def close(self) -> None:
@@ -97,11 +114,14 @@ class Csms:
             if self._opened == 0 and self._server is not None:
                 server, self._server, self.url = self._server, None, None
                 server.close()
+                if self._porch is not None:
+                    self._porch.clear()
                 await server.wait_closed()
 
     # --- one socket
 
     async def _serve(self, socket: ServerConnection) -> None:
+        cast("Arrival", socket).known()
         identity = socket.username or ""
         point = self._points[identity]
         session, before = point.connected(socket, version_of(socket.subprotocol))
@@ -139,3 +159,12 @@ class Csms:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
+
+
+class _Whispering(logging.LoggerAdapter[logging.Logger]):
+    """Logs whatever the library says where it is looked for: anybody can make it say a lot."""
+
+    def log(self, level: int, msg: object, *args: object, **kwargs: Any) -> None:  # noqa: ANN401 - as logging has it
+        """Log on the level DEBUG."""
+        del level
+        super().log(logging.DEBUG, msg, *args, **kwargs)
