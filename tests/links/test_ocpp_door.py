@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -13,12 +14,22 @@ from websockets.exceptions import InvalidStatus
 from websockets.typing import Subprotocol
 
 from actors.clock import Clocks
-from actors.links.ocpp import OcppAdapter, csms, door
+from actors.links.ocpp import OcppAdapter, arrival, csms, door
 from actors.testing.clocks import ManualTime
 from engine.adapters.ocpp16 import OcppOptions
 from engine.config import OcppListen
 
 PASSWORD = "0123456789abcdef"
+UPGRADE = b"""\
+GET /CP%201 HTTP/1.1\r
+Host: x\r
+Connection: Upgrade\r
+Upgrade: websocket\r
+Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r
+Sec-WebSocket-Version: 13\r
+Sec-WebSocket-Protocol: ocpp1.6\r
+\r
+"""
 
 
 @attrs.define
@@ -216,5 +227,59 @@ def test_an_address_that_is_taken_is_told_and_can_be_tried_again(
                 await link.open()
         assert other.url is None
         assert await house.knock() == 101
+
+    run(story)
+
+
+def test_what_nobody_needs_to_say_before_he_is_known_is_not_read() -> None:
+    """A request has a tenth of it."""
+
+    async def story(house: House) -> None:
+        port = int((house.adapter.url or "").rpartition(":")[2])
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"GET /CP%201 HTTP/1.1\r\n" + b"X: " + b"x" * 8_000 + b"\r\n")
+        writer.write((b"X: " + b"x" * 8_000 + b"\r\n") * 2)
+        with contextlib.suppress(ConnectionResetError):
+            assert await reader.read() == b""
+        writer.close()
+        assert house.notices == [("too_much_before_authentication", "127.0.0.1")]
+
+    run(story)
+
+
+def test_who_never_reads_pongs_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody holds them back, so they would take ever more memory."""
+    monkeypatch.setattr(arrival, "UNREAD_BYTES", 1 << 16)
+
+    ping = b"\x89\xfd" + bytes(4 + 125)
+
+    async def story(house: House) -> None:
+        port = int((house.adapter.url or "").rpartition(":")[2])
+        reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1)
+        writer.write(UPGRADE)
+        assert await reader.readexactly(12) == b"HTTP/1.1 101"
+        with contextlib.suppress(ConnectionError):
+            while not house.notices:
+                writer.write(ping * 100)
+                await writer.drain()
+        writer.close()
+        assert house.notices == [("answers_not_read", "127.0.0.1")]
+
+    run(story, security_profile=0)
+
+
+def test_noise_makes_no_noise_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    """What anybody can make the library complain of is for those who look for it."""
+
+    async def story(house: House) -> None:
+        port = int((house.adapter.url or "").rpartition(":")[2])
+        for noise in (b"\x16\x03\x01", b"GET / HTTP/1.1\r\n\r\n", b"\x00" * 9_000):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(noise)
+            writer.write_eof()
+            with contextlib.suppress(ConnectionResetError):
+                await reader.read()
+            writer.close()
+        assert [one for one in caplog.records if one.levelno > logging.DEBUG] == []
 
     run(story)
