@@ -17,6 +17,8 @@ _STATES: Final = {
     "Unavailable": "UNAVAILABLE",
     "Faulted": "FAULTED",
 }
+_BY_WORD: Final = {name.casefold(): name for name in _STATES}
+"""Some put a status in other letters."""
 _SUSPENDED: Final = {"SuspendedEV": "ev", "SuspendedEVSE": "evse"}
 _CODE_LIMIT: Final = 50
 
@@ -24,12 +26,13 @@ _CODE_LIMIT: Final = 50
 def status_of(payload: Mapping[str, object]) -> StateReported:
     """Return what a StatusNotification [4.9] says; connector 0 speaks for the charge point."""
     raw = str(payload.get("status"))
+    status = _BY_WORD.get(raw.strip().casefold(), raw)
     return StateReported(
-        _STATES.get(raw),
+        _STATES.get(status),
         raw,
         moment(payload.get("timestamp")),
         whole_device=payload.get("connectorId") == 0,
-        detail=_detail(raw, payload),
+        detail=_detail(status, payload),
     )
 
 

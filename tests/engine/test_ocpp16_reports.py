@@ -33,6 +33,13 @@ def test_a_status_is_mapped_to_a_state(
     assert not seen.whole_device
 
 
+def test_a_status_in_other_letters_is_the_same() -> None:
+    """As it was put it is kept."""
+    seen = status_of({"connectorId": 1, "status": " suspendedEv "})
+    assert (seen.state, seen.raw) == ("SUSPENDED", " suspendedEv ")
+    assert dict(seen.detail) == {"suspended_by": "ev"}
+
+
 def test_a_fault_keeps_its_codes_and_connector_0_speaks_for_all() -> None:
     """What the charger says is wrong is worth keeping."""
     seen = status_of(

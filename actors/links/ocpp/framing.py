@@ -1,19 +1,15 @@
 """OCPP-J frames: text to CALL, CALLRESULT, CALLERROR and back (OCPP-J, section 4).
 
-The ocpp library's schemas say what a CALL has to look like; they are read tolerantly, as charge
-points send fields of their own and statuses that nobody knows. Its session is not used: it keeps
-unsolicited results for ever, some malformed frames end it, an Accepted with a field too many
-raises, a CALL to a silent charge point has no deadline of its own, and the whole time-out is sat
-out when the socket has closed. What is left of OCPP-J is four arrays.
+The ocpp library's session is not used: it keeps unsolicited results for ever, some malformed frames
+end it, an Accepted with a field too many raises, a CALL to a silent charge point has no deadline of
+its own, and the whole time-out is sat out when the socket has closed. What is left of OCPP-J is
+four arrays.
 """
 
 from typing import Any, Final
 
 import attrs
 import msgspec
-from ocpp.messages import get_validator
-
-from actors.links.ocpp.versions import Version
 
 FRAME_BYTES: Final = 1 << 18
 DEPTH: Final = 32
@@ -110,24 +106,6 @@ def _depth(value: object, so_far: int = 1) -> int:
         return so_far
     inner = value.values() if isinstance(value, dict) else value
     return max((_depth(one, so_far + 1) for one in inner), default=so_far)
-
-
-def fault(call: Call, version: Version) -> tuple[str, str] | None:
-    """Return the CALLERROR code and text for a CALL that lacks what it needs, null for others.
-
-    A field too many, a text too long and a word that no list has are let pass: whoever reads the
-    payload expects them.
-    """
-    if call.action not in version.theirs:
-        if call.action in version.ours:
-            return "NotSupported", f"{call.action} is for the central system to ask"
-        return "NotImplemented", f"no action is called {call.action[:50]}"
-    for error in get_validator(_CALL, call.action, version.name).iter_errors(call.payload):
-        if error.validator == "required":
-            return version.missing, error.message[:_SAID]
-        if error.validator == "type":
-            return "TypeConstraintViolation", error.message[:_SAID]
-    return None
 
 
 def call_text(own_id: str, action: str, payload: dict[str, object]) -> str:

@@ -15,10 +15,10 @@ from actors.links.ocpp.framing import (
     Result,
     call_text,
     error_text,
-    fault,
     parse,
     result_text,
 )
+from actors.links.ocpp.tolerance import Fault, understood
 from actors.links.ocpp.versions import V16, Version
 from engine.errors import NotSent, OutcomeUnknown
 
@@ -176,13 +176,13 @@ class Session:
                     self.answer_error(frame.id, self.version.malformed, frame.reason)
 
     def _called(self, call: Call) -> None:
-        found = fault(call, self.version)
-        if found is not None:
-            self._handlers.unreadable(f"{call.action[:50]}: {found[1]}")
-            self.answer_error(call.id, *found)
+        read = understood(call, self.version)
+        if isinstance(read, Fault):
+            self._handlers.unreadable(f"{call.action[:50]}: {read.text}")
+            self.answer_error(call.id, read.code, read.text)
             return
         try:
-            self._handlers.call(self, call)
+            self._handlers.call(self, read)
         except Exception:
             logger.exception("a %s could not be handled", call.action)
             self.answer_error(call.id, "InternalError", "")

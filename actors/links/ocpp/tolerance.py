@@ -1,0 +1,109 @@
+"""CALLs that break their schema and can be understood all the same: put right, then read.
+
+Charge points send null for what they leave out, numbers as text, a thing where a list of things
+belongs, and leave out what nobody needs. A field too many, a text too long and a word that no list
+has need no mending: whoever reads the payload expects them.
+"""
+
+import copy
+import functools
+import operator
+from collections.abc import Mapping
+from typing import Any, Final
+
+import attrs
+from ocpp.messages import get_validator
+
+from actors.links.ocpp.framing import Call
+from actors.links.ocpp.versions import Version
+from engine.adapters.samples import number
+
+_CALL: Final = 2
+_ROUNDS: Final = 3
+_SAID: Final = 200
+_NO_METER: Final = 1 << 60
+_NEEDLESS: Final[Mapping[str, Mapping[str, object]]] = {
+    "BootNotification": {
+        "chargePointVendor": "",
+        "chargePointModel": "",
+        "vendorName": "",
+        "model": "",
+        "reason": "Unknown",
+        "chargingStation": {},
+    },
+    "MeterValues": {"timestamp": ""},
+    "StatusNotification": {"errorCode": "NoError", "timestamp": ""},
+    "StopTransaction": {"meterStop": _NO_METER, "timestamp": ""},
+}
+"""What stands in for a field that its schema asks for and that can be done without."""
+_TRUTHS: Final = {"true": True, "false": False}
+
+
+@attrs.frozen
+class Fault:
+    """Why a CALL cannot be read: the code and the text of its CALLERROR."""
+
+    code: str
+    text: str
+
+
+def understood(call: Call, version: Version) -> Call | Fault:
+    """Return a CALL as it can be read, put right where need be, or why it cannot."""
+    if call.action not in version.theirs:
+        if call.action in version.ours:
+            return Fault("NotSupported", f"{call.action} is for the central system to ask")
+        return Fault("NotImplemented", f"no action is called {call.action[:50]}")
+    found = _faults(call.action, call.payload, version)
+    if not found:
+        return call
+    payload = copy.deepcopy(call.payload)
+    for _ in range(_ROUNDS):
+        for error in found:
+            _mend(call.action, payload, error)
+        found = _faults(call.action, payload, version)
+        if not found:
+            return attrs.evolve(call, payload=payload)
+    is_missing = found[0].validator == "required"
+    code = version.missing if is_missing else "TypeConstraintViolation"
+    return Fault(code, found[0].message[:_SAID])
+
+
+def _faults(action: str, payload: dict[str, Any], version: Version) -> list[Any]:
+    errors = get_validator(_CALL, action, version.name).iter_errors(payload)
+    return [error for error in errors if error.validator in {"required", "type"}]
+
+
+def _mend(action: str, payload: dict[str, Any], error: Any) -> None:  # noqa: ANN401 - of jsonschema
+    """Put one thing right, in place, if that can be done."""
+    place = tuple(error.absolute_path)
+    if error.validator == "required":
+        parent = functools.reduce(operator.getitem, place, payload)
+        for name, value in _NEEDLESS.get(action, {}).items():
+            if name in error.validator_value:
+                parent.setdefault(name, value)
+        return
+    parent = functools.reduce(operator.getitem, place[:-1], payload)
+    value = parent[place[-1]]
+    if value is None and isinstance(parent, dict):
+        del parent[place[-1]]
+    else:
+        parent[place[-1]] = _as(error.validator_value, value)
+
+
+def _as(wanted: str, value: object) -> object:
+    """Return a value as the type of JSON that is wanted, if it can be meant so."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    match wanted:
+        case "string" if is_number:
+            return str(value)
+        case "integer" | "number" if is_number or isinstance(value, str):
+            found = number(value)
+            if found is None:
+                return value
+            return int(found) if found.is_integer() else found
+        case "boolean" if isinstance(value, str):
+            return _TRUTHS.get(value.strip().lower(), value)
+        case "array":
+            return [value]
+        case _:
+            return value

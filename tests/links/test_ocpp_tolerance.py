@@ -1,0 +1,128 @@
+"""What breaks its schema and can be understood all the same is put right; the rest is refused."""
+
+from typing import Any
+
+import pytest
+
+from actors.links.ocpp.framing import Call
+from actors.links.ocpp.tolerance import Fault, understood
+from actors.links.ocpp.versions import V16, V201, Version
+
+AT = "2026-03-02T06:00:00Z"
+METER: dict[str, Any] = {"timestamp": AT, "sampledValue": [{"value": "7.5"}]}
+
+
+def read(action: str, payload: dict[str, Any], version: Version = V16) -> Any:  # noqa: ANN401 - a payload, or a fault
+    """Return a payload as it is read, or why it is not."""
+    found = understood(Call("1", action, payload), version)
+    return found if isinstance(found, Fault) else found.payload
+
+
+@pytest.mark.parametrize(
+    ("action", "payload", "expected"),
+    [
+        (
+            "StatusNotification",
+            {"connectorId": "1", "status": "Charging", "errorCode": "NoError", "info": None},
+            {"connectorId": 1, "status": "Charging", "errorCode": "NoError"},
+        ),
+        (
+            "StatusNotification",
+            {"connectorId": 1, "status": "Charging"},
+            {"connectorId": 1, "status": "Charging", "errorCode": "NoError"},
+        ),
+        (
+            "StatusNotification",
+            {"connectorId": 1, "status": "Charging", "errorCode": None},
+            {"connectorId": 1, "status": "Charging", "errorCode": "NoError"},
+        ),
+        (
+            "MeterValues",
+            {"connectorId": 1.0, "meterValue": {"timestamp": AT, "sampledValue": {"value": 7.5}}},
+            {"connectorId": 1, "meterValue": [METER]},
+        ),
+        (
+            "MeterValues",
+            {"connectorId": "1", "transactionId": " 12 ", "meterValue": [METER]},
+            {"connectorId": 1, "transactionId": 12, "meterValue": [METER]},
+        ),
+        (
+            "BootNotification",
+            {"chargePointModel": 3},
+            {"chargePointModel": "3", "chargePointVendor": ""},
+        ),
+    ],
+)
+def test_what_can_be_meant_in_one_way_is_read_so(
+    action: str, payload: dict[str, Any], expected: dict[str, Any]
+) -> None:
+    """Null is left out, a number may be text and text a number, one thing is a list of one."""
+    before = str(payload)
+    assert read(action, payload) == expected
+    assert str(payload) == before
+
+
+def test_a_stop_is_read_whatever_it_leaves_out() -> None:
+    """Its transaction has ended all the same."""
+    found = read("StopTransaction", {"transactionId": "7"})
+    assert found["transactionId"] == 7
+    assert found["timestamp"] == ""
+
+
+def test_a_truth_may_be_text() -> None:
+    """As some put it."""
+    payload = {
+        "eventType": "Started",
+        "timestamp": AT,
+        "triggerReason": "CablePluggedIn",
+        "seqNo": "0",
+        "offline": "False",
+        "transactionInfo": {"transactionId": "t"},
+    }
+    assert read("TransactionEvent", payload, V201) == {**payload, "seqNo": 0, "offline": False}
+
+
+@pytest.mark.parametrize(
+    ("payload", "code"),
+    [
+        ({"connectorId": 1, "idTag": "T", "meterStart": 0}, "OccurenceConstraintViolation"),
+        (
+            {"connectorId": "one", "idTag": "T", "meterStart": 0, "timestamp": AT},
+            "TypeConstraintViolation",
+        ),
+        (
+            {"connectorId": "1.5", "idTag": "T", "meterStart": 0, "timestamp": AT},
+            "TypeConstraintViolation",
+        ),
+        (
+            {"connectorId": 1, "idTag": True, "meterStart": 0, "timestamp": AT},
+            "TypeConstraintViolation",
+        ),
+    ],
+)
+def test_what_is_needed_and_not_there_is_refused(payload: dict[str, Any], code: str) -> None:
+    """A transaction has a connector, a tag and a time."""
+    found = read("StartTransaction", payload)
+    assert isinstance(found, Fault)
+    assert found.code == code
+
+
+@pytest.mark.parametrize(
+    ("action", "code"), [("Reset", "NotSupported"), ("Hello", "NotImplemented")]
+)
+def test_what_is_no_action_of_a_charge_point_is_refused(action: str, code: str) -> None:
+    """Whatever its payload."""
+    assert read(action, {}).code == code
+
+
+def test_a_truth_that_is_none_is_refused() -> None:
+    """Nobody knows what is meant."""
+    payload = {
+        "eventType": "Started",
+        "timestamp": AT,
+        "triggerReason": "CablePluggedIn",
+        "seqNo": 0,
+        "offline": "perhaps",
+        "transactionInfo": {"transactionId": "t"},
+    }
+    assert read("TransactionEvent", payload, V201).code == "TypeConstraintViolation"
