@@ -7,7 +7,9 @@ import attrs
 from actors.journalled import Life, Lost
 from actors.supervisor import Verdict
 from engine.adapters.base import (
+    ChargingReported,
     Connected,
+    ConnectorReported,
     Disconnected,
     PowerMeasured,
     Seen,
@@ -33,6 +35,7 @@ What can be told again is not kept beyond it, and is told again when the store t
 UNARMED: Final = Wake(None, None)
 _AGAIN: Final = (
     *(Connected, Disconnected, StateReported),  # what stands is told again
+    *(ConnectorReported, ChargingReported),
     *(Seen, PowerMeasured, SetpointRead, Unreadable),  # the next ones say as much
 )
 

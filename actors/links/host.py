@@ -16,7 +16,9 @@ from actors.loop import LoopThread
 from engine.adapters.base import (
     AdapterPlugin,
     Answer,
+    ChargingReported,
     Connected,
+    ConnectorReported,
     Disconnected,
     Link,
     Observation,
@@ -109,7 +111,9 @@ class LinkHost:
                 observation = Unreadable(f"the link reported a {type(observation).__name__}")
             subject = _subject(observation)
             if subject is not None:
-                self._standing.setdefault(asset_id, {})[subject] = observation
+                standing = self._standing.setdefault(asset_id, {})
+                standing.pop(subject, None)  # told again in the order in which they came last
+                standing[subject] = observation
             tell(messages.Observed(observation))
 
         return report
@@ -259,6 +263,10 @@ def _subject(observation: Observation) -> str | None:
             return "connection"
         case StateReported():
             return "device" if observation.whole_device else "asset"
+        case ConnectorReported(connector_id=connector_id):
+            return f"connector {connector_id}"
+        case ChargingReported():
+            return "charging"
         case _:
             return None
 

@@ -92,6 +92,35 @@ class StateReported(Struct, frozen=True, gc=False):
     detail: Mapping[str, str] = field(default_factory=dict)
 
 
+class ConnectorReported(Struct, frozen=True, gc=False):
+    """The status of one connector of an EVSE: Available, Occupied, Reserved, Unavailable, Faulted.
+
+    What state that is depends on its transaction; see `engine.asset.evse`.
+    """
+
+    status: str
+    connector_id: int = 1
+
+
+class ChargingReported(Struct, frozen=True, gc=False):
+    """What a transaction's event says of the vehicle at its EVSE.
+
+    ``seq_no`` counts the events of the transaction. ``charging`` is EVConnected, Charging,
+    SuspendedEV, SuspendedEVSE or Idle, null where nothing was said. ``stopped``: somebody has ended
+    the charging; ``left``: the vehicle has gone. With ``to_all`` it was told to every asset of the
+    station, and concerns the one whose transaction it is.
+    """
+
+    transaction_id: str
+    seq_no: int
+    phase: Literal["started", "updated", "ended"]
+    charging: str | None = None
+    connector_id: int | None = None
+    stopped: bool = False
+    left: bool = False
+    to_all: bool = False
+
+
 class PowerMeasured(Struct, frozen=True, gc=False):
     """Measured power in kW, charging positive; ``measured_at`` aware, null where not told."""
 
@@ -163,6 +192,8 @@ Observation: TypeAlias = (
     | Disconnected
     | Seen
     | StateReported
+    | ConnectorReported
+    | ChargingReported
     | PowerMeasured
     | SetpointRead
     | TransactionChanged

@@ -47,6 +47,8 @@ def evolve(state: AssetState, event: events.AssetEvent, at: Instant) -> AssetSta
             return reported.capabilities_learned(state, event)
         case events.DeviceChanged():
             return interference.device_changed(state, event, at)
+        case events.EvseChanged():
+            return reported.evse_changed(state, event)
         case events.StatusNotUnderstood():
             return reported.status_not_understood(state, event)
         case events.MessageNotUnderstood():

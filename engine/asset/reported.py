@@ -37,6 +37,11 @@ def state_changed(state: AssetState, event: events.StateChanged, at: Instant) ->
     return replace(state, device=device, given_up=())
 
 
+def evse_changed(state: AssetState, event: events.EvseChanged) -> AssetState:
+    """Return the state with what its EVSE said beside its state."""
+    return replace(state, device=replace(state.device, evse=event.evse))
+
+
 def without(alarms: tuple[str, ...], gone: str) -> tuple[str, ...]:
     """Return alarms without one of them."""
     return tuple(alarm for alarm in alarms if alarm != gone)
@@ -67,8 +72,8 @@ def connection_changed(
     if not event.connected:
         return replace(state, device=replace(state.device, connected=False))
     device = replace(state.device, connected=True, connected_at_us=at.plan_us, start_tried=False)
-    if event.booted and device.transaction is not None:
-        device = replace(device, transaction=None, last_transaction=device.transaction)
+    if event.booted:
+        device = replace(_without_transaction(device), evse=_after_boot(device.evse))
     if not event.kept:
         state = _forgotten(state)
     if LINK_FAILED in state.alarms:
@@ -76,6 +81,18 @@ def connection_changed(
     if event.booted:
         state = forget_change(state)
     return replace(state, device=device, given_up=())
+
+
+def _without_transaction(device: Device) -> Device:
+    if device.transaction is None:
+        return device
+    return replace(device, transaction=None, last_transaction=device.transaction)
+
+
+def _after_boot(evse: events.Evse) -> events.Evse:
+    """Return what still holds of a station that has started anew: who had charged before, has."""
+    is_done = evse.session == "FINISHING"
+    return events.Evse(session="FINISHING") if is_done else events.Evse()
 
 
 def _forgotten(state: AssetState) -> AssetState:
@@ -126,8 +143,7 @@ def capabilities_learned(state: AssetState, event: events.CapabilitiesLearned) -
     device = replace(state.device, capabilities=event.capabilities)
     if before is None or event.capabilities.get(PROTOCOL) == before:
         return replace(state, device=device, refused=())
-    if device.transaction is not None:
-        device = replace(device, transaction=None, last_transaction=device.transaction)
+    device = replace(_without_transaction(device), evse=events.Evse())
     return _forgotten(replace(state, device=device, form=0))
 
 

@@ -2,17 +2,20 @@
 
 from typing import assert_never
 
+from msgspec.structs import replace
+
 from engine import events
 from engine.adapters import base
 from engine.asset.clearing import still_open
 from engine.asset.draft import Draft
 from engine.asset.effects import Respond
+from engine.asset.evse import Meaning, charging_reported, connector_reported
 from engine.asset.holding import found_setpoint, holds, matches
 from engine.asset.ids import transaction_id
 from engine.asset.keeping import keep_alive, keep_no_more
 from engine.asset.reaction import change_of
 from engine.asset.reported import PROTOCOL
-from engine.asset.state import AssetState, OpenAttempt
+from engine.asset.state import AssetState, Device, OpenAttempt, Transaction
 from engine.commands import CommandStatus
 from engine.events import RELEASED, Setpoint
 from engine.machines import table_of
@@ -40,6 +43,10 @@ def observe(draft: Draft, seen: base.Observation) -> None:  # noqa: C901 - one c
             _disconnected(draft, seen)
         case base.StateReported():
             _state(draft, seen)
+        case base.ConnectorReported():
+            _evse(draft, connector_reported(draft.state.device, seen), seen.status)
+        case base.ChargingReported():
+            _charging(draft, seen)
         case base.SetpointRead():
             _setpoint(draft, seen)
         case base.TransactionChanged():
@@ -108,23 +115,46 @@ def _disconnected(draft: Draft, seen: base.Disconnected) -> None:
 
 
 def _state(draft: Draft, seen: base.StateReported) -> None:
-    device = draft.state.device
     known = table_of(draft.rules.kind).states
     if seen.state is None or seen.state not in known:
-        if device.odd_status != seen.raw[:_RAW_LIMIT]:
-            draft.note(events.StatusNotUnderstood(seen.raw[:_RAW_LIMIT]))
+        _not_understood(draft, seen.raw)
     elif seen.whole_device:
         _whole_device(draft, seen, seen.state)
-    elif not (
-        device.state_known and device.own_state == seen.state and device.detail == seen.detail
-    ):
-        trigger = _trigger(draft, device.own_state, seen.state)
-        detail = dict(seen.detail)
-        draft.note(
-            events.StateChanged(
-                device.own_state, seen.state, trigger, seen.raw, detail, device.overlay
-            )
-        )
+    else:
+        _own_state(draft, seen.state, seen.raw, dict(seen.detail))
+
+
+def _not_understood(draft: Draft, raw: str) -> None:
+    if draft.state.device.odd_status != raw[:_RAW_LIMIT]:
+        draft.note(events.StatusNotUnderstood(raw[:_RAW_LIMIT]))
+
+
+def _own_state(draft: Draft, state: str, raw: str, detail: dict[str, str]) -> None:
+    """The state of the asset itself, beside that of the charge point as a whole."""
+    device = draft.state.device
+    if device.state_known and device.own_state == state and device.detail == detail:
+        return
+    trigger = _trigger(draft, device.own_state, state)
+    draft.note(events.StateChanged(device.own_state, state, trigger, raw, detail, device.overlay))
+
+
+def _charging(draft: Draft, seen: base.ChargingReported) -> None:
+    device = draft.state.device
+    ids = {one.transaction_id for one in (device.transaction, device.last_transaction) if one}
+    if not seen.to_all or seen.transaction_id in ids:
+        raw = seen.charging if seen.charging is not None and seen.phase != "ended" else seen.phase
+        _evse(draft, charging_reported(device, seen), raw)
+
+
+def _evse(draft: Draft, meaning: Meaning, raw: str) -> None:
+    """What is known of the EVSE is recorded where it means anything for what it says next."""
+    before, after = draft.state.device.evse, meaning.evse
+    if replace(after, seq_no=before.seq_no) != before:
+        draft.note(events.EvseChanged(after))
+    if not meaning.understood:
+        _not_understood(draft, raw)
+    elif meaning.state is not None:
+        _own_state(draft, meaning.state, raw, meaning.detail)
 
 
 def _whole_device(draft: Draft, seen: base.StateReported, state: str) -> None:
@@ -185,11 +215,10 @@ def _transaction(draft: Draft, seen: base.TransactionChanged) -> None:
 
 def _transaction_started(draft: Draft, seen: base.TransactionChanged) -> None:
     """A repeated start gets the same id; the id is committed before the device hears of it."""
-    device = draft.state.device
-    for known in (device.transaction, device.last_transaction):
-        if known is not None and seen.key and known.key == seen.key:
-            _tell(draft, seen, known.transaction_id)
-            return
+    known = _known(draft.state.device, seen)
+    if known is not None:
+        _tell(draft, seen, known.transaction_id)
+        return
     own_id = seen.transaction_id
     if own_id is None:
         connector = draft.rules.options.get("connector", 1)
@@ -201,6 +230,17 @@ def _transaction_started(draft: Draft, seen: base.TransactionChanged) -> None:
         )
     )
     _tell(draft, seen, own_id)
+
+
+def _known(device: Device, seen: base.TransactionChanged) -> Transaction | None:
+    """Return the transaction that a start tells of again, or too late."""
+    running, last = device.transaction, device.last_transaction
+    if running is not None and running.transaction_id == seen.transaction_id:
+        return running
+    if last is not None and seen.offline and last.transaction_id == seen.transaction_id:
+        return last
+    both = (one for one in (running, last) if one is not None)
+    return next((one for one in both if seen.key and one.key == seen.key), None)
 
 
 def _transaction_found(draft: Draft, seen: base.TransactionChanged, found_id: str) -> None:

@@ -11,7 +11,7 @@ from msgspec import Struct, field
 
 from engine.adapters.base import Payload, SetpointRead, Spelling
 from engine.commands import CommandType
-from engine.events import RELEASED, Decision, Setpoint, Step
+from engine.events import RELEASED, Decision, Evse, Setpoint, Step
 from engine.plans import Plan, PlanRef
 from engine.rules import AssetRules
 from engine.types import AssetId, CommandId, ScheduleId
@@ -37,7 +37,7 @@ class Device(Struct, frozen=True, gc=False):
     ``connected_at_us`` and ``left_at_us`` (when the vehicle left) are plan clock. ``start_tried``:
     the engine has asked this vehicle to start already. ``odd_status`` is the last status that no
     table knows, until one is reported that is known. ``failed``: the engine itself has given the
-    asset up, whatever the device says.
+    asset up, whatever the device says. ``evse`` is what an OCPP 2.0.1 EVSE said beside its state.
     """
 
     own_state: str
@@ -54,6 +54,7 @@ class Device(Struct, frozen=True, gc=False):
     start_tried: bool = False
     odd_status: str | None = None
     failed: bool = False
+    evse: Evse = Evse()
 
     @property
     def state(self) -> str:

@@ -36,6 +36,8 @@ from engine.events.device import (
     CapabilitiesLearned,
     ConnectionChanged,
     DeviceChanged,
+    Evse,
+    EvseChanged,
     MessageNotUnderstood,
     Reaction,
     StateChanged,
@@ -84,6 +86,8 @@ __all__ = [
     "EngineStarted",
     "EngineStopped",
     "Event",
+    "Evse",
+    "EvseChanged",
     "LateAnswered",
     "LinkFailed",
     "MessageNotUnderstood",
@@ -133,6 +137,7 @@ AssetEvent: TypeAlias = (
     | OverrideSet
     | OverrideEnded
     | StateChanged
+    | EvseChanged
     | StatusNotUnderstood
     | ConnectionChanged
     | TransactionStarted
@@ -180,6 +185,7 @@ TOPICS: Final[dict[str, type]] = {
     "asset.override_set": OverrideSet,
     "asset.override_ended": OverrideEnded,
     "asset.state_changed": StateChanged,
+    "asset.evse_changed": EvseChanged,
     "asset.status_not_understood": StatusNotUnderstood,
     "asset.connection_changed": ConnectionChanged,
     "asset.transaction_started": TransactionStarted,

@@ -21,6 +21,31 @@ class StateChanged(Struct, frozen=True, gc=False):
     overlay: str | None = None
 
 
+class Evse(Struct, frozen=True, gc=False):
+    """What an EVSE said last, as far as the meaning of what it says next depends on it.
+
+    ``connectors`` are its connectors' ids and statuses, ``session`` the state that its vehicle's
+    transaction gives it, null without a vehicle. ``seq_no`` is that of the newest event of
+    ``transaction_id``; ``was_connected``: a vehicle was connected in it, ``has_vehicle``: it still
+    is; ``stopped``: the charging was ended, the transaction not yet.
+    """
+
+    connectors: tuple[tuple[int, str], ...] = ()
+    session: str | None = None
+    suspended_by: str | None = None
+    transaction_id: str | None = None
+    seq_no: int = -1
+    was_connected: bool = False
+    has_vehicle: bool = False
+    stopped: bool = False
+
+
+class EvseChanged(Struct, frozen=True, gc=False):
+    """What an EVSE said changes what is known of it beside its state."""
+
+    evse: Evse
+
+
 class StatusNotUnderstood(Struct, frozen=True, gc=False):
     """The device reported a status that is not in any table; the state stays."""
 

@@ -16,6 +16,8 @@ from engine.types import AssetId
         (message.Woke(), False),
         (message.Observed(base.Seen()), False),
         (message.Observed(base.StateReported("IDLE", "0")), False),
+        (message.Observed(base.ConnectorReported("Occupied")), False),
+        (message.Observed(base.ChargingReported("tx", 1, "updated")), False),
         (message.Observed(base.Disconnected()), False),
         (message.Observed(base.Unreadable("?")), False),
         (message.Observed(base.LateAnswer("att_1", "{}")), True),

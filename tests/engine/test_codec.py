@@ -31,6 +31,7 @@ _SAMPLES: dict[Any, Any] = {
     float: 2.5,
     bytes: b"\x00x",
     "Setpoint": RELEASED,
+    "Evse": events.Evse(((1, "Occupied"),), "SUSPENDED", "ev", "tx-1", 5, True, True, True),  # noqa: FBT003 - flags
     "Decision": _DECISION,
     "Payload": Payload((Frame("a", {"b": [1, 2.5, {"c": None}]}),), 1.5),
     "PlanRef": PlanRef(ScheduleId("sch_1"), 1, 0),
