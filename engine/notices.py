@@ -282,6 +282,8 @@ def _plain(event: object) -> Iterable[Said]:  # noqa: C901, PLR0911 - one case p
             return ((EventType.ALARM, data),)
         case events.LinkFailed():
             return ((EventType.ALARM, {"alarm": "link_failed", "error": event.error}),)
+        case events.ClockSkewed(ahead_s=ahead_s) if ahead_s:
+            return ((EventType.ALARM, {"alarm": "clock_skew", "ahead_s": ahead_s}),)
         case events.DeviceChanged(alarm=True):
             return (_interference(event),)
         case events.StoreLost():

@@ -168,6 +168,12 @@ class TransactionChanged:
     reply: Callable[[str], None] | None = attrs.field(default=None, eq=False)
 
 
+class ClockRead(Struct, frozen=True, gc=False):
+    """By how many seconds the device's own clock is ahead of ours; below zero it is behind."""
+
+    ahead_s: int
+
+
 class CapabilitiesLearned(Struct, frozen=True, gc=False):
     """What the device said it can do, as plain text by name."""
 
@@ -198,6 +204,7 @@ Observation: TypeAlias = (
     | SetpointRead
     | TransactionChanged
     | CapabilitiesLearned
+    | ClockRead
     | Unreadable
     | LateAnswer
 )
@@ -210,7 +217,8 @@ class AssetView(Struct, frozen=True, gc=False):
     ``valid_until`` plan clock, ``last_seen_at`` and ``measured_at`` wall clock. ``options`` are
     the adapter's keys of the site file, ``capabilities`` what the device said of itself,
     ``held_charge_kw`` and ``held_discharge_kw`` what the device is known to hold, ``held_form`` in
-    which form it took that (null where not known). ``transaction_began_at`` is device clock.
+    which form it took that (null where not known). ``transaction_began_at`` is device clock, of
+    which the device's own is ``clock_ahead_s`` seconds ahead.
     """
 
     asset_id: AssetId
@@ -237,6 +245,7 @@ class AssetView(Struct, frozen=True, gc=False):
     held_discharge_kw: float | None = None
     held_form: int | None = None
     transaction_began_at: datetime | None = None
+    clock_ahead_s: int = 0
 
 
 class Link(Protocol):

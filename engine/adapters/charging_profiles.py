@@ -165,6 +165,11 @@ class _Attempted:
         return Setting((*below, self._setpoint(charge_kw)), cleared, applied_kw)
 
     @property
+    def _now(self) -> datetime:
+        """The moment of the attempt, as the charger's own clock has it."""
+        return self.attempt.at + timedelta(seconds=self.asset.clock_ahead_s)
+
+    @property
     def _gives_way(self) -> bool:
         return self.attempt.fallback_kw is not None and self.attempt.lease_s is not None
 
@@ -210,7 +215,7 @@ class _Attempted:
             return profile
         end_s = self._elapsed_s() + round(lease_s)
         if self._is_dated:
-            valid_to = self.attempt.at + timedelta(seconds=lease_s)
+            valid_to = self._now + timedelta(seconds=lease_s)
             profile = attrs.evolve(profile, valid_to=valid_to)
         if fallback_kw is None or self.form.one_period:
             return attrs.evolve(profile, duration_s=end_s)
@@ -233,7 +238,7 @@ class _Attempted:
         return Period(start_s, limit_of(power_kw, self.own, self.form.unit)[0])
 
     def _profile(self, purpose: Purpose, level: int, which: int, power_kw: float) -> Profile:
-        start_at = self.attempt.at - timedelta(seconds=_BACK_S)
+        start_at = self._now - timedelta(seconds=_BACK_S)
         return Profile(
             _id(self.own, purpose, which),
             0 if purpose == "station" else self.own.connector,

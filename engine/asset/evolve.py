@@ -45,6 +45,8 @@ def evolve(state: AssetState, event: events.AssetEvent, at: Instant) -> AssetSta
             return reported.transaction_ended(state, event)
         case events.CapabilitiesLearned():
             return reported.capabilities_learned(state, event)
+        case events.ClockSkewed():
+            return reported.clock_skewed(state, event)
         case events.DeviceChanged():
             return interference.device_changed(state, event, at)
         case events.EvseChanged():

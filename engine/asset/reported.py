@@ -14,6 +14,7 @@ from engine.types import Instant
 
 GAVE_UP = "actor_gave_up"
 LINK_FAILED = "link_failed"
+CLOCK_SKEW = "clock_skew"
 PROTOCOL = "protocol"
 """The capability that names the protocol that a device speaks, where it has the choice."""
 PLUGGED = frozenset({"PREPARING", "CHARGING", "SUSPENDED", "FINISHING"})
@@ -145,6 +146,18 @@ def capabilities_learned(state: AssetState, event: events.CapabilitiesLearned) -
         return replace(state, device=device, refused=())
     device = replace(_without_transaction(device), evse=events.Evse())
     return _forgotten(replace(state, device=device, form=0))
+
+
+def clock_skewed(state: AssetState, event: events.ClockSkewed) -> AssetState:
+    """Return the state with a device's clock wrong, or right again.
+
+    A schedule that was set by it begins and ends at other times than it should: it is set again.
+    """
+    alarms = without(state.alarms, CLOCK_SKEW)
+    if event.ahead_s:
+        alarms = (*alarms, CLOCK_SKEW)
+    device = replace(state.device, clock_ahead_s=event.ahead_s)
+    return replace(_forgotten(state), device=device, alarms=alarms)
 
 
 def not_understood(state: AssetState, at: Instant) -> AssetState:

@@ -6,6 +6,7 @@ from msgspec.structs import replace
 
 from engine import events
 from engine.adapters import base
+from engine.adapters.device_clock import wrong_by_s
 from engine.asset.clearing import still_open
 from engine.asset.draft import Draft
 from engine.asset.effects import Respond
@@ -24,6 +25,7 @@ from engine.types import US_PER_S, AssetKind, to_w
 _OVERLAYS = frozenset({"FAULTED", "UNAVAILABLE"})
 _RAW_LIMIT = 500
 _UNREAD_EVERY_US = 60 * US_PER_S
+_NEAR_S = 10
 
 
 def observe_all(draft: Draft, seen: tuple[base.Observation, ...]) -> None:
@@ -53,6 +55,8 @@ def observe(draft: Draft, seen: base.Observation) -> None:  # noqa: C901 - one c
             _transaction(draft, seen)
         case base.CapabilitiesLearned():
             _capabilities(draft, seen)
+        case base.ClockRead():
+            _clock(draft, seen)
         case base.Unreadable():
             _unreadable(draft, seen)
         case base.LateAnswer():
@@ -277,6 +281,13 @@ def _capabilities(draft: Draft, seen: base.CapabilitiesLearned) -> None:
         learned = known | learned
     if learned != known:
         draft.note(events.CapabilitiesLearned(learned))
+
+
+def _clock(draft: Draft, seen: base.ClockRead) -> None:
+    """A clock that is wrong is told of, and again only when it is wrong by another amount."""
+    wrong_s, known_s = wrong_by_s(seen.ahead_s), draft.state.device.clock_ahead_s
+    if abs(wrong_s - known_s) > _NEAR_S:
+        draft.note(events.ClockSkewed(wrong_s))
 
 
 def _unreadable(draft: Draft, seen: base.Unreadable) -> None:

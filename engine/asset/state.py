@@ -38,6 +38,7 @@ class Device(Struct, frozen=True, gc=False):
     the engine has asked this vehicle to start already. ``odd_status`` is the last status that no
     table knows, until one is reported that is known. ``failed``: the engine itself has given the
     asset up, whatever the device says. ``evse`` is what an OCPP 2.0.1 EVSE said beside its state.
+    ``clock_ahead_s``: by how many seconds its own clock is wrong.
     """
 
     own_state: str
@@ -55,6 +56,7 @@ class Device(Struct, frozen=True, gc=False):
     odd_status: str | None = None
     failed: bool = False
     evse: Evse = Evse()
+    clock_ahead_s: int = 0
 
     @property
     def state(self) -> str:

@@ -49,6 +49,7 @@ def view_of(state: AssetState, now: Instant) -> AssetView:
         held_discharge_kw=_kw(state.holding.discharge_w),
         held_form=state.holding.form,
         transaction_began_at=_began_at(device.transaction),
+        clock_ahead_s=device.clock_ahead_s,
     )
 
 
@@ -102,6 +103,11 @@ class Reading:
         """In which form it took that."""
         return self._state.holding.form
 
+    @property
+    def clock_ahead_s(self) -> int:
+        """By how much its own clock is wrong."""
+        return self._state.device.clock_ahead_s
+
     def __getattr__(self, name: str) -> object:
         """Return any other field of the view."""
         if self._made is None:
@@ -132,6 +138,7 @@ def view_json(view: AssetView) -> dict[str, object]:
         "measured_kw": view.measured_kw,
         "measured_at": _text(view.measured_at),
         "soc_pct": view.soc_pct,
+        "clock_ahead_s": view.clock_ahead_s,
         "transaction_id": view.transaction_id,
         "open_commands": list(view.open_commands),
         "alarms": list(view.alarms),

@@ -34,6 +34,7 @@ from engine.events.asset import (
 from engine.events.decisions import NO_SCHEDULE, RELEASED, Decision, Setpoint, Step, Taken
 from engine.events.device import (
     CapabilitiesLearned,
+    ClockSkewed,
     ConnectionChanged,
     DeviceChanged,
     Evse,
@@ -73,6 +74,7 @@ __all__ = [
     "AttemptStarted",
     "CapabilitiesLearned",
     "ClockSet",
+    "ClockSkewed",
     "ClockStarted",
     "CommandCancelled",
     "CommandCreated",
@@ -143,6 +145,7 @@ AssetEvent: TypeAlias = (
     | TransactionStarted
     | TransactionEnded
     | CapabilitiesLearned
+    | ClockSkewed
     | DeviceChanged
     | MessageNotUnderstood
     | ActorCrashed
@@ -191,6 +194,7 @@ TOPICS: Final[dict[str, type]] = {
     "asset.transaction_started": TransactionStarted,
     "asset.transaction_ended": TransactionEnded,
     "asset.capabilities_learned": CapabilitiesLearned,
+    "asset.clock_skewed": ClockSkewed,
     "asset.device_changed": DeviceChanged,
     "asset.message_not_understood": MessageNotUnderstood,
     "asset.actor_crashed": ActorCrashed,

@@ -94,6 +94,15 @@ class CapabilitiesLearned(Struct, frozen=True, gc=False):
 Reaction: TypeAlias = Literal["recorded", "set_again", "left_alone", "given_in"]
 
 
+class ClockSkewed(Struct, frozen=True, gc=False):
+    """The device's own clock is so many seconds ahead of ours, behind below zero; 0: right again.
+
+    What it was told to do at a time of ours begins or ends at another one.
+    """
+
+    ahead_s: int
+
+
 class DeviceChanged(Struct, frozen=True, gc=False):
     """The device holds another setpoint than the one that was confirmed.
 

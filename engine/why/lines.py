@@ -24,6 +24,7 @@ Told: TypeAlias = (
     | events.ConnectionChanged
     | events.StateChanged
     | events.DeviceChanged
+    | events.ClockSkewed
     | events.LateAnswered
     | events.AssetRecovered
     | events.ActorCrashed
@@ -83,6 +84,8 @@ def told(event: Told, words: Words) -> str:  # noqa: C901, PLR0911, PLR0912 - on
         case events.DeviceChanged():
             found = words.setpoint(event.found)
             return f"the device was found to hold {found}{_REACTIONS[event.reaction]}"
+        case events.ClockSkewed():
+            return clock(event.ahead_s)
         case events.LateAnswered():
             return f"an answer came late: {event.answer}"
         case events.AssetRecovered():
@@ -96,6 +99,13 @@ def told(event: Told, words: Words) -> str:  # noqa: C901, PLR0911, PLR0912 - on
             return f"its link could not be opened ({event.error})"
         case _:
             assert_never(event)
+
+
+def clock(ahead_s: int) -> str:
+    """Return how a device's clock stands."""
+    if not ahead_s:
+        return "the device's clock is right again"
+    return f"the device's clock is {abs(ahead_s)} s {'ahead' if ahead_s > 0 else 'behind'}"
 
 
 def _decided(decision: events.Decision, words: Words) -> str:

@@ -17,6 +17,7 @@ _PROMPTS: Final = (
     events.DepartureDetected,
     events.DepartureEnded,
     events.DeviceChanged,
+    events.ClockSkewed,
 )
 _HINDRANCES: Final = {"offline": events.ConnectionChanged, "stale": events.ConnectionChanged}
 _OUT_OF_ORDER: Final = frozenset({"FAULTED", "UNAVAILABLE"})
@@ -115,6 +116,11 @@ class Story:
         broken = state.device.state in _OUT_OF_ORDER
         return self._latest.get(events.StateChanged) if broken else None
 
+    def skew(self) -> Record | None:
+        """Return the event by which the device's clock is wrong, if it is."""
+        is_wrong = self.state.device.clock_ahead_s != 0
+        return self._latest.get(events.ClockSkewed) if is_wrong else None
+
     def failure(self) -> Record | None:
         """Return the newest event that says that the engine failed on what it was told lately."""
         if self.state.device.failed:
@@ -137,6 +143,7 @@ class Story:
         yield from self.outcomes
         yield from self._waiting
         yield self.failure()
+        yield self.skew()
         yield self.trouble()
         work = self.state.work
         if work is not None and work.held is not None:

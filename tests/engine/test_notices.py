@@ -348,6 +348,12 @@ def test_a_link_that_could_not_be_opened_is_an_alarm() -> None:
     assert dict(alarm.data) == {"alarm": "link_failed", "error": "KeyError"}
 
 
+def test_a_wrong_clock_is_an_alarm() -> None:
+    """One that is right again is none."""
+    heard = told([record(events.ClockSkewed(-3_600)), record(events.ClockSkewed(0))])
+    assert [dict(one.data) for one in heard] == [{"alarm": "clock_skew", "ahead_s": -3_600}]
+
+
 @pytest.mark.parametrize(
     ("gave_up", "alarm"), [(False, "dispatcher_failed"), (True, "dispatcher_gave_up")]
 )

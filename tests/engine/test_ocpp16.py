@@ -186,6 +186,18 @@ def test_a_relative_profile_ends_at_a_moment() -> None:
     assert "startSchedule" not in setpoint["chargingSchedule"]
 
 
+def test_a_schedule_starts_by_the_chargers_own_clock() -> None:
+    """The same moment as ever, put as a clock that is wrong puts it."""
+    made = profile(seen=view(clock_ahead_s=-3_600))
+    assert made["chargingSchedule"]["startSchedule"] == "2025-06-03T06:59:05Z"
+    assert [one["startPeriod"] for one in made["chargingSchedule"]["chargingSchedulePeriod"]] == [
+        0,
+        960,
+    ]
+    ends = profile(1, view(transaction_id="7", clock_ahead_s=600))["validTo"]
+    assert ends == "2025-06-03T08:25:05Z"
+
+
 def test_a_relative_profile_without_room_below_it_counts_from_its_start_alone() -> None:
     """On the only stack level the fallback can but be its second period."""
     (made,) = spelled(1, view(capabilities={LEVELS: "0"}))

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from actors.links.ocpp import upkeep
 from actors.links.ocpp.manners import Manners
 from actors.links.ocpp.point import ChargePoint
 from actors.links.ocpp.session import Request, Session
@@ -401,5 +402,60 @@ def test_every_notification_is_answered(
         depot = Depot()
         depot.say(action, **payload)
         assert await depot.wire.answers.get() == [3, action, conf]
+
+    asyncio.run(told())
+
+
+def test_a_clock_that_is_wrong_is_told_once_two_times_agree() -> None:
+    """By times of any message, told some seconds apart; and again when it changes."""
+
+    async def told() -> None:
+        depot = Depot()
+        for ago_s in (3_600, 3_600, 3_601, 0, 0):
+            depot.meter(1, ago_s)
+            depot.time.device_us += 10 * US_PER_S
+        found = [one for one in depot.told[2] if isinstance(one, base.ClockRead)]
+        assert [one.ahead_s for one in found] == [-3_600, -3_601, 0]
+
+    asyncio.run(told())
+
+
+def test_a_transaction_of_a_clock_that_is_known_to_be_wrong_is_no_history() -> None:
+    """It began just now, whatever the charger's clock says."""
+
+    async def told() -> None:
+        depot = Depot()
+        for _ in range(2):
+            depot.say(
+                "StatusNotification",
+                connectorId=1,
+                errorCode="NoError",
+                status="Charging",
+                timestamp=depot.at(3_600),
+            )
+            depot.time.device_us += 10 * US_PER_S
+        depot.start(3_600)
+        (started,) = [one for one in depot.told[1] if isinstance(one, base.TransactionChanged)]
+        assert not started.offline
+
+    asyncio.run(told())
+
+
+def test_a_doubtful_clock_is_asked_for_the_time_of_now(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By having it measure; once, however often it is doubtful."""
+    monkeypatch.setattr(upkeep, "_APART_S", 0.0)
+
+    async def told() -> None:
+        depot = Depot()
+        for _ in range(3):
+            depot.meter(1, 3_600)
+        for _ in range(2):
+            _, own_id, action, payload = await depot.wire.calls.get()
+            assert (action, payload) == (
+                "TriggerMessage",
+                {"requestedMessage": "MeterValues", "connectorId": 1},
+            )
+            depot.hear(3, own_id, {"status": "Accepted"})
+        assert depot.wire.calls.empty()
 
     asyncio.run(told())

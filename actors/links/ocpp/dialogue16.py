@@ -5,16 +5,19 @@ Sources: OCPP 1.6 edition 2, section 4 (sections in brackets); security whitepap
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from datetime import datetime
 from typing import Final
 
 from actors.links.ocpp.assets import Assets
 from actors.links.ocpp.framing import Call
 from actors.links.ocpp.manners import Manners
 from actors.links.ocpp.session import Session
-from actors.links.ocpp.transactions import Transactions
+from actors.links.ocpp.transactions import Transactions, taken_at
 from actors.links.ocpp.upkeep import Upkeep
-from engine.adapters.base import Connected
+from actors.links.ocpp.watch import Watch
+from engine.adapters.base import ClockRead, Connected
 from engine.adapters.ocpp16_reports import status_of
+from engine.adapters.samples import moment
 
 _TEXT: Final = 50
 
@@ -28,12 +31,14 @@ class Dialogue16:
         self._manners = manners
         self._upkeep: Upkeep | None = None
         self._transactions = Transactions(manners, assets.tell)
+        self._watch = Watch(manners.device_us, self._clock_told)
 
     def opened(self, session: Session) -> None:
         """Ask for what it does not say by itself."""
         connectors = self._assets.connectors
         self._upkeep = Upkeep(session, self._manners.quiet_s, connectors, self._assets.tell_all)
         self._transactions.connected()
+        self._watch.forget()
 
     def closed(self) -> None:
         """Ask nothing more."""
@@ -49,6 +54,15 @@ class Dialogue16:
         """Answer a CALL of those that OCPP 1.6 has."""
         _HANDLERS[call.action](self, session, call)
 
+    def _hear_time(self, at: datetime | None) -> None:
+        self._watch.hear(at)
+        if self._watch.is_doubtful and self._upkeep is not None:
+            self._upkeep.doubt_clock()
+
+    def _clock_told(self, ahead_s: int) -> None:
+        self._transactions.told_clock(ahead_s)
+        self._assets.tell_all(ClockRead(ahead_s))
+
     def on_boot(self, session: Session, call: Call) -> None:
         """BootNotification [4.2]: accepted, with our time and heartbeat interval."""
         conf = {
@@ -60,6 +74,7 @@ class Dialogue16:
         has_booted = self._upkeep is not None and self._upkeep.booted()
         if has_booted:
             self._transactions.forget()
+            self._watch.forget()
         self._assets.tell_all(Connected(booted=has_booted, detail=_described(call)))
 
     def on_heartbeat(self, session: Session, call: Call) -> None:
@@ -71,6 +86,7 @@ class Dialogue16:
         session.answer(call.id, {})
         connector, reported = call.payload["connectorId"], status_of(call.payload)
         self._transactions.told_time(reported.reported_at)
+        self._hear_time(reported.reported_at)
         if connector == 0:
             self._assets.tell_all(reported)
             return
@@ -84,6 +100,7 @@ class Dialogue16:
 
     def on_start(self, session: Session, call: Call) -> None:
         """StartTransaction [4.8]: see `Transactions.started`."""
+        self._hear_time(moment(call.payload.get("timestamp")))
         self._transactions.started(session, call)
 
     def on_stop(self, session: Session, call: Call) -> None:
@@ -98,6 +115,7 @@ class Dialogue16:
     def on_meter_values(self, session: Session, call: Call) -> None:
         """MeterValues [4.7]: see `Transactions.metered`."""
         session.answer(call.id, {})
+        self._hear_time(taken_at(call.payload))
         self._transactions.metered(call.payload)
 
     def on_data_transfer(self, session: Session, call: Call) -> None:

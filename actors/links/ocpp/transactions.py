@@ -48,6 +48,10 @@ class Transactions:
         known_us = behind_us if self._behind_us is None else self._behind_us
         self._behind_us = min(behind_us, known_us)
 
+    def told_clock(self, ahead_s: int) -> None:
+        """Know how the charge point's clock stands: from several times, so it outranks a status."""
+        self._behind_us = -ahead_s * US_PER_S
+
     def forget(self) -> None:
         """A boot ends whatever was running."""
         self._running.clear()
@@ -123,7 +127,7 @@ class Transactions:
         if found is not None:
             self._tell(connector, found)
         number = payload.get("transactionId")
-        if not isinstance(number, int) or number <= 0 or self._is_old(_taken_at(payload)):
+        if not isinstance(number, int) or number <= 0 or self._is_old(taken_at(payload)):
             return
         if self._running.get(connector) != str(number):
             self._running[connector] = str(number)
@@ -165,7 +169,8 @@ def _key(payload: dict[str, Any]) -> str:
     return "|".join(named)
 
 
-def _taken_at(payload: dict[str, Any]) -> datetime | None:
+def taken_at(payload: dict[str, Any]) -> datetime | None:
+    """Return the newest time of a MeterValues."""
     moments = (moment(value.get("timestamp")) for value in payload["meterValue"])
     return max((one for one in moments if one is not None), default=None)
 

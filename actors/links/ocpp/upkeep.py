@@ -12,7 +12,9 @@ from typing import Any, Final
 
 from actors.links.ocpp.session import Reply, Request, Session
 from engine.adapters.base import CapabilitiesLearned
+from engine.adapters.device_clock import APART_US
 from engine.errors import LinkError
+from engine.types import US_PER_S
 
 logger = logging.getLogger("setpoint")
 
@@ -29,6 +31,8 @@ KEYS: Final = (
     "MaxChargingProfilesInstalled",
 )
 _VALUE_LIMIT: Final = 500
+_TIMES: Final = 2  # the first may still disagree with what was told before
+_APART_S: Final = APART_US / US_PER_S + 1
 
 
 class Upkeep:
@@ -61,6 +65,7 @@ class Upkeep:
         self._said: set[int] = set()
         self._booted = False
         self._triggered_boot = False
+        self._doubts_clock = False
         self._start(self._after_connect())
 
     # --- attempts come first
@@ -92,7 +97,19 @@ class Upkeep:
         """A connector's status was told."""
         self._said.add(connector)
 
+    def doubt_clock(self) -> None:
+        """A time was told that would make its clock a wrong one: have another told, once."""
+        if not self._doubts_clock:
+            self._doubts_clock = True
+            self._start(self._read_clock())
+
     # --- what it is asked
+
+    async def _read_clock(self) -> None:
+        """Have it measure: that has the time of now, whatever the first time was of [5.17]."""
+        for _ in range(_TIMES):
+            await asyncio.sleep(_APART_S)
+            await self._trigger("MeterValues", connectorId=min(self._connectors, default=1))
 
     async def _after_connect(self) -> None:
         await asyncio.sleep(self._quiet_s)
