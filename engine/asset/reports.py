@@ -34,7 +34,7 @@ def observe_all(draft: Draft, seen: tuple[base.Observation, ...]) -> None:
         observe(draft, observation)
 
 
-def observe(draft: Draft, seen: base.Observation) -> None:  # noqa: C901 - one case per kind of report
+def observe(draft: Draft, seen: base.Observation) -> None:  # noqa: C901, PLR0912 - one case per kind of report
     """Record one observation, if it changes anything that is recorded."""
     match seen:
         case base.Seen() | base.PowerMeasured():
