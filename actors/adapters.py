@@ -2,22 +2,19 @@
 
 import importlib.metadata
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Final, Protocol
 
 import attrs
 
 from actors.clock import Clocks
-from actors.environment import read_text
 from actors.passwords import check_password, hash_of
+from actors.profiles import profiles_of
 from engine.adapters.base import AdapterPlugin
 from engine.adapters.modbus import ModbusOptions, ModbusSpelling
 from engine.adapters.ocpp import OcppOptions, OcppSpelling
-from engine.adapters.profile import builtin, parse
-from engine.adapters.registers import RegisterProfile
 from engine.adapters.registry import AdapterRegistry
 from engine.config import OcppListen, Site
-from engine.errors import Problem, SiteRefused, UsageError
+from engine.errors import UsageError
 
 
 class Guarding(Protocol):
@@ -102,36 +99,6 @@ def spelling_adapters(site: Site) -> AdapterRegistry:
     registry.register("ocpp", OcppSpelling(listen.versions))  # type: ignore[arg-type]  # a dry run links nothing
     registry.register("modbus", ModbusSpelling(profiles_of(site)))  # type: ignore[arg-type]  # nor here
     return registry
-
-
-def profiles_of(site: Site) -> dict[str, RegisterProfile]:
-    """Return the register profiles that a site's batteries name.
-
-    Raises:
-        SiteRefused: one cannot be read, or has problems.
-    """
-    profiles: dict[str, RegisterProfile] = {}
-    for asset in site.assets:
-        options = asset.options
-        if not isinstance(options, ModbusOptions) or options.profile in profiles:
-            continue
-        profiles[options.profile] = register_profile(options.profile)
-    return profiles
-
-
-def register_profile(name: str) -> RegisterProfile:
-    """Return a register profile: a built-in one, or that of a path ending in ``.toml``.
-
-    Raises:
-        SiteRefused: there is none of this name, or the file has problems.
-    """
-    if name.endswith(".toml"):
-        path = Path(name)
-        return parse(read_text(path), path.name)
-    try:
-        return builtin(name)
-    except LookupError as error:
-        raise SiteRefused((Problem("profile", str(error), column="profile"),)) from None
 
 
 def checker(site: Site) -> Callable[[str, str], bool]:

@@ -71,7 +71,7 @@ def read_site(
         ocpp=_absolute_ocpp(site.ocpp, folder),
         control_socket=str(folder / (site.control_socket or f".{site.id}.sock")),
         assets=tuple(
-            attrs.evolve(one, options=_absolute_options(one.options, folder)) for one in site.assets
+            attrs.evolve(one, options=absolute_options(one.options, folder)) for one in site.assets
         ),
     )
 
@@ -95,7 +95,7 @@ def _absolute_tls(files: TlsFiles, folder: Path) -> TlsFiles:
     )
 
 
-def _absolute_options(options: object, folder: Path) -> object:
+def absolute_options(options: object, folder: Path) -> object:
     """Make the paths in an adapter's options absolute: those of files it is to read."""
     changes: dict[str, str] = {}
     for name in ("profile", "password_file"):

@@ -7,7 +7,7 @@ from actors.audit import moment
 from actors.control import Handler
 from actors.handles import CommandHandle
 from engine.asset.view import view_json
-from engine.errors import CommandRefused, SetpointError, UsageError
+from engine.errors import CommandRefused, SetpointError, UnknownAsset, UsageError
 from engine.history import CommandRecord
 
 if TYPE_CHECKING:
@@ -40,8 +40,17 @@ def operations(system: "ActorSystem") -> dict[str, Handler]:
         "clear_override": lambda args: _clear_override(system, args),
         "call": lambda args: _call(system, args),
         "state": lambda _: [view_json(view) for view in system.state().values()],
+        "probe": lambda args: _known(system, _text(args, "asset")),
         "ping": lambda _: {"site": system.site.id},
     }
+
+
+def _known(system: "ActorSystem", asset: str | None) -> dict[str, object]:
+    """Return what is known of one asset, with what its device said that it can do."""
+    view = system.state().get(str(asset))
+    if view is None:
+        raise UnknownAsset(f"no asset is called {asset!r}")
+    return {**view_json(view), "capabilities": dict(view.capabilities)}
 
 
 def _send(system: "ActorSystem", args: Mapping[str, Any]) -> dict[str, object]:

@@ -21,6 +21,7 @@ from actors.following import Follower
 from actors.ids import Ids
 from actors.journal import Journal
 from actors.journalled import Supervised
+from actors.profiles import limits_check
 from actors.publishing import Publisher
 from actors.reading import VOCABULARY, Reader
 from actors.recovery import Recovery, accepted_again, rebuilt, recover
@@ -137,7 +138,8 @@ class Running:
         if isinstance(site, Site):
             read = site
         else:
-            read = read_site(site, option_types(injected[3]), thorough=True)
+            checks = (limits_check(site),)
+            read = read_site(site, option_types(injected[3]), checks=checks, thorough=True)
         store = open_store(read.store_url, take_over=take_over)
         try:
             reader = Reader(store, Codec(VOCABULARY), place_of(read.store_url))

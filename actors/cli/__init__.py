@@ -33,6 +33,8 @@ VERBS: Final = {
     "rebuild": ("actors.cli.rebuild", "Make the read model anew from the log."),
     "archive": ("actors.cli.archive", "Move the oldest part of the log to a file."),
     "backup": ("actors.cli.backup", "Copy a live store, consistently."),
+    "probe": ("actors.cli.probe", "Look at one device: what it is and holds; never writes."),
+    "profile": ("actors.cli.profile", "Check a register profile; show what it writes."),
     "sim": ("actors.cli.sim", "Simulate a charger or a battery over a real socket."),
     "bench": ("actors.cli.bench", "Measure, each figure beside its limit."),
 }

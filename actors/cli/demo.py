@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Final
 import attrs
 import click
 
-from actors.adapters import register_profile
 from actors.cli.live import Feed, feed_for
 from actors.cli.run import Interrupts
 from actors.clock import steady_s, wall_now
+from actors.profiles import register_profile
 from actors.sim.battery import SimBattery
 from actors.sim.charger import ChargerSetup
 from actors.sim.connector import Arrival

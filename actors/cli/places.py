@@ -8,6 +8,7 @@ from pathlib import Path
 from actors.adapters import option_types
 from actors.audit import moment
 from actors.environment import read_site
+from actors.profiles import lease_warnings, limits_check
 from actors.reading import VOCABULARY, Reader
 from actors.store import open_store
 from actors.store.tables import place_of
@@ -21,7 +22,14 @@ def site_of(path: str, *, thorough: bool = False) -> Site:
     Raises:
         SiteRefused: with all its problems.
     """
-    return read_site(path, option_types(), thorough=thorough)
+    checks = (limits_check(path),) if thorough else ()
+    return read_site(path, option_types(), checks=checks, thorough=thorough)
+
+
+def warnings_of(site: Site) -> Iterator[str]:
+    """Yield what is not wrong with a site, and worth knowing before it runs."""
+    yield from site.warnings
+    yield from lease_warnings(site)
 
 
 def control_socket(path: str) -> str:

@@ -17,7 +17,7 @@ import click
 from actors.cli.collector import settle
 from actors.cli.live import Feed, feed_for
 from actors.cli.output import json_line
-from actors.cli.places import moment_of, site_of
+from actors.cli.places import moment_of, site_of, warnings_of
 from actors.cli.watch_folder import Folder, schedule_id
 from actors.control import ControlServer
 from actors.operations import operations
@@ -102,7 +102,7 @@ def run(site: str, **options: object) -> None:
     """
     wanted = _wanted(options)
     found = site_of(site, thorough=True)
-    for warning in found.warnings:
+    for warning in warnings_of(found):
         click.echo(f"warning: {warning}", err=True)
     _log_to_stderr()
     inputs = _inputs(found, wanted)

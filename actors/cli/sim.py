@@ -10,10 +10,10 @@ from pathlib import Path
 
 import click
 
-from actors.adapters import register_profile
 from actors.cli.places import moment_of
 from actors.cli.quirk import quirk_option
 from actors.clock import wall_now
+from actors.profiles import register_profile
 from actors.sim.battery import SimBattery
 from actors.sim.battery_quirks import QUIRKS as BATTERY_QUIRKS
 from actors.sim.battery_quirks import known_quirk

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from actors.cli.output import counted
-from actors.cli.places import site_of
+from actors.cli.places import site_of, warnings_of
 from actors.passwords import hash_password as hashed
 from engine.config import site_template
 from engine.errors import UsageError
@@ -32,7 +32,7 @@ def init(file: Path) -> None:
 def check(site: str) -> None:
     """Check a site file: all problems at once, with file and line. Opens no socket, no store."""
     found = site_of(site, thorough=True)
-    for warning in found.warnings:
+    for warning in warnings_of(found):
         click.echo(f"warning: {warning}", err=True)
     click.echo(f"{found.id}: {counted(len(found.assets), 'asset')}, store {found.store_url}")
 

@@ -136,9 +136,9 @@ class Memory:
         self.put("soc_pct", soc_pct)
         register = self._profile.find("state")
         if register is not None:
-            codes = {name: raw for raw, name in register.enum.items()}
-            if state in codes:
-                self._store(register, raw_words(as_read(register), Fraction(codes[state])))
+            codes = [raw for raw, name in register.enum.items() if name == state]
+            if codes:
+                self._store(register, raw_words(as_read(register), Fraction(codes[0])))
 
     def aim(self, power_w: float) -> None:
         """Set the setpoint's registers to a power, charging positive."""

@@ -7,7 +7,7 @@ from typing import Final, TypeAlias
 
 import attrs
 
-from actors.adapters import register_profile
+from actors.profiles import register_profile
 from actors.sim.battery import SimBattery
 from actors.sim.charger import ChargerSetup, SimCharger
 from actors.sim.setup import Pace

@@ -12,8 +12,8 @@ from pathlib import Path
 import attrs
 import msgspec
 
-from actors.adapters import register_profile
 from actors.clock import wall_now
+from actors.profiles import register_profile
 from actors.sim.battery import SimBattery
 from actors.sim.charger import ChargerSetup, SimCharger
 from actors.sim.connector import Arrival

@@ -67,7 +67,7 @@ class Device:
         """
         mode = "charge" if charge_w > discharge_w else "discharge" if discharge_w else "idle"
         writes = self.profile.modes.get(mode, ())
-        written = {one.role for one in writes if one.is_setpoint}
+        written = {one.role for one in writes}
         roles = [one.role for one in self.profile.setpoints if only in {None, one.role}]
         pair = (charge_w, discharge_w)
         values = [] if first is None else [(first, self._power(first, pair))]
@@ -83,10 +83,10 @@ class Device:
         return self._writes([(one.role, float(one.value or 0)) for one in writes])
 
     def poll(self, *, greeting: bool = False) -> tuple[Frame, ...]:
-        """Return the reads of state, power, charge and setpoint, and on greeting of the model."""
-        roles = ("model_id", *_POLLED) if greeting else _POLLED
-        known = [one for role in roles if (one := self.profile.find(role)) is not None]
-        return reads((*known, *self.profile.telling), self.unit)
+        """Return the reads of state, power, charge and setpoint; on greeting, of what it is too."""
+        known = [one for role in _POLLED if (one := self.profile.find(role)) is not None]
+        own = self.profile.identity if greeting else ()
+        return reads((*own, *known, *self.profile.telling), self.unit)
 
     def heartbeat(self, role: str, value: float) -> Frame:
         """Return the frame that keeps the device from taking itself back; no control frame."""

@@ -29,7 +29,18 @@ from engine.adapters.sunspec_profile import UNLEARNED
 from engine.adapters.tables import Faults, Place, Table, nearest
 from engine.errors import SiteRefused
 
-BUILTIN: Final = ("generic-battery",)
+BUILTIN: Final = (
+    "generic-battery",
+    "alpha-ess-smile",
+    "goodwe-et",
+    "huawei-luna2000",
+    "kostal-plenticore",
+    "marstek-venus",
+    "sma-sunny-island",
+    "solaredge-storedge",
+    "sungrow-sh",
+    "victron-gx",
+)
 ROLES: Final = (
     "model_id",
     "soc_pct",
@@ -189,7 +200,7 @@ class _Reading:
                 self.faults.add("value", message, line, "value", float(value))
         known = {*ROLES, *(role for role, _, _ in written)}
         for table, name in zip(self.register_tables, names, strict=True):
-            if isinstance(name, str) and name and name not in known:
+            if isinstance(name, str) and name and name not in known and "expect" not in table:
                 table.refuse("role", f"nothing uses it{nearest(name, ROLES)}", name, rule="role")
 
     # --- modes and keep-alive

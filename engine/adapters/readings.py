@@ -37,15 +37,14 @@ def observations(
 
 def misfit(profile: RegisterProfile, answer: Answer) -> str | None:
     """Return why a device is not the one of the profile, null where it is or does not tell."""
-    register = profile.find("model_id")
-    if register is None or not register.expect:
-        return None
-    words = _words(register, answer)
-    raw = None if words is None else raw_of(register, words)
-    if raw is not None and raw in register.expect:
-        return None
-    wanted = " or ".join(map(str, register.expect))
-    return f"model_id is {'not told' if raw is None else raw}, profile {profile.name} fits {wanted}"
+    for register in profile.identity:
+        words = _words(register, answer)
+        raw = None if words is None else raw_of(register, words)
+        if raw is None or raw not in register.expect:
+            wanted = " or ".join(map(str, register.expect))
+            told = "not told" if raw is None else raw
+            return f"{register.role} is {told}, profile {profile.name} fits {wanted}"
+    return None
 
 
 class _Readings:
@@ -65,7 +64,7 @@ class _Readings:
     def take(self, register: Register, words: Sequence[int]) -> None:
         raw = raw_of(register, words)
         value = None if raw is None else value_of(register, raw)
-        if raw is None or value is None or not _is_plausible(register, value):
+        if raw is None or value is None or not is_plausible(register, value):
             shown = " ".join(f"{word:04x}" for word in words)
             self.unreadable.append(Unreadable(f"{register.role} {shown}"))
             return
@@ -150,7 +149,8 @@ def _exact(register: Register, raw: Fraction) -> Fraction:
     return raw * register.scale + register.offset
 
 
-def _is_plausible(register: Register, value: float) -> bool:
+def is_plausible(register: Register, value: float) -> bool:
+    """Return whether a value can be: within what its role and its profile allow."""
     low, high = _PLAUSIBLE.get(register.role, (None, None))
     if not register.writable:
         low = low if register.minimum is None else register.minimum

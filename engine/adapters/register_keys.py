@@ -35,6 +35,7 @@ _REGISTER_KEYS: Final = (
     "enum",
     "expect",
     "persistent",
+    "mask",
 )
 _TYPES: Final = ("u16", "i16", "u32", "i32", "f32")
 _LAST_ADDRESS: Final = 0xFFFF
@@ -70,6 +71,7 @@ def register_of(table: Table, order: WordOrder, *, printed: bool) -> Register | 
         _expect(table),
         _persistent(table),
         readable=access != "w",
+        mask=table.whole("mask", 1, (1 << 32) - 1),
     )
     _check_writable(table, register)
     return register
@@ -158,6 +160,8 @@ def _check_writable(table: Table, register: Register) -> None:
         return
     if not register.readable and register.persistent is not None:
         table.refuse("persistent", "what is kept in flash is read before it is written")
+    if register.mask is not None:
+        table.refuse("mask", "a register that is written has all of its bits")
     if register.space == "input":
         table.refuse("access", "input registers cannot be written", "rw")
     if register.nan is not None and register.maximum is None:

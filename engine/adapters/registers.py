@@ -46,7 +46,7 @@ class Register:
     ``step`` are values (watts for setpoints), null where the profile names none. ``nan`` is the
     raw pattern that means "no value". ``enum`` maps raw values to states, ``expect`` lists the
     raw values of a device that this profile fits. A register that is not ``readable`` takes what
-    is written and does not tell it.
+    is written and does not tell it. ``mask`` picks the bits of the raw pattern that count.
     """
 
     role: str
@@ -67,6 +67,7 @@ class Register:
     expect: tuple[int, ...] = ()
     persistent: Persistent | None = None
     readable: bool = True
+    mask: int | None = None
 
     @property
     def count(self) -> int:
@@ -92,11 +93,6 @@ class ModeWrite:
     role: str
     value: Fraction | None
     lease: bool = False
-
-    @property
-    def is_setpoint(self) -> bool:
-        """Whether it writes the setpoint itself."""
-        return self.value is None and not self.lease
 
 
 @attrs.frozen
@@ -159,6 +155,11 @@ class RegisterProfile:
         if self.control in {"signed", "amount"}:
             return (self.register("power_setpoint_w"),)
         return (self.register("charge_setpoint_w"), self.register("discharge_setpoint_w"))
+
+    @cached_property
+    def identity(self) -> tuple[Register, ...]:
+        """The registers by which a device is known to fit: those with values that it must have."""
+        return tuple(one for one in self.registers if one.expect)
 
     @cached_property
     def marks(self) -> Mapping[str, Mapping[str, Fraction]]:
@@ -254,6 +255,8 @@ def raw_of(register: Register, words: Sequence[int]) -> Fraction | None:
     pattern = 0
     for word in words if register.word_order == "big" else reversed(words):
         pattern = pattern << _WORD_BITS | word
+    if register.mask is not None:
+        pattern &= register.mask
     bits = _BITS[register.type]
     if register.nan is not None and pattern == register.nan & ((1 << bits) - 1):
         return None

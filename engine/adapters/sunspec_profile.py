@@ -45,15 +45,15 @@ _MOST_EXPONENT: Final = 10
 _KEPT: Final = 256
 """How many devices' profiles are kept, as each attempt asks for one."""
 _CHARGE_STATES: Final[Mapping[int, str]] = {
+    6: "IDLE",
     1: "IDLE",
     2: "IDLE",
     3: "DISCHARGING",
     4: "CHARGING",
     5: "IDLE",
-    6: "IDLE",
     7: "IDLE",
 }
-"""ChaSt: off, empty, discharging, charging, full, holding, testing."""
+"""ChaSt: holding, off, empty, discharging, charging, full, testing."""
 
 
 UNLEARNED: Final = RegisterProfile(

@@ -102,3 +102,10 @@ access = "{access}"
     (problem,) = problems(HEAD + BODY + text + DISCHARGE)
     assert problem.column == "persistent"
     assert problem.message.startswith(message)
+
+
+def test_a_register_that_is_written_has_all_its_bits() -> None:
+    """A mask is for reading."""
+    text = BODY.replace("address = 10\n", "address = 10\nmask = 6\n")
+    (problem,) = problems(HEAD + text + DISCHARGE)
+    assert (problem.column, problem.line) == ("mask", 8)
