@@ -2,14 +2,14 @@
 
 import os
 import zoneinfo
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 
 import attrs
 
-from actors.tls import server_faults
-from engine.config import Check, OcppListen, Site, TlsFiles, parse
+from actors.tls import client_faults, server_faults
+from engine.config import AssetConfig, Check, OcppListen, Site, TlsFiles, parse
 from engine.errors import Problem, SiteRefused
 
 
@@ -56,13 +56,18 @@ def read_site(
     def tls_check(files: TlsFiles) -> Iterable[tuple[str, str]]:
         return server_faults(_absolute_tls(files, folder)) if thorough else ()
 
+    def assets_tls(assets: tuple[AssetConfig, ...]) -> Iterator[tuple[str, str, str]]:
+        for asset in assets if thorough else ():
+            for message in _tls_faults(absolute_options(asset.options, folder)):
+                yield asset.rules.asset_id, "tls", message
+
     site = parse(
         read_text(file),
         file.name,
         option_types=option_types,
         environment=os.environ,
         known_zones=zoneinfo.available_timezones(),
-        checks=checks,
+        checks=(*checks, assets_tls),
         tls_check=tls_check,
     )
     return attrs.evolve(
@@ -95,12 +100,25 @@ def _absolute_tls(files: TlsFiles, folder: Path) -> TlsFiles:
     )
 
 
+def _tls_faults(options: object) -> Iterator[str]:
+    """Give what is wrong with the files with which an asset is connected to."""
+    tls = getattr(options, "tls", None)
+    if tls is not None:
+        for which, message in client_faults(tls.ca, tls.cert, tls.key):
+            yield f"{which} {message}"
+
+
 def absolute_options(options: object, folder: Path) -> object:
     """Make the paths in an adapter's options absolute: those of files it is to read."""
-    changes: dict[str, str] = {}
+    changes: dict[str, object] = {}
     for name in ("profile", "password_file"):
         value = getattr(options, name, None)
         is_path = isinstance(value, str) and (name != "profile" or value.endswith(".toml"))
         if is_path:
             changes[name] = str(folder / str(value))
+    tls = getattr(options, "tls", None)
+    if tls is not None:
+        files = {key: getattr(tls, key) for key in ("ca", "cert", "key")}
+        there = {key: str(folder / file) for key, file in files.items() if file is not None}
+        changes["tls"] = attrs.evolve(tls, **there)
     return attrs.evolve(options, **changes) if changes else options  # type: ignore[misc]  # any options class

@@ -66,7 +66,7 @@ class Prober:
         self._options = options
         self._profile = profile
         guards = Guards(DeviceClock().now_us, may_send=lambda: False)
-        self._connection = ModbusConnection(options.host, options.port, guards)
+        self._connection = ModbusConnection((options.host, options.port), options.tls, guards)
         self._listener = _Listener()
 
     async def probe(self) -> Probe | None:

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import os
 import signal
-import ssl
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import click
 
 from actors.cli.places import moment_of
 from actors.cli.quirk import quirk_option
+from actors.cli.tls import calling, listening, tls_options
 from actors.clock import wall_now
 from actors.profiles import register_profile
 from actors.sim.battery import SimBattery
@@ -25,7 +25,6 @@ from actors.sim.sunspec import SUNSPEC, sunspec_battery
 from actors.sim.vehicle import Vehicle
 from actors.sim.versions import VERSIONS
 from actors.sim.wirelog import WireLog
-from actors.tls import client_context, client_faults
 from engine.errors import UsageError
 
 
@@ -58,9 +57,7 @@ def until_stopped(work: Callable[[], Awaitable[None]], stop: Callable[[], Awaita
 @click.option("--url", required=True, help="The central system, such as ws://127.0.0.1:9000.")
 @click.option("--id", "identity", required=True, help="The charge point's identity.")
 @click.option("--password-env", metavar="V", help="The variable that has the password.")
-@click.option("--ca", metavar="FILE", help="Whom to trust on wss://; else whom the system trusts.")
-@click.option("--cert", metavar="FILE", help="The charge point's own certificate (profile 3).")
-@click.option("--key", metavar="FILE", help="The key of its certificate.")
+@tls_options
 @click.option("--version", type=click.Choice(list(VERSIONS)), default="1.6")
 @click.option("--connectors", type=click.IntRange(1, 100), default=1)
 @click.option(
@@ -75,9 +72,6 @@ def charger(  # noqa: PLR0913 - the contract's options
     url: str,
     identity: str,
     password_env: str | None,
-    ca: str | None,
-    cert: str | None,
-    key: str | None,
     version: str,
     connectors: int,
     plug_in: tuple[str, ...],
@@ -85,6 +79,7 @@ def charger(  # noqa: PLR0913 - the contract's options
     speed: float,
     seed: int,
     wire_log: Path | None,
+    **tls: str | None,
 ) -> None:
     """Simulate an OCPP charge point that connects to a central system."""
     password = None if password_env is None else os.environ.get(password_env)
@@ -107,29 +102,12 @@ def charger(  # noqa: PLR0913 - the contract's options
             frozenset(quirks),
             arrivals,
             version=version,
-            tls=_tls(url, ca, cert, key),
+            tls=calling(url, **tls),
         ),
         log,
     )
     until_stopped(made.run, made.stop)
     log.close()
-
-
-def _tls(url: str, ca: str | None, cert: str | None, key: str | None) -> ssl.SSLContext | None:
-    """Return how to connect to ``wss://``, null for ``ws://``.
-
-    Raises:
-        UsageError: a file cannot be used, or is given for a URL without TLS.
-    """
-    given = {"--ca": ca, "--cert": cert, "--key": key}
-    if not url.startswith("wss://"):
-        useless = [option for option, file in given.items() if file is not None]
-        if useless:
-            raise UsageError(f"{', '.join(useless)}: only for a URL that begins with wss://")
-        return None
-    for which, message in client_faults(ca, cert, key):
-        raise UsageError(f"--{which} {given[f'--{which}'] or cert}: {message}")
-    return client_context(ca, cert, key)
 
 
 def _seconds_until(text: str, speed: float) -> float:
@@ -149,13 +127,21 @@ def _seconds_until(text: str, speed: float) -> float:
 @click.option("--unit", type=click.IntRange(1, 255), default=1)
 @quirk_option(BATTERY_QUIRKS, known_quirk)
 @click.option("--wire-log", type=click.Path(path_type=Path), help="Log every frame as JSON lines.")
+@tls_options
 def battery(
-    *, listen: str, profile: str, unit: int, quirks: tuple[str, ...], wire_log: Path | None
+    *,
+    listen: str,
+    profile: str,
+    unit: int,
+    quirks: tuple[str, ...],
+    wire_log: Path | None,
+    **tls: str | None,
 ) -> None:
     """Simulate a Modbus TCP battery."""
     host, _, port = listen.rpartition(":")
     if not host or not port.isdigit():
         raise UsageError(f"{listen!r} is not HOST:PORT")
+    secured = listening(**tls)
     log = WireLog(wire_log)
     if profile in SUNSPEC:
         made = sunspec_battery(SUNSPEC[profile], unit=unit, wire_log=log)
@@ -164,7 +150,7 @@ def battery(
     made.fail(*quirks)
 
     async def serve() -> None:
-        taken = await made.start(host, int(port))
+        taken = await made.start(host, int(port), secured)
         click.echo(f"modbus at {host}:{taken}, unit {unit}")
         await made.until(lambda: False)
 

@@ -21,6 +21,7 @@ from pymodbus.pdu.register_message import (
     WriteMultipleRegistersRequest,
     WriteSingleRegisterRequest,
 )
+from pymodbus.transport import CommParams, CommType
 
 from actors.links.battery import ModbusLink
 from actors.links.exchange import (
@@ -32,8 +33,9 @@ from actors.links.exchange import (
     is_complete,
     reply_fault,
 )
+from actors.tls import client_context
 from engine.adapters.base import Link, Observation
-from engine.adapters.modbus import ModbusSpelling, options_of
+from engine.adapters.modbus import ModbusOptions, ModbusSpelling, ModbusTls, options_of
 from engine.adapters.registers import RegisterProfile
 from engine.errors import LinkError, NotSent, OutcomeUnknown
 
@@ -57,7 +59,7 @@ class ModbusAdapter(ModbusSpelling):
     def link(self, options: object, report: Callable[[Observation], None]) -> Link:
         """Return the link of one battery; it shares its connection with others of its host."""
         own = options_of(options)
-        return ModbusLink((self, own), self._hub.at(own.host, own.port), report, self._guards)
+        return ModbusLink((self, own), self._hub.at(own), report, self._guards)
 
 
 class ModbusHub:
@@ -68,12 +70,13 @@ class ModbusHub:
         self._guards = guards
         self._connections: dict[tuple[str, int], ModbusConnection] = {}
 
-    def at(self, host: str, port: int) -> "ModbusConnection":
+    def at(self, own: ModbusOptions) -> "ModbusConnection":
         """Return the connection to a host and port; it opens with its first hearer."""
-        connection = self._connections.get((host, port))
+        address = (own.host, own.port)
+        connection = self._connections.get(address)
         if connection is None:
-            connection = ModbusConnection(host, port, self._guards)
-            self._connections[host, port] = connection
+            connection = ModbusConnection(address, own.tls, self._guards)
+            self._connections[address] = connection
         return connection
 
 
@@ -104,17 +107,31 @@ class _Pending:
             self.waiting.reschedule(_now())
 
 
+class _Client(AsyncModbusTcpClient):
+    """The library's client with parameters of our own: that for TLS takes frames for whole ones."""
+
+    def __init__(
+        self,
+        params: CommParams,
+        hooks: tuple[Callable[[bool, bytes], bytes], Callable[[bool], None]],
+    ) -> None:
+        self.comm_params = params
+        on_packet, on_connect = hooks
+        super().__init__("", retries=0, trace_packet=on_packet, trace_connect=on_connect)
+
+
 class ModbusConnection:
     """One TCP connection that makes itself anew, and the requests that go over it one by one.
 
     Whoever sends holds ``lock`` for as long as its frames belong together.
     """
 
-    def __init__(self, host: str, port: int, guards: Guards) -> None:
-        """Begin closed."""
+    def __init__(self, address: tuple[str, int], tls: ModbusTls | None, guards: Guards) -> None:
+        """Begin closed; ``tls`` null is in the clear."""
         self.lock = asyncio.Lock()
         self.generation = 0
-        self._address = (host, port)
+        self._address = address
+        self._tls = tls
         self._guards = guards
         self._hearers: list[Hearer] = []
         self._client: AsyncModbusTcpClient | None = None
@@ -252,27 +269,42 @@ class ModbusConnection:
 
     async def _connect(self) -> None:
         host, port = self._address
-        client = AsyncModbusTcpClient(
-            host,
-            port=port,
-            timeout=_CONNECT_S,
-            retries=0,
-            reconnect_delay=0,
-            trace_packet=self._on_packet,
-            trace_connect=self._on_connect,
-        )
+        client = None
         try:
+            client = self._new_client()
             connected = await client.connect()
         except (OSError, UnicodeError):
             connected = False
-        if not connected:
-            self._went(f"cannot connect to {host}:{port}", dropped=False)
+        if client is None or not connected:
+            how = "" if self._tls is None else " over TLS"
+            self._went(f"cannot connect to {host}:{port}{how}", dropped=False)
             return
         client.ctx.comm_params.timeout_connect = _NEVER_S
         self._client = client
         self.generation += 1
         for hearer in tuple(self._hearers):
             hearer.up()
+
+    def _new_client(self) -> AsyncModbusTcpClient:
+        """Return a client; files of TLS are read anew, as a certificate may have been renewed.
+
+        Raises:
+            OSError: one of them cannot be used.
+        """
+        host, port = self._address
+        tls = self._tls
+        context = None if tls is None else client_context(tls.ca, tls.cert, tls.key, tls.name)
+        return _Client(
+            CommParams(
+                comm_type=CommType.TCP if context is None else CommType.TLS,
+                host=host,
+                port=port,
+                sslctx=context,
+                reconnect_delay=0,
+                timeout_connect=_CONNECT_S,
+            ),
+            (self._on_packet, self._on_connect),
+        )
 
     def _on_connect(self, up: bool) -> None:  # noqa: FBT001 - pymodbus calls it so
         """Hear that the device closed the connection; our own closing is not told here."""

@@ -6,6 +6,7 @@ and to write down each frame with its transaction id.
 
 import asyncio
 import contextlib
+import ssl
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
@@ -152,10 +153,12 @@ class SimBattery:
         async with self._happened:
             await self._happened.wait_for(condition)
 
-    async def start(self, host: str = "127.0.0.1", port: int = 0) -> int:
-        """Listen, and return the port; 0 takes any that is free."""
+    async def start(
+        self, host: str = "127.0.0.1", port: int = 0, tls: ssl.SSLContext | None = None
+    ) -> int:
+        """Listen, and return the port; 0 takes any that is free. ``tls`` null is in the clear."""
         self._seen_s = self._alive_s = self.now_s()
-        self._server = await asyncio.start_server(self._serve, host, port)
+        self._server = await asyncio.start_server(self._serve, host, port, ssl=tls)
         return int(self._server.sockets[0].getsockname()[1])
 
     async def stop(self) -> None:

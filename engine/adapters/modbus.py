@@ -24,6 +24,9 @@ from engine.types import W_PER_KW, to_w
 
 WRITE_SINGLE: Final = 6
 WRITE_MULTIPLE: Final = 16
+PORT: Final = 502
+SECURE_PORT: Final = 802
+"""The registered port of Modbus over TLS."""
 _MOST_WRITTEN: Final = 123
 _LAST_ADDRESS: Final = 0xFFFF
 _LAST_WORD: Final = 0xFFFF
@@ -33,17 +36,47 @@ def _within(low: int, high: int) -> list[Callable[[Any, Any, Any], Any]]:
     return [attrs.validators.instance_of(int), attrs.validators.ge(low), attrs.validators.le(high)]
 
 
+def _file() -> Any:  # noqa: ANN401 - attrs has it so
+    return attrs.field(
+        default=None, validator=attrs.validators.optional(attrs.validators.min_len(1))
+    )
+
+
+@attrs.frozen
+class ModbusTls:
+    """Modbus/TCP Security: files in PEM form, and the name that the device's certificate has.
+
+    ``ca`` is whom to trust, null the system's authorities; ``cert`` and ``key`` are what the device
+    is shown; ``name`` is null where it is the host. Source: MB-TCP-Security-v21.
+    """
+
+    ca: str | None = _file()
+    cert: str | None = _file()
+    key: str | None = _file()
+    name: str | None = _file()
+
+
+def _usual_port(own: "ModbusOptions") -> int:
+    return PORT if own.tls is None else SECURE_PORT
+
+
 @attrs.frozen
 class ModbusOptions:
     """The Modbus keys of an asset in the site file.
 
+    ``tls`` null is Modbus in the clear; the port is 802 with it and 502 without unless it is given.
     ``profile`` names a register profile: a built-in one, or a path ending in ``.toml`` as it stands
     in the site file. ``idle_w`` is the asset's own key as well; here it tells idle from charging
     where a device has no state register. Unit 0 is a broadcast that no device answers.
     """
 
+    tls: ModbusTls | None = attrs.field(default=None, kw_only=True)
     host: str = attrs.field(validator=attrs.validators.min_len(1), metadata={"address": True})
-    port: int = attrs.field(default=502, validator=_within(1, 65_535), metadata={"address": True})
+    port: int = attrs.field(
+        default=attrs.Factory(_usual_port, takes_self=True),
+        validator=_within(1, 65_535),
+        metadata={"address": True},
+    )
     unit: int = attrs.field(default=1, validator=_within(1, 255))
     profile: str = attrs.field(default="generic-battery", validator=attrs.validators.min_len(1))
     idle_w: int = attrs.field(default=100, validator=_within(0, 1_000_000))

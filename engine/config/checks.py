@@ -40,6 +40,19 @@ def one_password_each(assets: tuple[AssetConfig, ...]) -> Iterator[tuple[str, st
             yield asset_id, last, f"{owner} gives the same charge point another password"
 
 
+def one_way_each(assets: tuple[AssetConfig, ...]) -> Iterator[tuple[str, str, str]]:
+    """Give the assets that reach the same host and port otherwise than another: over other TLS."""
+    ways: dict[object, tuple[str, object]] = {}
+    for asset in assets:
+        options, asset_id = asset.options, asset.rules.asset_id
+        if not hasattr(options, "tls"):
+            continue
+        place = (getattr(options, "host", None), getattr(options, "port", None))
+        owner, its = ways.setdefault(place, (asset_id, options.tls))
+        if its != options.tls:
+            yield asset_id, "tls", f"{owner} shares the connection, and has other keys for TLS"
+
+
 def passwords_of(asset: AssetConfig) -> dict[str, object]:
     """Return the keys that say what an asset's password is, with their values."""
     found = {key: getattr(asset.options, key, None) for key in _PASSWORDS}
@@ -56,4 +69,4 @@ def _place(options: object) -> tuple[object, str]:
     return None, ""
 
 
-CHECKS: Final[tuple[Check, ...]] = (one_asset_each, one_password_each)
+CHECKS: Final[tuple[Check, ...]] = (one_asset_each, one_password_each, one_way_each)

@@ -4,11 +4,12 @@ import enum
 import math
 import re
 import typing
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final, TypeAlias
 
 import attrs
 import cattrs
+from cattrs.gen import make_dict_structure_fn
 
 from engine.config.table import WHOLE_BITS, Table, is_a, name_of
 
@@ -142,7 +143,24 @@ def _converter() -> cattrs.Converter:
     converter = cattrs.Converter(forbid_extra_keys=True)
     for kind in _SCALARS:
         converter.register_structure_hook(kind, _scalar)
+    converter.register_structure_hook_factory(attrs.has, lambda kind: _table(converter, kind))
     return converter
+
+
+def _table(converter: cattrs.Converter, kind: Any) -> Callable[[Any, Any], Any]:  # noqa: ANN401 - attrs knows no type of its classes
+    """Return what makes an attrs class of a table within an asset's entry."""
+    structure = make_dict_structure_fn(kind, converter)
+    fields = _fields(kind)
+
+    def structured(value: Any, kind: Any) -> Any:  # noqa: ANN401 - as cattrs has it
+        if not isinstance(value, Mapping):
+            raise Unfit(f"must be a table, not {name_of(type(value))}")
+        for key in value:
+            if key not in fields:
+                raise Unfit(f"no key is called {key!r}; there are {', '.join(sorted(fields))}")
+        return structure(value, kind)
+
+    return structured
 
 
 _CONVERTER: Final = _converter()

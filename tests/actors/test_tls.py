@@ -9,6 +9,7 @@ from actors.clock import wall_now
 from actors.environment import read_site
 from actors.testing.certificates import DAY, Authority, Pair
 from actors.tls import ServerTls, client_faults, server_faults
+from engine.adapters.modbus import ModbusOptions, ModbusTls
 from engine.config import TlsFiles
 from engine.errors import SiteRefused
 
@@ -27,6 +28,16 @@ id = "ast_a"
 kind = "ev_charger"
 charge_point = "CP"
 max_kw = 22
+"""
+BATTERY = """\
+[[asset]]
+id = "ast_b"
+kind = "battery"
+host = "battery.local"
+max_charge_kw = 50
+max_discharge_kw = 50
+
+tls = { ca = "Test-Authority.pem", cert = "csms.pem", key = "csms.key" }
 """
 
 
@@ -164,3 +175,21 @@ def test_the_site_files_check_names_file_and_line(tmp_path: Path, own: Pair) -> 
     (problem,) = refused.value.problems
     assert (problem.file, problem.line, problem.column) == ("site.toml", 7, "ocpp.tls.key")
     assert read_site(site, {"ocpp": Charger}).ocpp == read.ocpp
+
+
+def test_the_files_of_a_battery_are_checked_too(tmp_path: Path, authority: Authority) -> None:
+    """At the line of its table; they are relative to the site file as well."""
+    own = authority.issue("csms")
+    text = SITE[: SITE.index("[ocpp]")] + BATTERY
+    site = tmp_path / "site.toml"
+    site.write_text(text, encoding="utf-8")
+    read = read_site(site, {"modbus": ModbusOptions}, thorough=True)
+    assert read.assets[0].options == ModbusOptions(
+        "battery.local", tls=ModbusTls(authority.file, own.cert, own.key)
+    )
+    Path(own.key).write_text("", encoding="utf-8")
+    with pytest.raises(SiteRefused) as refused:
+        read_site(site, {"modbus": ModbusOptions}, thorough=True)
+    (problem,) = refused.value.problems
+    assert (problem.line, problem.column) == (10, "asset.tls")
+    assert problem.message == "key has no private key in PEM form"

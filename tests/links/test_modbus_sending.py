@@ -175,7 +175,7 @@ class TestNotSent:
         """Another unit's exchange takes longer than the time-out."""
 
         async def scenario(rig: BatteryRig) -> None:
-            connection = rig.adapter._hub.at(rig.options.host, rig.options.port)  # noqa: SLF001
+            connection = rig.adapter._hub.at(rig.options)  # noqa: SLF001
             async with connection.lock:
                 with pytest.raises(NotSent, match="busy"):
                     await rig.send(timeout_s=0.01)
@@ -201,7 +201,7 @@ class TestNotSent:
         """Whoever has not asked first is told."""
 
         async def scenario() -> None:
-            connection = ModbusConnection("127.0.0.1", 1, GuardClock().guards())
+            connection = ModbusConnection(("127.0.0.1", 1), None, GuardClock().guards())
             with pytest.raises(NotSent, match="connecting"):
                 await connection.exchange(Request(1, 3, 0, count=1), Timing(1), control=False)
 

@@ -115,3 +115,13 @@ def test_a_simulated_charger_says_what_is_wrong_with_its_files(
     done = site.setpoint("sim", "charger", "--id", "CP-1", *options)
     assert done.returncode == 2
     assert message in done.stderr
+
+
+def test_a_simulated_battery_listens_over_tls_too(site: TestSite) -> None:
+    """A key alone is of no use."""
+    listen = ("sim", "battery", "--listen", "127.0.0.1:0")
+    done = site.setpoint(*listen, "--key", "csms.key")
+    assert (done.returncode, done.stderr) == (2, "--ca and --key need --cert\n")
+    done = site.setpoint(*listen, "--cert", "csms.pem", "--key", "csms.key", "--ca", "csms.pem")
+    assert done.returncode == 2
+    assert "--ca csms.pem: has no certificate of a certificate authority" in done.stderr
