@@ -12,6 +12,7 @@ from websockets.exceptions import ConnectionClosed
 from actors.links.ocpp.arrival import Arrival, Doorstep
 from actors.links.ocpp.door import Door, House
 from actors.links.ocpp.manners import Manners
+from actors.links.ocpp.pace import Pace
 from actors.links.ocpp.point import ChargePoint
 from actors.links.ocpp.porch import HANDSHAKE_S, Porch
 from actors.links.ocpp.refusals import Refusals
@@ -128,11 +129,13 @@ class Csms:
         if before is not None:  # it may be half open, and closing it take its time
             self._start(before.socket.close(POLICY_VIOLATION, "another socket took over"))
         pinging = self._start(self._ping(socket, point, session))
+        pace = Pace()
         try:
             while True:
                 # As bytes: a text that is no UTF-8 is a frame like any other that is none.
                 point.heard(session, await socket.recv(decode=False))
                 await session.read_on()
+                await pace.next()
         except ConnectionClosed as closed:
             logger.debug("%s: %s", identity, closed)
         finally:
