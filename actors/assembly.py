@@ -3,7 +3,7 @@
 import logging
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
@@ -28,6 +28,7 @@ from engine.asset import AssetState, Outside
 from engine.asset import effects as effect
 from engine.asset import messages as message
 from engine.config import AssetConfig, Site
+from engine.grants import Claim, Grant
 from engine.rules import AssetRules
 from engine.types import AssetId
 
@@ -41,7 +42,10 @@ Tell = Callable[[object], None]
 
 @attrs.frozen
 class Parts:
-    """What the actors of one system are made of."""
+    """What the actors of one system are made of.
+
+    ``grants`` is what each asset starts with under the site's limits, nothing without them.
+    """
 
     site: Site
     clocks: Clocks
@@ -54,6 +58,8 @@ class Parts:
     ledger: CrashLedger
     accepted: Callable[[], Accepted]
     note: Callable[[events.SiteEvent], None]
+    grants: Mapping[AssetId, Grant]
+    claim: Callable[[AssetId, Claim], None]
 
 
 class Assembly:
@@ -118,6 +124,7 @@ class Assembly:
             self._offer_taken,
             self._asset_stopped,
             self.passed,
+            parts.claim,
         )
 
     def _offer_taken(self, asset_id: AssetId, answer: effect.OfferTaken) -> None:
@@ -140,6 +147,7 @@ class Assembly:
             slot="granted" if slot is None else "idle",
             epoch=parts.journal.epoch,
             unreadable=recovery.unreadable.get(asset_id),
+            grant=parts.grants.get(asset_id),
         )
         if outside.unreadable is None:
             state = recovery.assets.pop(asset_id, AssetState(asset_id))
@@ -192,7 +200,8 @@ def rules_of(plugin: AdapterPlugin, config: AssetConfig) -> AssetRules:
     step = getattr(plugin, "step_w", None)
     if callable(step):
         rules = attrs.evolve(rules, step_w=int(step(config.options)))
-    return rules
+    least_w = getattr(config.options, "least_w", None)
+    return attrs.evolve(rules, least_w=least_w) if isinstance(least_w, int) else rules
 
 
 def shared_slots(site: Site, adapters: AdapterRegistry) -> dict[AssetId, str]:

@@ -29,6 +29,7 @@ from engine.asset import (
 from engine.asset import effects as effect
 from engine.asset import messages as message
 from engine.errors import EngineClosed, SetpointError, StoreCorrupt, StoreError
+from engine.grants import Claim
 from engine.types import AssetId, Instant
 
 logger = logging.getLogger("setpoint")
@@ -51,6 +52,7 @@ class Services:
     offer_taken: Callable[[AssetId, effect.OfferTaken], None]
     stopped: Callable[[AssetId], None]
     passed: Passed
+    claim: Callable[[AssetId, Claim], None]
     send_window_us: int = 1_000_000
 
 
@@ -230,6 +232,8 @@ class AssetActor(JournalledActor):
                 services.offer_taken(asset_id, wanted)
             case effect.Stopped():
                 services.stopped(asset_id)
+            case effect.Claimed():
+                services.claim(asset_id, wanted.claim)
             case effect.BackToWork():
                 services.ledger.clear(asset_id)
                 self.lane = self.home_lane
@@ -299,7 +303,7 @@ class AssetActor(JournalledActor):
         if outside.shared_slot:
             self._services.links.release_slot(asset_id)
             outside = replace(outside, slot="idle")
-        outside = replace(outside, asking=None, asking_until_us=None)
+        outside = replace(outside, asking=None, asking_until_us=None, claimed=None)
         life.state = replace(state, outside=outside)
         if life is self._life:
             self._services.board[asset_id] = life.state
@@ -321,7 +325,10 @@ class AssetActor(JournalledActor):
             yield _WOKE
 
     def _settle(self, life: AssetLife, lost: Lost) -> None:
-        """Carry out what is still owed; an attempt is not sent: it may have been."""
+        """Carry out what is still owed; an attempt is not sent: it may have been.
+
+        A claim is made anew.
+        """
         now = self._services.clocks.now()
         if lost.told is not None and not lost.again:
             self._decline(lost.told, failure(lost))
@@ -330,7 +337,7 @@ class AssetActor(JournalledActor):
         if isinstance(lost.told, message.Observed) and lost.error == HandlerHung.__name__:
             self._services.links.tell_again(AssetId(self._name))
         for one in cast("Sequence[effect.Effect]", lost.owed):
-            if isinstance(one, effect.Send):
+            if isinstance(one, effect.Send | effect.Claimed):
                 continue
             try:
                 self._carry_out(life, one, now)

@@ -12,12 +12,13 @@ from typing import Self
 import attrs
 
 from actors.adapters import default_adapters, option_types
-from actors.assembly import Assembly, Parts
+from actors.assembly import Assembly, Parts, rules_of
 from actors.clock import Clocks, steady_s
 from actors.dispatcher import Swept
 from actors.environment import read_site
 from actors.fence import Fence, claim
 from actors.following import Follower
+from actors.grants import Claimed, Grants, first_grants, opened_book
 from actors.ids import Ids
 from actors.journal import Journal
 from actors.journalled import Supervised
@@ -42,6 +43,7 @@ from engine.commands import FINAL
 from engine.config import Site
 from engine.errors import SetpointError
 from engine.history import History, histories
+from engine.site import Book, Limits
 from engine.types import US_PER_S
 
 logger = logging.getLogger("setpoint")
@@ -98,6 +100,8 @@ class Running:
         self.journal.hooks.fenced = self._was_fenced
         self._lost_us: int | None = None
         ledger = CrashLedger()
+        book = self._book(stored.recovery)
+        self.book = book
         parts = Parts(
             site,
             self.clocks,
@@ -110,6 +114,8 @@ class Running:
             ledger,
             lambda: accepted_again(stored.reader),
             lambda event: self._site.tell(Noted((event,), _told)),
+            first_grants(book),
+            lambda asset_id, claim: self._site.tell(Claimed(asset_id, claim)),
         )
         self.assembly = Assembly(parts)
         self._stored = stored
@@ -117,8 +123,27 @@ class Running:
         self._instance = ids.instance
         supervised = Supervised(self.clocks, self.journal, self.runtime.wakeups, ledger)
         self._site = SiteActor.start(
-            self.runtime.pool, stored.recovery.site, supervised, stored.reader.site
+            self.runtime.pool,
+            stored.recovery.site,
+            supervised,
+            stored.reader.site,
+            None if book is None else Grants(book, self.assembly.tell),
         )
+
+    def _book(self, recovery: Recovery) -> Book | None:
+        """Return the book of the site's limits, null where it has none."""
+        limits = Limits(self.site.import_limit_w, self.site.export_limit_w)
+        if limits == Limits():
+            return None
+        adapter_of = self.adapters.adapter_of
+        rules = {
+            one.rules.asset_id: rules_of(adapter_of(one.rules.adapter), one)
+            for one in self.site.assets
+        }
+        states = {**recovery.assets, **dict.fromkeys(recovery.unreadable)}
+        book = opened_book(limits, rules, states, self.clocks.now())
+        book.load(self.site.base_load_w or 0)
+        return book
 
     @classmethod
     def open(
@@ -173,6 +198,9 @@ class Running:
             self.site.id,
             self.site.timezone,
             tuple(one.rules.asset_id for one in self.site.assets),
+            self.site.import_limit_w,
+            self.site.export_limit_w,
+            self.site.base_load_w,
         )
         if configured != self._stored.recovery.site.configured:
             self.record(configured)

@@ -8,6 +8,7 @@ import attrs
 
 from actors.actor import ActorPool
 from actors.appends import Append, Committed, Refused
+from actors.grants import Claimed, Grants, Settle
 from actors.journalled import JournalledActor, Life, Lost, Readable, Supervised, failure
 from actors.supervisor import Verdict
 from engine import events
@@ -57,7 +58,7 @@ class SiteLife(Life):
 
 
 class SiteActor(JournalledActor):
-    """Keeps the stream ``site``: tell it what was `Noted`."""
+    """Keeps the stream ``site``: tell it what was `Noted`; and the site's limits, if it has any."""
 
     def __init__(
         self,
@@ -65,9 +66,11 @@ class SiteActor(JournalledActor):
         state: SiteState,
         supervised: Supervised,
         rebuild: Callable[[], SiteState],
+        grants: Grants | None = None,
     ) -> None:
         """Begin with a state rebuilt from the stream; ``rebuild`` reads it again."""
         super().__init__(pool, STREAM, supervised)
+        self._grants = grants
         self._life = SiteLife(state)
         self._rebuild = rebuild
         self._over: str | None = None
@@ -90,8 +93,17 @@ class SiteActor(JournalledActor):
                 self._append_next(life)
             case Readable():
                 self._begin_again(life, told)
+            case Claimed() | Settle() if self._grants is not None:
+                self._grant(self._grants, told)
             case _:
                 raise TypeError(type(told).__name__)
+
+    def _grant(self, grants: Grants, told: Claimed | Settle) -> None:
+        """Take a claim, or settle all that came since: those of one instant together."""
+        if isinstance(told, Settle):
+            grants.settle()
+        elif grants.claimed(told):
+            self.actor_ref.tell(Settle())
 
     def _append_next(self, life: SiteLife) -> None:
         if life.in_flight is not None or life.lost or not life.stash:
@@ -135,7 +147,7 @@ class SiteActor(JournalledActor):
         in_flight = self._life.in_flight
         if in_flight is not None:
             return in_flight[0]
-        return told if isinstance(told, Noted) else None
+        return told if isinstance(told, Noted | Claimed | Settle) else None
 
     def _begin_life(self, lost: Lost) -> tuple[Life, Life]:
         before = self._life
@@ -166,6 +178,8 @@ class SiteActor(JournalledActor):
                 life.stash.insert(0, noted)
             else:
                 _tell(noted, failure(lost))
+        elif isinstance(noted, Claimed | Settle):
+            self.again(noted if lost.again else Settle())
         if self.is_worth_recording(lost):
             life.stash.insert(0, Noted((crashed(STREAM, lost),), _not_told))
 

@@ -11,7 +11,8 @@ class AssetRules:
 
     Powers are whole watts, ``fallback_w`` signed with charging positive and null where the device
     is handed back to its own control. Fields ending in ``_s`` are seconds; ``departure_grace_s``
-    and ``hold_max_s`` are plan time, all others device time. ``step_w`` is the device's step.
+    and ``hold_max_s`` are plan time, all others device time. ``step_w`` is the device's step,
+    ``least_w`` the least power above 0 that it can hold: less is off or that, by ``below_min``.
     """
 
     asset_id: AssetId
@@ -31,6 +32,7 @@ class AssetRules:
     verify: str = "ack"
     idle_w: int = 100
     step_w: int = 1
+    least_w: int = 0
     shared_register: bool = False
     id_tag: str = "SETPOINT"
     dispatch_interval_s: float = 5.0

@@ -38,6 +38,10 @@ def plan(site: str, file: Path, start_at: str | None, form: str | None) -> None:
     commands = planned(intake, found, spelling_adapters(found))
     columns = ("due_at", "asset_id", "type", "value_kw", "applied_kw", "protocol", "problem")
     emit((to_json(one) for one in commands), form, columns, f"{len(commands)} commands")
+    if found.import_limit_w is not None or found.export_limit_w is not None:
+        click.echo(
+            "the site's limits are not applied here: they depend on what holds then", err=True
+        )
     for clamp in intake.clamped:
         click.echo(f"clamped: {clamp}", err=True)
     if intake.ignored_columns:

@@ -22,12 +22,13 @@ from engine.asset import (
 from engine.asset import effects as effect
 from engine.asset import messages as message
 from engine.asset.decisions import combined, due_changes, is_plain, plain
-from engine.asset.desire import desire
 from engine.asset.draft import Draft
+from engine.asset.granting import desire
 from engine.asset.sending import is_at_rest, pursue
 from engine.codec import Header, Record
 from engine.commands import Attempt, Command
 from engine.errors import Untranslatable
+from engine.grants import Grant
 from engine.history import CommandRecord, histories
 from engine.plans import Plan, PlannedChange, PlanRef, pack
 from engine.rules import AssetRules
@@ -121,11 +122,13 @@ class Rig:
         *,
         ahead_s: float = 0.0,
         shared_slot: bool = False,
+        grant: Grant | None = None,
     ) -> None:
         """Configure the asset; nothing is connected yet.
 
         ``ahead_s``: how far the device clock is ahead of the plan clock. ``shared_slot``: the link
-        serves other assets too, and its slot has to be granted.
+        serves other assets too, and its slot has to be granted. ``grant`` is what a site limit
+        allows.
         """
         self.rules = rules
         self.now = Instant(self.START_US, self.START_US + round(ahead_s * US_PER_S))
@@ -137,6 +140,7 @@ class Rig:
         self.offered: message.PlanOffered | None = None
         self.told = self.now
         self._shared_slot = shared_slot
+        self._grant = grant
         self._folds = Folds()
         self.blank = AssetState(rules.asset_id)
         self.state = replace(self.blank, outside=self._outside(1))
@@ -148,6 +152,7 @@ class Rig:
             epoch=epoch,
             shared_slot=self._shared_slot,
             slot="idle" if self._shared_slot else "granted",
+            grant=self._grant,
         )
 
     def restart(self) -> list[events.AssetEvent]:

@@ -59,6 +59,11 @@ class OcppOptions:
     below_min: str = _one_of("off", "minimum")
     charge_point_max: bool = False
 
+    @property
+    def least_w(self) -> int:
+        """The least power above 0 that a vehicle charges with."""
+        return math.ceil(self.min_a * self.voltage * self.phases)
+
 
 def options_of(options: object) -> OcppOptions:
     """Return an asset's options as what they are.

@@ -344,7 +344,8 @@ def recovered(state: AssetState) -> AssetState:
     Nobody keeps a lease alive that was given before.
     """
     device = replace(state.device, connected=False, state_known=False)
-    holding = replace(state.holding, lease_until_us=None)
+    left_until_us = state.holding.ends_us
+    holding = replace(state.holding, lease_until_us=None, left_until_us=left_until_us)
     attempt, work = state.attempt, state.work
     if attempt is None:
         return replace(state, device=device, holding=holding)

@@ -8,6 +8,7 @@ from engine.asset.answers import attempt_answered, question_answered
 from engine.asset.deadlines import attempt_guard_us, end_what_is_over, retire
 from engine.asset.draft import Draft
 from engine.asset.effects import Effect, OfferTaken, Respond, Stopped
+from engine.asset.granting import claim
 from engine.asset.offers import plan_offered
 from engine.asset.reports import observe
 from engine.asset.requests import (
@@ -63,6 +64,8 @@ def decided(state: AssetState, message: messages.Message, now: Instant) -> Draft
             if _may_act(draft.state, message):
                 advance(draft)
     settle_slot(draft)
+    if draft.state.outside.grant is not None:
+        claim(draft)
     return draft
 
 
@@ -102,6 +105,8 @@ def _hear(draft: Draft, message: messages.Message) -> None:  # noqa: C901, PLR09
         case messages.Observed(observation=seen):
             observe(draft, seen)
         case messages.SlotGranted() | messages.NothingOffered() | messages.Stopping():
+            return
+        case messages.Granted():
             return
         case messages.PlanOffered():
             plan_offered(draft, message)

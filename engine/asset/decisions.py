@@ -4,16 +4,18 @@ from collections.abc import Iterator
 from typing import Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from engine import events
 from engine.asset.desire import Desire, horizon, running_part
 from engine.asset.draft import Draft
+from engine.asset.granting import kind_by_limit
 from engine.asset.holding import is_kept
 from engine.asset.programme import changes_until, first_open, first_untaken, has_commands, newest
 from engine.asset.state import AssetState, Part, Work
-from engine.asset.steps import Planned, StepMaker
+from engine.asset.steps import Planned, StepMaker, commands_by_channel
 from engine.commands import CauseKind, CommandStatus, CommandType
-from engine.events import Decision, PlanCut, Step, Taken
+from engine.events import RELEASED, Decision, PlanCut, Step, Taken
 from engine.plans import PlannedChange
 from engine.plans import command_id as planned_id
 from engine.types import AssetKind, Channel, Instant
@@ -58,6 +60,10 @@ def propose(draft: Draft, want: Desire, due: Due | None, kind: CauseKind | None 
     """
     if kind is None and due is not None and is_plain(draft, want, due):
         return plain(draft, want, due)
+    if kind is None and due is None and draft.state.outside.grant is not None:
+        cut = cut_anew(draft, want)
+        if cut is not None:
+            return cut
     return combined(draft, want, due, kind)
 
 
@@ -95,6 +101,7 @@ def plain(draft: Draft, want: Desire, due: Due) -> Proposal:
         Taken(part.ref.schedule_id, due.last),
         end_us,
         max(state.programme.sequence, state.outside.sequence) or None,
+        want.cut,
     )
     return Proposal((), decision, known)
 
@@ -127,8 +134,31 @@ def combined(
         taken=None if due is None else Taken(due.part.ref.schedule_id, due.last),
         horizon_us=horizon(state),
         sequence=max(state.programme.sequence, state.outside.sequence) or None,
+        cut=want.cut,
     )
     return Proposal((*before, *maker.created), decision, known)
+
+
+def cut_anew(draft: Draft, want: Desire) -> Proposal | None:
+    """Return what becomes of a decision that was not sent yet when only a site limit changes.
+
+    What was asked for stays, so the commands that ask for it go on.
+    """
+    state, work = draft.state, draft.state.work
+    if work is None or work.tries or work.doubt is not None:
+        return None
+    before = work.decision
+    asked = before.target if before.cut is None else before.cut.asked
+    wanted = want.target if want.cut is None else want.cut.asked
+    if asked != wanted or before.source != want.source or asked == RELEASED:
+        return None
+    known = _is_known(state, want, draft.now)
+    maker = StepMaker(draft, want, _kind(state, want, draft.now), 0)
+    steps = maker.steps(commands_by_channel(work.steps), known=known)
+    decision = replace(
+        before, target=want.target, steps=steps, losers=want.losers, taken=None, cut=want.cut
+    )
+    return Proposal(tuple(maker.created), decision, known)
 
 
 def _is_known(state: AssetState, want: Desire, now: Instant) -> bool:
@@ -155,6 +185,10 @@ def _planned_ids(state: AssetState, due: Due, changes: dict[Channel, PlannedChan
 
 
 def _kind(state: AssetState, want: Desire, now: Instant) -> CauseKind:
+    if state.outside.grant is not None:
+        limit = kind_by_limit(state, want)
+        if limit is not None:
+            return limit
     absence = state.programme.absence
     if absence is not None and absence.back and want.source == "schedule":
         part = running_part(state, now)

@@ -5,7 +5,7 @@ from msgspec import Struct
 from engine.asset.programme import first_untaken, part_at, values_at
 from engine.asset.state import AssetState, GivenUp, Part
 from engine.commands import CauseKind
-from engine.events import RELEASED, Setpoint
+from engine.events import RELEASED, Cut, Setpoint
 from engine.rules import AssetRules
 from engine.types import US_PER_S, AssetKind, Instant
 
@@ -13,17 +13,19 @@ from engine.types import US_PER_S, AssetKind, Instant
 class Desire(Struct, frozen=True, gc=False):
     """What should hold, which source says so and what it outranks.
 
-    ``kind`` is the cause of a command that brings it about outside the plan.
+    ``kind`` is the cause of a command that brings it about outside the plan. ``cut`` says what a
+    site limit has left of it, where that is less.
     """
 
     target: Setpoint
     source: str
     kind: CauseKind
     losers: tuple[tuple[str, int | None, int | None], ...] = ()
+    cut: Cut | None = None
 
 
-def desire(state: AssetState, now: Instant) -> Desire | None:
-    """Return what should hold now, null when nothing has ever been asked of the asset."""
+def wanted(state: AssetState, now: Instant) -> Desire | None:
+    """Return what should hold but for the site's limits, null when nothing was ever asked of it."""
     rules = state.rules
     if rules is None:
         return None
@@ -82,7 +84,7 @@ def _planned(state: AssetState, rules: AssetRules, now: Instant) -> Desire | Non
     if part is not None:
         pair = values_at(part.plan, now.plan_us, first_untaken(programme, part))
     if part is None or pair is None:
-        return None if state.desired is None else fallback(rules)
+        return None if _is_left_alone(state, rules) else fallback(rules)
     pair = limited(pair, rules)
     absence = programme.absence
     if (
@@ -96,6 +98,17 @@ def _planned(state: AssetState, rules: AssetRules, now: Instant) -> Desire | Non
     if given_up and any(one.blocked and one.target == pair and waits(one, now) for one in given_up):
         return fallback(rules)
     return Desire(pair, "schedule", CauseKind.REASSERT)
+
+
+def _is_left_alone(state: AssetState, rules: AssetRules) -> bool:
+    """Return whether nothing has to hold where nothing was ever asked of an asset.
+
+    Under a site limit no device that is there is left alone, if it has a fallback.
+    """
+    if state.desired is not None:
+        return False
+    bounded = state.outside.grant is not None and rules.fallback_w is not None
+    return not (bounded and state.device.connected)
 
 
 def waits(given_up: GivenUp, now: Instant) -> bool:
@@ -112,7 +125,8 @@ def _after_end(state: AssetState, rules: AssetRules, now: Instant) -> Desire | N
         until_us = hold_end_us(horizon(state) or 0, rules.hold_max_s)
         held = state.desired
         if now.plan_us < until_us and held.source in {"schedule", "hold"}:
-            return Desire(limited(held.target, rules), "hold", CauseKind.REASSERT)
+            target = held.target if held.cut is None else held.cut.asked
+            return Desire(limited(target, rules), "hold", CauseKind.REASSERT)
     return fallback(rules)
 
 
@@ -143,5 +157,7 @@ def decision_differs(state: AssetState, want: Desire) -> bool:
     """Return whether this is not what was decided last, or a person asks for it anew."""
     desired, override = state.desired, state.override
     if desired is None or desired.target != want.target or desired.source != want.source:
+        return True
+    if (desired.cut is None) is not (want.cut is None):
         return True
     return want.source == "override" and override is not None and not override.used

@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from engine.adapters.base import Frame, Payload
 from engine.asset.messages import Reply
+from engine.grants import Claim
 
 
 class Send(Struct, frozen=True, gc=False):
@@ -66,10 +67,25 @@ class Stopped(Struct, frozen=True, gc=False):
     """The device was handed back, as far as that can be known."""
 
 
+class Claimed(Struct, frozen=True, gc=False):
+    """Tell the site what this asset wishes and may hold."""
+
+    claim: Claim
+
+
 class BackToWork(Struct, frozen=True, gc=False):
     """Forget the asset's crashes: somebody put it back to work."""
 
 
 Effect: TypeAlias = (
-    Send | Ask | RequestSlot | ReleaseSlot | Respond | OfferTaken | KeepAlive | Stopped | BackToWork
+    Send
+    | Ask
+    | RequestSlot
+    | ReleaseSlot
+    | Respond
+    | OfferTaken
+    | KeepAlive
+    | Stopped
+    | Claimed
+    | BackToWork
 )

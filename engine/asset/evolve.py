@@ -5,7 +5,7 @@ from typing import assert_never
 from msgspec.structs import replace
 
 from engine import events
-from engine.asset import attempts, interference, programme, reported
+from engine.asset import attempts, interference, programme, remains, reported
 from engine.asset.state import AssetState, Override, Programme
 from engine.types import Instant
 
@@ -20,7 +20,7 @@ def evolve(state: AssetState, event: events.AssetEvent, at: Instant) -> AssetSta
         case events.AttemptStarted():
             return attempts.started(state, event, at)
         case events.AttemptEnded():
-            return attempts.ended(state, event, at)
+            return remains.after_end(state, attempts.ended(state, event, at), event)
         case events.PlanReplaced():
             return programme.replaced(state, event, at)
         case events.SetpointDecided():
@@ -32,23 +32,24 @@ def evolve(state: AssetState, event: events.AssetEvent, at: Instant) -> AssetSta
         case events.CommandCancelled():
             return attempts.cancelled(state, event)
         case events.CommandVerified():
-            return attempts.verified(state, event, at)
+            return remains.after_proof(state, attempts.verified(state, event, at), event)
         case events.AttemptReconciled():
-            return attempts.reconciled(state, event, at)
+            return remains.after_proof(state, attempts.reconciled(state, event, at), event)
         case events.StateChanged():
             return reported.state_changed(state, event, at)
         case events.ConnectionChanged():
-            return reported.connection_changed(state, event, at)
+            return remains.forgotten(state, reported.connection_changed(state, event, at))
         case events.TransactionStarted():
-            return reported.transaction_started(state, event, at)
+            return remains.forgotten(state, reported.transaction_started(state, event, at))
         case events.TransactionEnded():
-            return reported.transaction_ended(state, event)
+            return remains.forgotten(state, reported.transaction_ended(state, event))
         case events.CapabilitiesLearned():
             return reported.capabilities_learned(state, event)
         case events.ClockSkewed():
             return reported.clock_skewed(state, event)
         case events.DeviceChanged():
-            return interference.device_changed(state, event, at)
+            after = interference.device_changed(state, event, at)
+            return remains.after_change(state, after, event.found)
         case events.EvseChanged():
             return reported.evse_changed(state, event)
         case events.StatusNotUnderstood():
@@ -74,7 +75,7 @@ def evolve(state: AssetState, event: events.AssetEvent, at: Instant) -> AssetSta
         case events.AssetRetired():
             return _retired(state)
         case events.AssetRecovered():
-            return attempts.recovered(_put_back(state))
+            return remains.after_restart(state, attempts.recovered(_put_back(state)))
         case events.ActorCrashed():
             return _crashed(state, event)
         case events.ActorRecovered():

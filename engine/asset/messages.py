@@ -9,6 +9,7 @@ from msgspec import Struct
 from engine.adapters.base import Answer, Observation, Outcome
 from engine.commands import CommandType
 from engine.events import Setpoint
+from engine.grants import Grant
 from engine.plans import Plan, PlanRef
 from engine.rules import AssetRules
 from engine.types import CommandId
@@ -128,6 +129,12 @@ class CancelRequested:
     reply: Reply = attrs.field(eq=False, repr=False)
 
 
+class Granted(Struct, frozen=True, gc=False):
+    """The site has looked at what its assets claim: what this one may be set to."""
+
+    grant: Grant
+
+
 class Stopping(Struct, frozen=True, gc=False):
     """The engine stops in good order: hand the device back as ``on_stop`` says."""
 
@@ -165,6 +172,7 @@ Message: TypeAlias = (
     | OverrideRequested
     | OverrideCleared
     | CancelRequested
+    | Granted
     | Stopping
     | Crashed
     | LinkFailed

@@ -93,7 +93,7 @@ def _setpoint_before(state: AssetState, start_us: int, now: Instant) -> Setpoint
     desired = state.desired
     if desired is None or desired.source == "override" or desired.target == RELEASED:
         return None
-    return desired.target
+    return desired.target if desired.cut is None else desired.cut.asked
 
 
 def _value(setpoint: Setpoint, channel: Channel) -> int | None:

@@ -1,9 +1,10 @@
 """Commands that set no setpoint: sent in their order, each once the asset can take it."""
 
 from engine import events
-from engine.asset.desire import desire, is_given_up, is_zero
+from engine.asset.desire import is_given_up, is_zero
 from engine.asset.draft import Draft
 from engine.asset.effects import Send
+from engine.asset.granting import desire
 from engine.asset.holding import hold_reason, is_kept
 from engine.asset.ids import attempt_id, command_id
 from engine.asset.spelling import Spelled, spell_order

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from engine.adapters import base
 from engine.asset import messages
-from engine.asset.effects import Ask, Effect, ReleaseSlot, RequestSlot, Send, Stopped
+from engine.asset.effects import Ask, Claimed, Effect, ReleaseSlot, RequestSlot, Send, Stopped
 from engine.asset.samples import heard, sampled
 from engine.asset.state import AssetState, Outside
 from engine.types import Instant, to_us, to_w
@@ -37,7 +37,7 @@ def noted(state: AssetState, message: messages.Message, now: Instant) -> AssetSt
 _NOT_ASKING: dict[str, Any] = {"asking": None, "asking_until_us": None}
 
 
-def _noted(message: messages.Message) -> dict[str, Any]:
+def _noted(message: messages.Message) -> dict[str, Any]:  # noqa: PLR0911 - one case per message
     match message:
         case messages.SlotGranted():
             return {"slot": "granted"}
@@ -47,6 +47,8 @@ def _noted(message: messages.Message) -> dict[str, Any]:
             return {"offered": True}
         case messages.Stopping():
             return {"stopping": True}
+        case messages.Granted(grant=grant):
+            return {"grant": grant}
         case messages.Recovered(epoch=epoch):
             return {"epoch": epoch}
         case _:
@@ -95,7 +97,7 @@ def _measured(outside: Outside, seen: base.PowerMeasured, now: Instant) -> dict[
     return changes
 
 
-def performed(state: AssetState, effect: Effect) -> AssetState:
+def performed(state: AssetState, effect: Effect) -> AssetState:  # noqa: PLR0911 - one case per effect
     """Return the state after an effect was carried out."""
     match effect:
         case Send():
@@ -111,6 +113,8 @@ def performed(state: AssetState, effect: Effect) -> AssetState:
             return replace(state, outside=replace(state.outside, slot="idle"))
         case Stopped():
             return replace(state, outside=replace(state.outside, stopped=True))
+        case Claimed(claim=claim):
+            return replace(state, outside=replace(state.outside, claimed=claim))
         case _:
             return state
 

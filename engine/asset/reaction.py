@@ -7,6 +7,7 @@ rules at once, the device is left alone. Only what is beyond a limit is set righ
 from engine import events
 from engine.asset.holding import holds
 from engine.asset.interference import HOUR_US, INTERFERENCE, SET_AGAIN_MOST, held_by
+from engine.asset.reach import fits
 from engine.asset.state import AssetState, Interference
 from engine.events import RELEASED
 from engine.rules import AssetRules
@@ -26,7 +27,7 @@ def change_of(
     rules, desired = state.rules, state.desired
     if rules is None or desired is None or desired.target == RELEASED or state.work is not None:
         return events.DeviceChanged(found)
-    if _is_beyond(desired, rules, found):
+    if _is_beyond(state, rules, found):
         return _set_again(state, found, now)
     holds_it = holds(held_by(state, found), desired.target)
     if state.interference.left:
@@ -67,15 +68,13 @@ def _set_again(state: AssetState, found: events.Setpoint, now: Instant) -> event
     return events.DeviceChanged(found, "set_again", alarm=alarm)
 
 
-def _is_beyond(desired: events.Decision, rules: AssetRules, found: events.Setpoint) -> bool:
+def _is_beyond(state: AssetState, rules: AssetRules, found: events.Setpoint) -> bool:
     """Return whether a device may take or give more than a limit allows."""
     charge_w, discharge_w = found.charge_w or 0, found.discharge_w or 0
     if charge_w > rules.max_charge_w or discharge_w > rules.max_discharge_w:
         return True
-    target = desired.target
-    return desired.source == "limit" and (
-        charge_w > (target.charge_w or 0) or discharge_w > (target.discharge_w or 0)
-    )
+    grant = state.outside.grant
+    return grant is not None and not fits(found, rules, grant)
 
 
 def _recent(before: Interference, now: Instant) -> tuple[int, ...]:

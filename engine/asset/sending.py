@@ -4,22 +4,26 @@ from engine import events
 from engine.adapters.base import Payload
 from engine.asset.clearing import clear_up, settle
 from engine.asset.decisions import Due, due_changes, passed_over, propose
-from engine.asset.desire import Desire, decision_differs, desire, is_given_up, limited
+from engine.asset.desire import Desire, decision_differs, is_given_up, limited
 from engine.asset.draft import Draft
 from engine.asset.effects import Send, Stopped
 from engine.asset.gathering import gather
+from engine.asset.granting import awaits_grant, desire
 from engine.asset.holding import hold_reason, holds, is_kept, known_holding
 from engine.asset.ids import attempt_id
 from engine.asset.interference import is_left_alone
 from engine.asset.keeping import keep_no_more
 from engine.asset.orders import pursue_order, start_by_engine
 from engine.asset.programme import changes_until
+from engine.asset.reach import fits
 from engine.asset.spelling import Spelled, spell_step
 from engine.asset.state import AssetState, Verifying, Work
 from engine.asset.wear import wear_reason
 from engine.commands import CauseKind, CommandStatus
 from engine.errors import Untranslatable
 from engine.events import RELEASED, Decision, Setpoint, Step
+from engine.grants import Grant
+from engine.rules import AssetRules
 from engine.types import US_PER_S, AssetKind, Instant
 
 
@@ -67,14 +71,22 @@ def is_at_rest(state: AssetState, now: Instant) -> bool:
         and parts[0].ref.schedule_id == taken.schedule_id
         and programme.taken == taken.count
         and limited(desired.target, state.rules) == desired.target
+        and (outside.grant is None or _is_granted(desired, state.rules, outside.grant))
         and is_kept(state, desired.target, now)
     )
+
+
+def _is_granted(desired: Decision, rules: AssetRules, grant: Grant) -> bool:
+    """Return whether the site's limits leave what was decided as it is."""
+    return desired.cut is None and fits(desired.target, rules, grant)
 
 
 # --- the setpoint
 
 
 def _pursue_setpoint(draft: Draft) -> None:
+    if draft.state.outside.grant is not None and awaits_grant(draft.state, draft.now):
+        return
     want = desire(draft.state, draft.now)
     if want is not None:
         due = _due(draft, want)

@@ -12,6 +12,7 @@ from msgspec import Struct, field
 from engine.adapters.base import Payload, SetpointRead, Spelling
 from engine.commands import CommandType
 from engine.events import RELEASED, Decision, Evse, Setpoint, Step
+from engine.grants import Claim, Grant
 from engine.plans import Plan, PlanRef
 from engine.rules import AssetRules
 from engine.types import AssetId, CommandId, ScheduleId
@@ -188,6 +189,7 @@ class Holding(Struct, frozen=True, gc=False):
 
     A channel is null where its value is not known; ``released`` where the device is on its own.
     ``form`` is the spelling in which it took that, null where it was found and not set.
+    ``left_until_us`` is the end of a lease that nobody renews any more, since a restart.
     """
 
     charge_w: int | None
@@ -195,9 +197,26 @@ class Holding(Struct, frozen=True, gc=False):
     released: bool = False
     lease_until_us: int | None = None
     form: int | None = None
+    left_until_us: int | None = None
+
+    @property
+    def ends_us(self) -> int | None:
+        """When the device lets go of it by itself, null where that is not known."""
+        return self.left_until_us if self.lease_until_us is None else self.lease_until_us
 
 
 UNKNOWN_HOLDING: Final = Holding(None, None)
+
+
+class Remains(Struct, frozen=True, gc=False):
+    """The most that a device may still hold of setpoints that it was not seen to let go of.
+
+    ``until_us`` is when their leases are over (device clock), null where they have no end.
+    """
+
+    charge_w: int
+    discharge_w: int
+    until_us: int | None
 
 
 class GivenUp(Struct, frozen=True, gc=False):
@@ -276,6 +295,8 @@ class Outside(Struct, frozen=True, omit_defaults=True):
     ``asked_us`` is when it was asked last. ``read`` is what the device last said that it holds, on
     both channels, on this connection. ``sample`` is its newest power, by its ``clock``.
     ``unreadable`` names the row of the stream that cannot be read: nothing is decided then.
+    ``grant`` is what the asset may be set to, null where the site has no limit; ``claimed`` is what
+    the site was told last.
     """
 
     adapter: Spelling | None = None
@@ -298,6 +319,8 @@ class Outside(Struct, frozen=True, omit_defaults=True):
     stopped: bool = False
     epoch: int = 0
     unreadable: str | None = None
+    grant: Grant | None = None
+    claimed: Claim | None = None
 
     @property
     def measured_w(self) -> int | None:
@@ -316,7 +339,8 @@ class AssetState(Struct, frozen=True, omit_defaults=True):
 
     ``form`` is the spelling in which a rate begins: the one that the device took last. ``refused``
     are those that it took not, since it may have changed its mind. ``worn`` are its registers that
-    are kept in flash, as far as they were written.
+    are kept in flash, as far as they were written. ``remains`` is what the device may hold beside
+    what it is known to hold.
     """
 
     asset_id: AssetId
@@ -331,6 +355,7 @@ class AssetState(Struct, frozen=True, omit_defaults=True):
     attempt: OpenAttempt | None = None
     unknown: OpenAttempt | None = None
     holding: Holding = UNKNOWN_HOLDING
+    remains: Remains | None = None
     given_up: tuple[GivenUp, ...] = ()
     alarms: tuple[str, ...] = ()
     interference: Interference = NO_INTERFERENCE

@@ -20,6 +20,21 @@ _RATES: Final = {
 }
 
 
+def commands_by_channel(steps: tuple[Step, ...]) -> Planned:
+    """Return which command sets which channel; a step is named after the last of its commands."""
+    found: Planned = {}
+    for step in steps:
+        *others, last = step.command_ids
+        charges = step.type is CommandType.SET_CHARGE_RATE
+        own, other = Channel.CHARGE, Channel.DISCHARGE
+        if not charges:
+            own, other = other, own
+        found[own] = last
+        for one in others:
+            found[other] = one
+    return found
+
+
 class StepMaker:
     """Makes the steps, and the commands outside the plan that they need (``created``).
 
@@ -36,11 +51,17 @@ class StepMaker:
         override = draft.state.override
         asked = override is not None and not override.used and want.source == "override"
         self._own = override if asked else None
+        self._instead: Planned = {}
+        """A release that a site limit made a setpoint: its command sets that instead."""
+        if self._own is not None and self._own.target == RELEASED != want.target:
+            channel = Channel.DISCHARGE if want.target.discharge_w else Channel.CHARGE
+            self._instead[channel], self._own = self._own.command_id, None
 
     def steps(self, planned: Planned, *, known: bool) -> tuple[Step, ...]:
         """Return the steps; of what is ``known`` to hold, only those that were planned."""
         if known and not planned:
             return ()
+        planned = {**self._instead, **planned}
         if self._own is not None and self._own.command_type not in _RATES.values():
             value_w = None if self._target == RELEASED else 0
             return (self._step((self._own.command_id,), self._own.command_type, value_w),)

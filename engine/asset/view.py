@@ -35,7 +35,7 @@ def view_of(state: AssetState, now: Instant) -> AssetView:
         setpoint_kw=_signed_kw(target),
         charge_kw=charge_kw if kind is AssetKind.BATTERY else None,
         discharge_kw=discharge_kw if kind is AssetKind.BATTERY else None,
-        setpoint_source=None if state.desired is None else state.desired.source,
+        setpoint_source=_source(state),
         valid_until=_moment(_valid_until_us(state)),
         measured_kw=_kw(outside.measured_w),
         measured_at=_moment(outside.measured_at_us),
@@ -51,6 +51,14 @@ def view_of(state: AssetState, now: Instant) -> AssetView:
         transaction_began_at=_began_at(device.transaction),
         clock_ahead_s=device.clock_ahead_s,
     )
+
+
+def _source(state: AssetState) -> str | None:
+    """Return what won: a site limit where it has cut what another source asked for."""
+    desired = state.desired
+    if desired is None:
+        return None
+    return desired.source if desired.cut is None else "limit"
 
 
 class Reading:

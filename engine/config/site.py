@@ -2,11 +2,12 @@
 
 import re
 import tomllib
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from typing import Final
 
 import attrs
 
+from engine.asset.reach import floor_of
 from engine.config.assets import Surroundings, read_assets
 from engine.config.checks import CHECKS, Check, passwords_of
 from engine.config.defaults import NAMES, read_defaults
@@ -168,30 +169,29 @@ def _check_limit(top: Table, site: Site) -> None:
     if site.import_limit_w is None:
         return
     own = top.table("site")
-    without = [
-        one.rules.asset_id
+    sound = [
+        one.rules
         for number, one in enumerate(site.assets)
-        if one.rules.kind is AssetKind.EV_CHARGER
-        and one.rules.fallback_w is None
-        and ("asset", number, "fallback_kw") not in top.findings
+        if ("asset", number, "fallback_kw") not in top.findings
         and ("asset", number, "kind") not in top.findings
     ]
+    free = [one for one in sound if one.fallback_w is None]
+    without = [one.asset_id for one in free if one.kind is AssetKind.EV_CHARGER]
     if without:
         message = f"with an import limit each charger needs fallback_kw: {', '.join(without)}"
         own.refuse("import_limit_kw", "fallback", message)
-    total_w = sum(max(one.rules.fallback_w or 0, 0) for one in site.assets)
-    total_w += site.base_load_w or 0
+    counted = [one for one in sound if one.asset_id not in without]
+    total_w = sum(floor_of(one)[0] for one in counted) + (site.base_load_w or 0)
     if total_w > site.import_limit_w:
         message = f"the fallbacks and the base load come to {to_kw(total_w):g} kW"
+        batteries = [one.asset_id for one in free if one.asset_id not in without]
+        if batteries:
+            message += f"; without fallback_kw all that it can counts: {', '.join(batteries)}"
         own.refuse("import_limit_kw", "fallback", message)
 
 
 def _warnings(site: Site, top: Table) -> list[str]:
-    found = [
-        f"site.{key} is checked, but not enforced by this version"
-        for key in ("import_limit_kw", "export_limit_kw")
-        if key in top.table("site")
-    ]
+    found = list(_of_limits(site))
     if site.ocpp is not None:
         found += ocpp_warnings(top.table("ocpp"), site.ocpp)
         found += _without_password(site.assets, site.ocpp)
@@ -202,6 +202,25 @@ def _warnings(site: Site, top: Table) -> list[str]:
         if "password" in passwords_of(one)
     ]
     return found
+
+
+def _of_limits(site: Site) -> Iterator[str]:
+    """Yield what the site's limits do not see, or see all the time."""
+    if site.import_limit_w is not None and site.base_load_w is None:
+        yield (
+            "site.import_limit_kw bounds the assets alone, as no base load is known: "
+            "give base_load_kw"
+        )
+    for rules in (one.rules for one in site.assets if one.rules.fallback_w is None):
+        for limit_w, most_w, what in (
+            (site.import_limit_w, rules.max_charge_w, "charging"),
+            (site.export_limit_w, rules.max_discharge_w, "discharging"),
+        ):
+            if limit_w is not None and most_w:
+                yield (
+                    f"{rules.asset_id}: without fallback_kw {to_kw(most_w):g} kW of {what} "
+                    "are reserved for it all the time"
+                )
 
 
 def _without_password(assets: tuple[AssetConfig, ...], ocpp: OcppListen) -> list[str]:

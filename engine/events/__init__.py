@@ -31,7 +31,7 @@ from engine.events.asset import (
     ScheduleExhausted,
     SetpointDecided,
 )
-from engine.events.decisions import NO_SCHEDULE, RELEASED, Decision, Setpoint, Step, Taken
+from engine.events.decisions import NO_SCHEDULE, RELEASED, Cut, Decision, Setpoint, Step, Taken
 from engine.events.device import (
     CapabilitiesLearned,
     ClockSkewed,
@@ -81,6 +81,7 @@ __all__ = [
     "CommandHeld",
     "CommandVerified",
     "ConnectionChanged",
+    "Cut",
     "Decision",
     "DepartureDetected",
     "DepartureEnded",

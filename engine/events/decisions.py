@@ -35,12 +35,29 @@ class Taken(Struct, frozen=True, gc=False):
     count: int
 
 
+class Cut(Struct, frozen=True, gc=False):
+    """What a site limit left of a setpoint, and why it is not more.
+
+    ``asked`` is what should hold otherwise. ``direction`` is import or export. Of ``limit_w`` the
+    base load took ``base_w`` and what the other assets may hold ``others_w``; ``granted_w`` is the
+    most that this asset may be set to.
+    """
+
+    asked: Setpoint
+    direction: str
+    granted_w: int
+    limit_w: int
+    base_w: int
+    others_w: int
+
+
 class Decision(Struct, frozen=True, gc=False):
     """What should hold from now on, why, and the steps that bring it about.
 
     ``source`` is schedule, override, fallback, release or hold; ``losers`` are the sources that
     wanted something else, each with its charge and discharge in watts. ``horizon_us`` and
-    ``sequence`` say which schedule's horizon it was decided on.
+    ``sequence`` say which schedule's horizon it was decided on. With ``cut`` a site limit won over
+    ``source``, which is the first of the losers then.
     """
 
     target: Setpoint
@@ -52,3 +69,4 @@ class Decision(Struct, frozen=True, gc=False):
     taken: Taken | None = None
     horizon_us: int | None = None
     sequence: int | None = None
+    cut: Cut | None = None

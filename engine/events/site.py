@@ -55,11 +55,14 @@ class EngineStopped(Struct, frozen=True, gc=False):
 
 
 class SiteConfigured(Struct, frozen=True, gc=False):
-    """The site file's site-wide part was new or had changed."""
+    """The site file's site-wide part was new or had changed; limits are null where it has none."""
 
     site_id: str
     timezone: str
     assets: tuple[AssetId, ...]
+    import_limit_w: int | None = None
+    export_limit_w: int | None = None
+    base_load_w: int | None = None
 
 
 class StoreLost(Struct, frozen=True, gc=False):

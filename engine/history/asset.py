@@ -250,8 +250,9 @@ class AssetHistory:
     def _decided(self, decision: events.Decision) -> None:
         """Let the planned commands that a decision took up go their own way from here on."""
         for step in decision.steps:
-            for _ in self._lives(step.command_ids):
-                pass
+            for life in self._lives(step.command_ids):
+                if decision.cut is not None and life.type is step.type:
+                    life.applied_w = step.value_w
 
     def _attempt_started(self, event: events.AttemptStarted, at: Instant) -> None:
         if event.decision is not None:

@@ -264,7 +264,7 @@ def test_a_battery_and_a_charger_may_have_the_same_schedule_key() -> None:
     assert len(read(SITE + CHARGER.replace("ev_001", "battery") + BATTERY).assets) == 2
 
 
-def test_an_import_limit_that_the_fallbacks_keep_is_taken_with_a_warning() -> None:
+def test_an_import_limit_that_the_fallbacks_keep_is_taken() -> None:
     """Chargers' fallbacks, a charging battery's and the base load are added up."""
     site = read(
         SITE
@@ -275,10 +275,17 @@ def test_an_import_limit_that_the_fallbacks_keep_is_taken_with_a_warning() -> No
         + "fallback_kw = 2\n"
     )
     assert (site.import_limit_w, site.export_limit_w, site.base_load_w) == (10_000, 5_000, 3_800)
-    assert site.warnings == (
-        "site.import_limit_kw is checked, but not enforced by this version",
-        "site.export_limit_kw is checked, but not enforced by this version",
-    )
+    assert site.warnings == ()
+
+
+def test_what_a_limit_does_not_see_is_warned_of() -> None:
+    """Without a base load it bounds the assets alone; without a fallback an asset is on its own."""
+    limits = "import_limit_kw = 100\nexport_limit_kw = 100\n"
+    site = read(SITE + limits + CHARGER + "fallback_kw = 4.2\n" + BATTERY)
+    alone, charging, discharging = site.warnings
+    assert "bounds the assets alone" in alone
+    assert "ast_b: without fallback_kw 50 kW of charging" in charging
+    assert "ast_b: without fallback_kw 40 kW of discharging" in discharging
 
 
 @pytest.mark.parametrize(

@@ -116,10 +116,19 @@ def test_fallbacks_above_the_import_limit_are_refused() -> None:
     assert "come to 10.2 kW" in problem.message
 
 
+def test_a_battery_without_a_fallback_counts_with_all_that_it_can_charge_with() -> None:
+    """When its lease ends it does what it wants."""
+    text = changed(STORE, "import_limit_kw = 40\n[store]").replace(
+        MAX, "max_kw = 22\nfallback_kw = 4.2"
+    )
+    (problem,) = problems(text)
+    assert "come to 54.2 kW; without fallback_kw all that it can counts: ast_b" in problem.message
+
+
 @pytest.mark.parametrize("fault", ["fallback_kw = 'x'", "kind = 'lamp'"])
 def test_an_import_limit_does_not_miss_what_is_refused_already(fault: str) -> None:
     """A charger whose fallback or kind cannot be read has one problem, not two."""
-    text = changed(STORE, "import_limit_kw = 10\n[store]")
+    text = changed(STORE, "import_limit_kw = 100\n[store]")
     if fault.startswith("kind"):
         text = text.replace('kind = "ev_charger"', fault)
     else:

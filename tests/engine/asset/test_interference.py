@@ -11,6 +11,7 @@ from engine.asset.reaction import change_of
 from engine.asset.view import view_of
 from engine.commands import CauseKind, CommandType
 from engine.events import Setpoint
+from engine.grants import Bound, Grant
 from engine.types import US_PER_S, Channel
 
 CHARGE, DISCHARGE = Channel.CHARGE, Channel.DISCHARGE
@@ -294,7 +295,8 @@ def test_a_decrease_below_a_limit_is_insisted_on(found: Setpoint, reaction: str)
     rig = holding("yield")
     desired = rig.state.desired
     assert desired is not None
-    limited = replace(rig.state, desired=replace(desired, source="limit"))
+    grant = Grant(Bound(5_000, 5_000), Bound(0, 0))
+    limited = replace(rig.state, outside=replace(rig.state.outside, grant=grant))
     change = change_of(limited, found, rig.now)
     assert change is not None
     assert change.reaction == reaction

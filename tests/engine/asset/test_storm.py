@@ -21,7 +21,8 @@ from engine.asset import decide, next_wake, noted
 from engine.asset import effects as effect
 from engine.asset import messages as message
 from engine.asset.attempts import NOT_KNOWN
-from engine.asset.desire import desire, horizon
+from engine.asset.desire import horizon
+from engine.asset.granting import desire
 from engine.asset.holding import holds
 from engine.asset.programme import changes_until, first_untaken
 from engine.asset.view import open_commands

@@ -12,11 +12,12 @@ from engine import events
 from engine.adapters import base
 from engine.asset import AssetState, decide, evolve, next_wake, noted
 from engine.asset import messages as message
-from engine.asset.desire import desire
 from engine.asset.draft import Draft
+from engine.asset.granting import desire
 from engine.asset.view import view_of
 from engine.commands import Cause, CauseKind, CommandStatus, CommandType
 from engine.events import RELEASED, Decision, Setpoint, Step, Taken
+from engine.grants import Bound, Grant
 from engine.plans import PlanRef
 from engine.types import AssetId, Channel, CommandId, Instant, ScheduleId
 
@@ -141,6 +142,7 @@ TOLD: tuple[message.Message, ...] = (
     ),
     message.OverrideCleared("ann", "why", print),
     message.CancelRequested(ONE, "ann", "why", print),
+    message.Granted(Grant(Bound(3_000, 5_000, 9_000), Bound(0, 0, 0), 1)),
     message.Stopping(),
     message.Crashed("Woke", "ValueError", set_aside=True),
     message.Crashed("Committed", "ValueError", unsure="att_1"),

@@ -1,0 +1,74 @@
+"""What the site actor does for the site's limits: takes claims, and tells each asset its grant."""
+
+from collections.abc import Callable, Mapping
+
+import attrs
+
+from engine.asset import AssetState
+from engine.asset import messages as message
+from engine.asset.granting import opening_claim
+from engine.grants import Claim, Grant
+from engine.rules import AssetRules
+from engine.site import Book, Limits, Member
+from engine.types import AssetId, Instant
+
+
+@attrs.frozen
+class Claimed:
+    """An asset claims; told to the site actor."""
+
+    asset_id: AssetId
+    claim: Claim
+
+
+@attrs.frozen
+class Settle:
+    """The site actor is to look at what was claimed since it looked last."""
+
+
+class Grants:
+    """The site's book, and the assets that are told what they are granted.
+
+    It outlives a crash of the site actor: what is granted is in no log, and must not be forgotten.
+    """
+
+    def __init__(self, book: Book, tell: Mapping[AssetId, Callable[[object], None]]) -> None:
+        """Begin with a book; ``tell`` has the assets as they start."""
+        self.book = book
+        self._tell = tell
+        self._due = False
+
+    def claimed(self, claimed: Claimed) -> bool:
+        """Take a claim; return whether the book has to be settled, once for many claims."""
+        self.book.claim(claimed.asset_id, claimed.claim)
+        due, self._due = self._due, True
+        return not due
+
+    def settle(self) -> None:
+        """Tell every asset what is news to it."""
+        self._due = False
+        for asset_id, grant in self.book.settle().items():
+            self._tell[asset_id](message.Granted(grant))
+
+
+def opened_book(
+    limits: Limits,
+    rules: Mapping[AssetId, AssetRules],
+    states: Mapping[AssetId, AssetState | None],
+    now: Instant,
+) -> Book:
+    """Return the book of a site at its start: what each asset may hold by its log.
+
+    An asset without a state is new; of one whose log cannot be read the state is null.
+    """
+
+    def member(asset_id: AssetId, own: AssetRules) -> Member:
+        state = states.get(asset_id, AssetState(asset_id))
+        return Member(asset_id, own.priority, opening_claim(state, own, now))
+
+    return Book(limits, (member(asset_id, own) for asset_id, own in rules.items()))
+
+
+def first_grants(book: Book | None) -> dict[AssetId, Grant]:
+    """Return what each asset starts with; nothing where there is no limit."""
+    return {} if book is None else book.settle()

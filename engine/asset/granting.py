@@ -1,0 +1,141 @@
+"""What should hold under the site's limits: a claim is made for it, and it is cut to its grant."""
+
+from engine.asset.desire import Desire, decision_differs, fallback, wanted
+from engine.asset.draft import Draft
+from engine.asset.effects import Claimed
+from engine.asset.holding import hold_reason
+from engine.asset.reach import drawn, fits, floor_of, reach
+from engine.asset.state import AssetState
+from engine.commands import CauseKind, CommandType
+from engine.events import RELEASED, Cut, Setpoint
+from engine.grants import Bound, Claim, Grant, Share
+from engine.rules import AssetRules
+from engine.types import Instant
+
+
+def desire(state: AssetState, now: Instant) -> Desire | None:
+    """Return what should hold now, cut to what is granted; null when nothing was ever asked."""
+    want = wanted(state, now)
+    grant, rules = state.outside.grant, state.rules
+    if grant is None or rules is None or want is None:
+        return want
+    if fits(want.target, rules, grant):
+        return want
+    if _cannot_take(state, want.target, now):
+        return _as_decided(state, want)
+    return _cut(want, rules, grant)
+
+
+def awaits_grant(state: AssetState, now: Instant) -> bool:
+    """Return whether the site has not looked yet at what should hold, and more is wished for."""
+    want = wanted(state, now)
+    grant, rules = state.outside.grant, state.rules
+    if grant is None or rules is None or want is None:
+        return False
+    wishes = zip(drawn(want.target, rules), (grant.charge, grant.discharge), strict=True)
+    unanswered = any(bound.most_w < own_w != bound.answers_w for own_w, bound in wishes)
+    return unanswered and not _cannot_take(state, want.target, now)
+
+
+def kind_by_limit(state: AssetState, want: Desire) -> CauseKind | None:
+    """Return the cause of a command that a site limit brings about, null for any other."""
+    desired = state.desired
+    if not decision_differs(state, want):
+        return None
+    if desired is not None and desired.cut is not None and desired.source == want.source:
+        before_w = (desired.target.charge_w or 0) + (desired.target.discharge_w or 0)
+        after_w = (want.target.charge_w or 0) + (want.target.discharge_w or 0)
+        if want.target == RELEASED or after_w > before_w:
+            return CauseKind.LIMIT_LIFTED
+    return None if want.cut is None else CauseKind.LIMIT
+
+
+# --- cutting
+
+
+def _cannot_take(state: AssetState, target: Setpoint, now: Instant) -> bool:
+    """Return whether nothing of a setpoint could be sent now, so that nothing is granted for it."""
+    kind = CommandType.RELEASE if target == RELEASED else CommandType.SET_CHARGE_RATE
+    return hold_reason(state, kind, target, now) is not None
+
+
+def _as_decided(state: AssetState, want: Desire) -> Desire:
+    """Return what should hold as it was cut last, where the same was asked for then."""
+    desired = state.desired
+    if desired is None or desired.cut is None or desired.cut.asked != want.target:
+        return want
+    return Desire(desired.target, want.source, want.kind, desired.losers, desired.cut)
+
+
+def _cut(want: Desire, rules: AssetRules, grant: Grant) -> Desire:
+    """Return what is left of a setpoint; instead of a release that is not granted, the fallback."""
+    target = want.target
+    is_import = drawn(target, rules)[0] > grant.charge.most_w
+    bound = grant.charge if is_import else grant.discharge
+    if target == RELEASED:
+        target = fallback(rules).target
+    left = Setpoint(
+        _usable_w(target.charge_w or 0, grant.charge, rules, rules.least_w),
+        _usable_w(target.discharge_w or 0, grant.discharge, rules, 0),
+    )
+    cut = Cut(
+        want.target,
+        "import" if is_import else "export",
+        bound.most_w,
+        bound.limit_w or 0,
+        bound.base_w,
+        bound.others_w,
+    )
+    loser = (want.source, want.target.charge_w, want.target.discharge_w)
+    return Desire(left, want.source, want.kind, (loser, *want.losers), cut)
+
+
+def _usable_w(power_w: int, bound: Bound, rules: AssetRules, least_w: int) -> int:
+    """Return a power within a bound, in the device's steps; what is too little for it is 0."""
+    if max(power_w, least_w if power_w and rules.below_min == "minimum" else 0) <= bound.most_w:
+        return power_w
+    most_w = min(power_w, bound.most_w)
+    most_w -= most_w % rules.step_w
+    return most_w if most_w >= least_w else 0
+
+
+# --- claiming
+
+
+def claim(draft: Draft) -> None:
+    """Tell the site what is wished and may be held, if that is news to it."""
+    grant, rules = draft.state.outside.grant, draft.state.rules
+    if grant is None or rules is None:
+        return
+    own = claim_of(draft.state, rules, grant.number, draft.now)
+    if own != draft.state.outside.claimed:
+        draft.want(Claimed(own))
+
+
+def opening_claim(state: AssetState | None, rules: AssetRules, now: Instant) -> Claim:
+    """Return what an asset claims by its log alone: what it may hold, and no more.
+
+    Where the log cannot be read that is all that it can.
+    """
+    holds = drawn(RELEASED, rules) if state is None else reach(state, rules, now)
+    floor = floor_of(rules)
+    charge, discharge = (Share(one, one, low) for one, low in zip(holds, floor, strict=True))
+    return Claim(charge, discharge)
+
+
+def claim_of(state: AssetState, rules: AssetRules, number: int, now: Instant) -> Claim:
+    """Return what an asset claims: for what it cannot take now, no more than it may hold anyway."""
+    holds = reach(state, rules, now)
+    want = wanted(state, now)
+    least = (rules.least_w, 0)
+    if want is None:
+        wish = holds
+    elif want.target == RELEASED:
+        wish = least = drawn(RELEASED, rules)
+    else:
+        wish = drawn(want.target, rules)
+    if want is not None and _cannot_take(state, want.target, now):
+        wish = (min(wish[0], holds[0]), min(wish[1], holds[1]))
+    floor = floor_of(rules)
+    charge, discharge = (Share(*one) for one in zip(wish, holds, floor, least, strict=True))
+    return Claim(charge, discharge, number)

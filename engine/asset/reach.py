@@ -1,0 +1,72 @@
+"""The most that a device may hold: what the site's ledger reserves for an asset."""
+
+from collections.abc import Iterator
+from typing import Final, TypeAlias
+
+from engine.asset.state import AssetState
+from engine.events import RELEASED, Setpoint
+from engine.grants import UNBOUNDED_W, Grant
+from engine.rules import AssetRules
+from engine.types import US_PER_S, AssetKind, Instant
+
+Pair: TypeAlias = tuple[int, int]
+"""Watts of charging and of discharging."""
+
+CLOCKS_US: Final = 60 * US_PER_S
+"""How much longer a lease may last by the device's own clock."""
+
+
+def floor_of(rules: AssetRules) -> Pair:
+    """Return what a device may go to when its lease ends: its fallback, else all that it can."""
+    power_w = rules.fallback_w
+    if power_w is None:
+        return rules.max_charge_w, rules.max_discharge_w
+    if rules.kind is AssetKind.BATTERY and power_w < 0:
+        return 0, -power_w
+    return drawn_w(power_w, rules), 0
+
+
+def drawn_w(power_w: int, rules: AssetRules) -> int:
+    """Return what a charger may draw by a setpoint: at least its minimum, where policy says so."""
+    if 0 < power_w < rules.least_w and rules.below_min == "minimum":
+        return rules.least_w
+    return power_w
+
+
+def drawn(target: Setpoint, rules: AssetRules) -> Pair:
+    """Return what a device may draw and give by a setpoint: on its own, all that it can."""
+    if target == RELEASED:
+        return rules.max_charge_w, rules.max_discharge_w
+    return drawn_w(target.charge_w or 0, rules), target.discharge_w or 0
+
+
+def fits(target: Setpoint, rules: AssetRules, grant: Grant) -> bool:
+    """Return whether a grant allows a setpoint as it is."""
+    charge_w, discharge_w = drawn(target, rules)
+    return charge_w <= grant.charge.most_w and discharge_w <= grant.discharge.most_w
+
+
+def reach(state: AssetState, rules: AssetRules, now: Instant) -> Pair:
+    """Return the most that a device may hold, by all that may be in force and by its fallback."""
+    charge_w, discharge_w = floor_of(rules)
+    for own_w, other_w, until_us in _in_force(state):
+        if until_us is None or now.device_us < until_us + CLOCKS_US:
+            charge_w = max(charge_w, min(drawn_w(own_w, rules), rules.max_charge_w))
+            discharge_w = max(discharge_w, min(other_w, rules.max_discharge_w))
+    return charge_w, discharge_w
+
+
+def _in_force(state: AssetState) -> Iterator[tuple[int, int, int | None]]:
+    """Yield what may be in force, each with its end (device clock), null where it has none."""
+    holding, remains, attempt = state.holding, state.remains, state.attempt
+    if holding.released:
+        yield UNBOUNDED_W, UNBOUNDED_W, None
+    else:
+        yield holding.charge_w or 0, holding.discharge_w or 0, holding.ends_us
+    if remains is not None:
+        yield remains.charge_w, remains.discharge_w, remains.until_us
+    if attempt is not None and attempt.setpoint == RELEASED:
+        yield UNBOUNDED_W, UNBOUNDED_W, None
+    elif attempt is not None and attempt.setpoint is not None:
+        setpoint = attempt.setpoint
+        yield setpoint.charge_w or 0, setpoint.discharge_w or 0, attempt.lease_until_us

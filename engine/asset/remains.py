@@ -1,0 +1,99 @@
+"""What a device may hold beside what it is known to hold: setpoints that nobody saw end."""
+
+from msgspec.structs import replace
+
+from engine import events
+from engine.asset.attempts import NOT_KNOWN
+from engine.asset.state import UNKNOWN_HOLDING, AssetState, Holding, OpenAttempt, Remains
+from engine.commands import CommandStatus
+from engine.events import RELEASED, Setpoint
+from engine.grants import UNBOUNDED_W
+
+
+def after_end(before: AssetState, after: AssetState, event: events.AttemptEnded) -> AssetState:
+    """Return the state after an attempt's outcome: a device that has proved it holds only that.
+
+    What was only accepted may not be in force yet, and what was not answered may be.
+    """
+    attempt = before.attempt
+    if attempt is None:
+        return after
+    if event.status is CommandStatus.COMPLETED and attempt.setpoint is not None:
+        return _proven(after) if not attempt.forgotten else _with(after, _attempted(attempt))
+    after = forgotten(before, after)
+    if event.status is CommandStatus.ACKNOWLEDGED:
+        return _with(after, _held(before.holding))
+    return _with(after, _attempted(attempt)) if _may_have_taken(attempt, event) else after
+
+
+def after_proof(
+    before: AssetState, after: AssetState, event: events.AttemptReconciled | events.CommandVerified
+) -> AssetState:
+    """Return the state after evidence: of what was found or done nothing else remains."""
+    found = isinstance(event, events.CommandVerified) and event.found is not None
+    done = event.status is CommandStatus.COMPLETED and event.reason != "overtaken"
+    return _proven(after) if found or done else forgotten(before, after)
+
+
+def after_change(before: AssetState, after: AssetState, found: Setpoint) -> AssetState:
+    """Return the state after a device said what it holds, on both channels or on one."""
+    if after.holding.charge_w is None or after.holding.discharge_w is None:
+        return _with(after, _held(before.holding))
+    return _proven(after) if found.charge_w is not None or found.discharge_w is not None else after
+
+
+def after_restart(before: AssetState, after: AssetState) -> AssetState:
+    """Return the state of a new engine: what was on the wire may have been carried out."""
+    after = forgotten(before, after)
+    attempt = before.attempt
+    return after if attempt is None else _with(after, _attempted(attempt))
+
+
+def forgotten(before: AssetState, after: AssetState) -> AssetState:
+    """Return the state with what the device held until it was no longer known to."""
+    if after.holding != UNKNOWN_HOLDING or before.holding == UNKNOWN_HOLDING:
+        return after
+    return _with(after, _held(before.holding))
+
+
+def _proven(state: AssetState) -> AssetState:
+    return state if state.remains is None else replace(state, remains=None)
+
+
+def _may_have_taken(attempt: OpenAttempt, event: events.AttemptEnded) -> bool:
+    """Return whether a device may have taken an attempt, or a part of it, all the same."""
+    if event.outcome in NOT_KNOWN or event.outcome == "error":
+        return True
+    return event.outcome == "rejected" and len(attempt.payload.frames) > 1
+
+
+def _attempted(attempt: OpenAttempt) -> Remains | None:
+    setpoint = attempt.setpoint
+    if setpoint is None:
+        return None
+    if setpoint == RELEASED:
+        return Remains(UNBOUNDED_W, UNBOUNDED_W, None)
+    return Remains(setpoint.charge_w or 0, setpoint.discharge_w or 0, attempt.lease_until_us)
+
+
+def _held(holding: Holding) -> Remains | None:
+    if holding.released:
+        return Remains(UNBOUNDED_W, UNBOUNDED_W, None)
+    if holding == UNKNOWN_HOLDING:
+        return None
+    return Remains(holding.charge_w or 0, holding.discharge_w or 0, holding.ends_us)
+
+
+def _with(state: AssetState, one: Remains | None) -> AssetState:
+    """Return the state with one more setpoint that may be in force: the most of each channel."""
+    other = state.remains
+    if one is None or other is None:
+        return state if one is None else replace(state, remains=one)
+    until_us = None
+    if one.until_us is not None and other.until_us is not None:
+        until_us = max(one.until_us, other.until_us)
+    charge_w, discharge_w = (
+        max(one.charge_w, other.charge_w),
+        max(one.discharge_w, other.discharge_w),
+    )
+    return replace(state, remains=Remains(charge_w, discharge_w, until_us))

@@ -1,0 +1,179 @@
+"""A site limit at work: assets, the site's ledger, restarts, and people."""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from actors.sim.timetable import Arrival
+from actors.standing import PlanStart
+from actors.testing.faults import Fault
+from actors.testing.simulation import Simulation
+from actors.testing.sites import site_text
+from engine.commands import CauseKind
+from engine.types import AssetId, to_us
+
+START = datetime(2026, 3, 2, 6, tzinfo=UTC)
+SLOT_S = 60.0
+SPEED = 900 / SLOT_S
+IDS = ("ast_charger_1", "ast_charger_2", "ast_charger_3")
+
+
+def plan(*columns: list[float]) -> pd.DataFrame:
+    """Return a schedule of quarter-hours, a column of kilowatts for each charger."""
+    index = pd.date_range(START, periods=len(columns[0]), freq="15min")
+    return pd.DataFrame({f"ev_{n}_kw": values for n, values in enumerate(columns, 1)}, index=index)
+
+
+@pytest.fixture
+def depot(tmp_path: Path) -> Iterator[Callable[..., Simulation]]:
+    """Give what runs a site of three chargers with vehicles, under limits."""
+    runs: list[Simulation] = []
+
+    def made(
+        limits: str, *, batteries: int = 0, priorities: tuple[int, ...] = (1, 1, 1)
+    ) -> Simulation:
+        text = site_text(3, batteries).replace("[ocpp]", f"{limits}\n[ocpp]", 1)
+        for number, priority in enumerate(priorities, 1):
+            own = f'id = "ast_charger_{number}"\n'
+            text = text.replace(own, f"{own}priority = {priority}\n")
+        file = tmp_path / "site.toml"
+        file.write_text(text, encoding="utf-8")
+        arrivals = {f"CP-{n}": (Arrival(1, 0.0),) for n in (1, 2, 3)}
+        runs.append(Simulation.of(file, 7, start=PlanStart(to_us(START), SPEED), arrivals=arrivals))
+        return runs[-1]
+
+    yield made
+    for run in runs:
+        run.close()
+
+
+def setpoints(run: Simulation) -> dict[str, tuple[float | None, str | None]]:
+    """Return what should hold, and by what."""
+    return {name: (one.setpoint_kw, one.setpoint_source) for name, one in run.state().items()}
+
+
+def reserved_kw(run: Simulation) -> float:
+    """Return what is reserved under the import limit."""
+    book = run._running.book  # noqa: SLF001 - nobody else looks into it
+    assert book is not None
+    return book.ledgers["import"].reserved_w / 1_000
+
+
+def test_what_is_asked_for_at_one_instant_goes_by_priority_then_by_id(
+    depot: Callable[..., Simulation],
+) -> None:
+    """Everybody has his fallback; whoever ranks highest has all that he wishes."""
+    run = depot("import_limit_kw = 40\nbase_load_kw = 1.6", priorities=(1, 1, 2))
+    run.submit(plan([22.0] * 4, [22.0] * 4, [22.0] * 4))
+    run.advance(SLOT_S / 2)
+    assert setpoints(run) == {
+        "ast_charger_1": (12.2, "limit"),
+        "ast_charger_2": (4.2, "limit"),
+        "ast_charger_3": (22.0, "schedule"),
+    }
+    assert reserved_kw(run) == pytest.approx(38.4)
+    run.assert_promises()
+
+
+def test_an_increase_comes_after_the_decrease_that_makes_room(
+    depot: Callable[..., Simulation],
+) -> None:
+    """At a change of slots both fall due at once; the limit is kept at every moment."""
+    run = depot("import_limit_kw = 30")
+    run.submit(plan([20.0, 5.0], [5.0, 20.0], [0.0, 0.0]))
+    run.advance(SLOT_S / 2)
+    assert setpoints(run)["ast_charger_1"] == (20.0, "schedule")
+    run.advance(SLOT_S)
+    assert setpoints(run)["ast_charger_2"] == (20.0, "schedule")
+    assert reserved_kw(run) == pytest.approx(5.0 + 20.0 + 4.2)
+    lifted = [one for one in run.history() if one.cause.kind == CauseKind.LIMIT_LIFTED]
+    assert [one.asset_id for one in lifted] == ["ast_charger_2"]
+    (lowered,) = (one for one in run.history() if one.id == "cmd_1.0.1")
+    assert lifted[0].dispatched_at is not None
+    assert lowered.finished_at is not None
+    assert lifted[0].dispatched_at >= lowered.finished_at
+
+
+def test_a_device_that_does_not_take_a_decrease_keeps_what_it_may_hold(
+    depot: Callable[..., Simulation],
+) -> None:
+    """Its room is not given to anybody else."""
+    run = depot("import_limit_kw = 30")
+    run.submit(plan([20.0, 5.0, 5.0], [5.0, 20.0, 20.0], [0.0, 0.0, 0.0]))
+    run.advance(SLOT_S / 2)
+    run.world.faults.add(
+        Fault(kind="reject", asset="ast_charger_1", action="SetChargingProfile", times=1_000)
+    )
+    run.advance(SLOT_S)
+    assert setpoints(run)["ast_charger_2"] == (5.8, "limit")
+    assert run.state()["ast_charger_1"].alarms == ("decrease_failed",)
+    run.world.faults.clear()
+
+
+def test_what_assets_may_hold_is_reserved_at_the_next_start(
+    depot: Callable[..., Simulation],
+) -> None:
+    """Before anything is granted, and although the devices are not there yet."""
+    run = depot("import_limit_kw = 30")
+    run.submit(plan([18.0, *[12.0] * 7], [5.0] * 8, [5.0] * 8))
+    run.advance(SLOT_S / 2)
+    run.crash_at("after_send")
+    run.advance(SLOT_S)
+    assert run.crash.happened
+    run.restart()
+    assert reserved_kw(run) == pytest.approx(28.0)
+    run.advance(5)
+    assert reserved_kw(run) == pytest.approx(22.0)
+    run.override("ast_charger_3", 20.0, until="unplugged", by="ann", reason="in a hurry")
+    run.advance(SLOT_S)
+    assert setpoints(run)["ast_charger_3"] == (13.0, "limit")
+    assert reserved_kw(run) <= 30.0
+
+
+def test_people_are_cut_too_and_a_release_that_does_not_fit_is_the_fallback(
+    depot: Callable[..., Simulation],
+) -> None:
+    """Pause and resume, stop-all: 0 kW always fits."""
+    run = depot("import_limit_kw = 31")
+    run.submit(plan([10.0] * 8, [10.0] * 8, [5.0] * 8))
+    run.advance(SLOT_S / 2)
+    run.send("ast_charger_1", "RELEASE", by="ann", reason="a test")
+    run.advance(5)
+    assert setpoints(run)["ast_charger_1"] == (4.2, "limit")
+    run.pause("ast_charger_2", by="ann", reason="a test")
+    run.advance(5)
+    assert setpoints(run)["ast_charger_2"] == (0.0, "override")
+    run.pause("ast_charger_3", by="ann", reason="a test")
+    run.advance(5)
+    # 22 kW on its own, and the fallbacks of the others
+    assert setpoints(run)["ast_charger_1"] == (None, "override")
+    assert reserved_kw(run) == pytest.approx(30.4)
+    run.resume("ast_charger_2", by="ann", reason="a test")
+    run.advance(5)
+    assert setpoints(run)["ast_charger_2"] == (4.8, "limit")
+
+
+def test_without_a_limit_there_is_no_book(depot: Callable[..., Simulation]) -> None:
+    """No grant, no claim."""
+    run = depot("")
+    assert run._running.book is None  # noqa: SLF001 - nobody else looks into it
+    board = run.assembly.board
+    assert board[AssetId("ast_charger_1")].outside.grant is None
+
+
+def test_a_battery_counts_under_the_limit_of_its_direction(
+    depot: Callable[..., Simulation],
+) -> None:
+    """Charging under the import limit, discharging under the export limit."""
+    run = depot("import_limit_kw = 30\nexport_limit_kw = 12", batteries=1)
+    index = pd.date_range(START, periods=2, freq="15min")
+    own = {"battery_b1_charge_kw": [40.0, 0.0], "battery_b1_discharge_kw": [0.0, 40.0]}
+    run.submit(pd.DataFrame(own, index=index))
+    run.advance(SLOT_S / 2)
+    assert setpoints(run)["ast_battery_1"] == (17.4, "limit")
+    run.advance(SLOT_S)
+    assert setpoints(run)["ast_battery_1"] == (-12.0, "limit")
+    run.assert_promises()
