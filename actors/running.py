@@ -18,7 +18,7 @@ from actors.dispatcher import Swept
 from actors.environment import read_site
 from actors.fence import Fence, claim
 from actors.following import Follower
-from actors.grants import Claimed, Grants, first_grants, opened_book
+from actors.grants import Assets, Claimed, Grants, Look, first_grants, opened_book
 from actors.ids import Ids
 from actors.journal import Journal
 from actors.journalled import Supervised
@@ -127,8 +127,13 @@ class Running:
             stored.recovery.site,
             supervised,
             stored.reader.site,
-            None if book is None else Grants(book, self.assembly.tell),
+            None if book is None else self._grants(book),
         )
+
+    def _grants(self, book: Book) -> Grants:
+        """Return what grants the assets their share of the site's limits."""
+        assets = Assets(self.assembly.tell, self.assembly.board)
+        return Grants(book, assets, round(self.site.defaults.settle_s * US_PER_S))
 
     def _book(self, recovery: Recovery) -> Book | None:
         """Return the book of the site's limits, null where it has none."""
@@ -240,6 +245,8 @@ class Running:
             "sweep", self._sweep, device_us=self.clocks.device_us() + interval_us
         )
         self.assembly.dispatcher(Swept())
+        if self.book is not None:
+            self._site.tell(Look())
         self.fence.look()
 
     def _standing(self) -> tuple[events.ClockSet, ...]:

@@ -8,7 +8,7 @@ import attrs
 
 from actors.actor import ActorPool
 from actors.appends import Append, Committed, Refused
-from actors.grants import Claimed, Grants, Settle
+from actors.grants import Claimed, Grants, Look, Settle
 from actors.journalled import JournalledActor, Life, Lost, Readable, Supervised, failure
 from actors.supervisor import Verdict
 from engine import events
@@ -93,17 +93,24 @@ class SiteActor(JournalledActor):
                 self._append_next(life)
             case Readable():
                 self._begin_again(life, told)
-            case Claimed() | Settle() if self._grants is not None:
-                self._grant(self._grants, told)
+            case Claimed() | Settle() | Look() if self._grants is not None:
+                self._grant(life, self._grants, told)
             case _:
                 raise TypeError(type(told).__name__)
 
-    def _grant(self, grants: Grants, told: Claimed | Settle) -> None:
+    def _grant(self, life: SiteLife, grants: Grants, told: Claimed | Settle | Look) -> None:
         """Take a claim, or settle all that came since: those of one instant together."""
+        if isinstance(told, Claimed):
+            if grants.claimed(told):
+                self.actor_ref.tell(Settle())
+            return
         if isinstance(told, Settle):
             grants.settle()
-        elif grants.claimed(told):
-            self.actor_ref.tell(Settle())
+        if life.in_flight is None and not life.stash and not life.lost:
+            found = grants.look(life.state, self._supervision.clocks.now())
+            if found:
+                life.stash.append(Noted(found, _not_told))
+                self._append_next(life)
 
     def _append_next(self, life: SiteLife) -> None:
         if life.in_flight is not None or life.lost or not life.stash:
@@ -147,7 +154,7 @@ class SiteActor(JournalledActor):
         in_flight = self._life.in_flight
         if in_flight is not None:
             return in_flight[0]
-        return told if isinstance(told, Noted | Claimed | Settle) else None
+        return told if isinstance(told, Noted | Claimed | Settle | Look) else None
 
     def _begin_life(self, lost: Lost) -> tuple[Life, Life]:
         before = self._life
@@ -178,7 +185,7 @@ class SiteActor(JournalledActor):
                 life.stash.insert(0, noted)
             else:
                 _tell(noted, failure(lost))
-        elif isinstance(noted, Claimed | Settle):
+        elif isinstance(noted, Claimed | Settle | Look):
             self.again(noted if lost.again else Settle())
         if self.is_worth_recording(lost):
             life.stash.insert(0, Noted((crashed(STREAM, lost),), _not_told))

@@ -60,6 +60,7 @@ class SiteBase:
     lost_us: int | None
     notices: int
     crashes: int
+    exceeded: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, state: SiteState) -> "SiteBase":
@@ -75,6 +76,7 @@ class SiteBase:
             state.lost_us,
             state.notices,
             state.crashes,
+            state.exceeded,
         )
 
     def state(self) -> SiteState:
@@ -88,6 +90,7 @@ class SiteBase:
             self.lost_us,
             self.notices,
             self.crashes,
+            self.exceeded,
         )
 
 

@@ -260,7 +260,7 @@ def _held(heard: _Heard, event: events.CommandHeld) -> Iterator[Said]:
 # --- everything else
 
 
-def _plain(event: object) -> Iterable[Said]:  # noqa: C901, PLR0911 - one case per event
+def _plain(event: object) -> Iterable[Said]:  # noqa: C901, PLR0911, PLR0912 - one case per event
     """Tell what needs nothing but the event itself."""
     match event:
         case events.StateChanged():
@@ -286,6 +286,10 @@ def _plain(event: object) -> Iterable[Said]:  # noqa: C901, PLR0911 - one case p
             return ((EventType.ALARM, {"alarm": "clock_skew", "ahead_s": ahead_s}),)
         case events.DeviceChanged(alarm=True):
             return (_interference(event),)
+        case events.GrantExceeded():
+            return (_above_grant(event),)
+        case events.LimitExceeded():
+            return (_limit_exceeded(event),)
         case events.StoreLost():
             return ((EventType.ALARM, {"alarm": "store_lost", "reason": event.reason}),)
         case _:
@@ -317,6 +321,27 @@ def _interference(event: events.DeviceChanged) -> Said:
         "found_discharge_kw": _kw(event.found.discharge_w),
         "reaction": event.reaction,
         "again_at": None if event.again_at_us is None else iso(event.again_at_us),
+    }
+    return EventType.ALARM, data
+
+
+def _above_grant(event: events.GrantExceeded) -> Said:
+    data: dict[str, object] = {
+        "alarm": "above_grant",
+        "how": event.how,
+        "power_kw": to_kw(event.power_w),
+        "granted_kw": to_kw(event.granted_w),
+    }
+    return EventType.ALARM, data
+
+
+def _limit_exceeded(event: events.LimitExceeded) -> Said:
+    data: dict[str, object] = {
+        "alarm": f"{event.direction}_limit",
+        "kind": event.kind,
+        "power_kw": to_kw(event.power_w),
+        "limit_kw": to_kw(event.limit_w),
+        "base_load_kw": to_kw(event.base_w),
     }
     return EventType.ALARM, data
 

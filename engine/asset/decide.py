@@ -8,6 +8,7 @@ from engine.asset.answers import attempt_answered, question_answered
 from engine.asset.deadlines import attempt_guard_us, end_what_is_over, retire
 from engine.asset.draft import Draft
 from engine.asset.effects import Effect, OfferTaken, Respond, Stopped
+from engine.asset.excess import watch
 from engine.asset.granting import claim
 from engine.asset.offers import plan_offered
 from engine.asset.reports import observe
@@ -65,6 +66,7 @@ def decided(state: AssetState, message: messages.Message, now: Instant) -> Draft
                 advance(draft)
     settle_slot(draft)
     if draft.state.outside.grant is not None:
+        watch(draft)
         claim(draft)
     return draft
 

@@ -82,6 +82,10 @@ def evolve(state: AssetState, event: events.AssetEvent, at: Instant) -> AssetSta
             return _put_back(state)
         case events.LinkFailed():
             return reported.link_failed(state)
+        case events.GrantExceeded():
+            return reported.grant_exceeded(state)
+        case events.GrantKept():
+            return reported.grant_kept(state)
         case _:
             assert_never(event)
 

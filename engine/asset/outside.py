@@ -6,6 +6,7 @@ from msgspec.structs import replace
 
 from engine.adapters import base
 from engine.asset import messages
+from engine.asset.above import above_since
 from engine.asset.effects import Ask, Claimed, Effect, ReleaseSlot, RequestSlot, Send, Stopped
 from engine.asset.samples import heard, sampled
 from engine.asset.state import AssetState, Outside
@@ -31,7 +32,14 @@ def noted(state: AssetState, message: messages.Message, now: Instant) -> AssetSt
     asked_until_us = outside.asking_until_us
     if asked_until_us is not None and now.device_us >= asked_until_us:
         changes = {**_NOT_ASKING, **changes}
+    if outside.grant is not None and changes:
+        return _watched(state, replace(outside, **changes), now)
     return replace(state, outside=replace(outside, **changes)) if changes else state
+
+
+def _watched(state: AssetState, outside: Outside, now: Instant) -> AssetState:
+    """Return the state with how long the power measured has been above the grant."""
+    return replace(state, outside=replace(outside, above_since_us=above_since(outside, now)))
 
 
 _NOT_ASKING: dict[str, Any] = {"asking": None, "asking_until_us": None}

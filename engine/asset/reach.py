@@ -48,7 +48,13 @@ def fits(target: Setpoint, rules: AssetRules, grant: Grant) -> bool:
 
 def reach(state: AssetState, rules: AssetRules, now: Instant) -> Pair:
     """Return the most that a device may hold, by all that may be in force and by its fallback."""
-    charge_w, discharge_w = floor_of(rules)
+    low, high = floor_of(rules), in_force(state, rules, now)
+    return max(low[0], high[0]), max(low[1], high[1])
+
+
+def in_force(state: AssetState, rules: AssetRules, now: Instant) -> Pair:
+    """Return the most of what may be in force, whatever comes at the end of its lease."""
+    charge_w = discharge_w = 0
     for own_w, other_w, until_us in _in_force(state):
         if until_us is None or now.device_us < until_us + CLOCKS_US:
             charge_w = max(charge_w, min(drawn_w(own_w, rules), rules.max_charge_w))

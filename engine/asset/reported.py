@@ -14,6 +14,8 @@ from engine.types import Instant
 
 GAVE_UP = "actor_gave_up"
 LINK_FAILED = "link_failed"
+ABOVE_GRANT = "above_grant"
+"""The alarm of a device that may draw or give more than its site granted it."""
 CLOCK_SKEW = "clock_skew"
 PROTOCOL = "protocol"
 """The capability that names the protocol that a device speaks, where it has the choice."""
@@ -51,6 +53,16 @@ def without(alarms: tuple[str, ...], gone: str) -> tuple[str, ...]:
 def link_failed(state: AssetState) -> AssetState:
     """Return the state with the alarm of a link that could not be opened."""
     return replace(state, alarms=(*without(state.alarms, LINK_FAILED), LINK_FAILED))
+
+
+def grant_exceeded(state: AssetState) -> AssetState:
+    """Return the state with the alarm of a device above its grant."""
+    return replace(state, alarms=(*without(state.alarms, ABOVE_GRANT), ABOVE_GRANT))
+
+
+def grant_kept(state: AssetState) -> AssetState:
+    """Return the state without it."""
+    return replace(state, alarms=without(state.alarms, ABOVE_GRANT))
 
 
 def status_not_understood(state: AssetState, event: events.StatusNotUnderstood) -> AssetState:

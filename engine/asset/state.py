@@ -296,7 +296,7 @@ class Outside(Struct, frozen=True, omit_defaults=True):
     both channels, on this connection. ``sample`` is its newest power, by its ``clock``.
     ``unreadable`` names the row of the stream that cannot be read: nothing is decided then.
     ``grant`` is what the asset may be set to, null where the site has no limit; ``claimed`` is what
-    the site was told last.
+    the site was told last; ``above_since_us`` is since when what is measured is above the grant.
     """
 
     adapter: Spelling | None = None
@@ -321,6 +321,7 @@ class Outside(Struct, frozen=True, omit_defaults=True):
     unreadable: str | None = None
     grant: Grant | None = None
     claimed: Claim | None = None
+    above_since_us: int | None = None
 
     @property
     def measured_w(self) -> int | None:

@@ -21,6 +21,8 @@ from engine.events.asset import (
     CommandVerified,
     DepartureDetected,
     DepartureEnded,
+    GrantExceeded,
+    GrantKept,
     LateAnswered,
     LinkFailed,
     OverrideEnded,
@@ -51,6 +53,8 @@ from engine.events.site import (
     ClockStarted,
     EngineStarted,
     EngineStopped,
+    LimitExceeded,
+    LimitKept,
     ScheduleReceived,
     SecurityNoticed,
     SiteActorCrashed,
@@ -91,7 +95,11 @@ __all__ = [
     "Event",
     "Evse",
     "EvseChanged",
+    "GrantExceeded",
+    "GrantKept",
     "LateAnswered",
+    "LimitExceeded",
+    "LimitKept",
     "LinkFailed",
     "MessageNotUnderstood",
     "OverrideEnded",
@@ -152,6 +160,8 @@ AssetEvent: TypeAlias = (
     | ActorCrashed
     | ActorRecovered
     | LinkFailed
+    | GrantExceeded
+    | GrantKept
 )
 SiteEvent: TypeAlias = (
     EngineStarted
@@ -163,6 +173,8 @@ SiteEvent: TypeAlias = (
     | StoreBack
     | SecurityNoticed
     | SiteActorCrashed
+    | LimitExceeded
+    | LimitKept
 )
 Event: TypeAlias = AssetEvent | SiteEvent | ScheduleReceived
 
@@ -201,6 +213,8 @@ TOPICS: Final[dict[str, type]] = {
     "asset.actor_crashed": ActorCrashed,
     "asset.actor_recovered": ActorRecovered,
     "asset.link_failed": LinkFailed,
+    "asset.grant_exceeded": GrantExceeded,
+    "asset.grant_kept": GrantKept,
     "schedule.received": ScheduleReceived,
     "site.engine_started": EngineStarted,
     "site.clock_set": ClockSet,
@@ -211,4 +225,6 @@ TOPICS: Final[dict[str, type]] = {
     "site.store_back": StoreBack,
     "site.security_noticed": SecurityNoticed,
     "site.actor_crashed": SiteActorCrashed,
+    "site.limit_exceeded": LimitExceeded,
+    "site.limit_kept": LimitKept,
 }

@@ -220,6 +220,25 @@ class OverrideEnded(Struct, frozen=True, gc=False):
     by: str | None = None
 
 
+# --- the asset's stream: the site's limits
+
+
+class GrantExceeded(Struct, frozen=True, gc=False):
+    """The device may draw or give more than its site granted it, charging positive.
+
+    ``how``: it ``refused`` to go down, was ``found`` to be set by somebody else, or that is what
+    was ``measured`` for longer than it takes to settle.
+    """
+
+    how: str
+    power_w: int
+    granted_w: int
+
+
+class GrantKept(Struct, frozen=True, gc=False):
+    """The device is within its grant again."""
+
+
 # --- the asset's stream: trouble
 
 

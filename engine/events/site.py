@@ -93,6 +93,27 @@ class SiteActorCrashed(Struct, frozen=True, gc=False):
     gave_up: bool = False
 
 
+class LimitExceeded(Struct, frozen=True, gc=False):
+    """A site limit is exceeded: by what is ``reserved``, or by what is ``measured`` for long.
+
+    ``direction`` is import or export, ``power_w`` what the assets come to; of an import limit the
+    base load takes ``base_w``.
+    """
+
+    direction: str
+    kind: str
+    power_w: int
+    limit_w: int
+    base_w: int = 0
+
+
+class LimitKept(Struct, frozen=True, gc=False):
+    """A site limit is kept again."""
+
+    direction: str
+    kind: str
+
+
 class SecurityNoticed(Struct, frozen=True, gc=False):
     """Refused peers within one window."""
 

@@ -14,6 +14,7 @@ class SiteState(Struct, frozen=True, gc=False):
 
     ``clock`` is where the plan clock stands, then the recorded mapping from wall to plan time; null
     where it runs as wall time does. ``lost_us`` is since when the store cannot be written.
+    ``exceeded`` has the limits that are, each as its direction and kind.
     """
 
     version: int = 0
@@ -24,6 +25,7 @@ class SiteState(Struct, frozen=True, gc=False):
     lost_us: int | None = None
     notices: int = 0
     crashes: int = 0
+    exceeded: tuple[str, ...] = ()
 
 
 def evolve_site(state: SiteState, event: events.SiteEvent, at: Instant) -> SiteState:  # noqa: C901, PLR0911 - one case per event
@@ -45,6 +47,11 @@ def evolve_site(state: SiteState, event: events.SiteEvent, at: Instant) -> SiteS
             return replace(state, lost_us=None)
         case events.SiteActorCrashed():
             return replace(state, crashes=state.crashes + 1)
+        case events.LimitExceeded(direction=direction, kind=kind):
+            return replace(state, exceeded=(*state.exceeded, f"{direction}:{kind}"))
+        case events.LimitKept(direction=direction, kind=kind):
+            name = f"{direction}:{kind}"
+            return replace(state, exceeded=tuple(one for one in state.exceeded if one != name))
         case events.SecurityNoticed(count=count):
             return replace(state, notices=state.notices + count)
         case _:

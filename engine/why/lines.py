@@ -30,6 +30,8 @@ Told: TypeAlias = (
     | events.ActorCrashed
     | events.ActorRecovered
     | events.LinkFailed
+    | events.GrantExceeded
+    | events.GrantKept
 )
 """What a chain can be made of."""
 
@@ -95,6 +97,13 @@ def told(event: Told, words: Words) -> str:  # noqa: C901, PLR0911, PLR0912 - on
             return f"the engine failed on {event.message} ({event.error}){what}"
         case events.ActorRecovered():
             return f"{event.by} put it back to work ({event.reason})"
+        case events.GrantExceeded():
+            what = (
+                f"{words.power(abs(event.power_w))} against {words.power(event.granted_w)} granted"
+            )
+            return f"above its grant ({event.how}): {what}"
+        case events.GrantKept():
+            return "within its grant again"
         case events.LinkFailed():
             return f"its link could not be opened ({event.error})"
         case _:
@@ -109,7 +118,11 @@ def clock(ahead_s: int) -> str:
 
 
 def _decided(decision: events.Decision, words: Words) -> str:
-    return f"decided on {words.setpoint(decision.target)} by {decision.source}"
+    cut = decision.cut
+    if cut is None:
+        return f"decided on {words.setpoint(decision.target)} by {decision.source}"
+    asked = f"{words.setpoint(cut.asked)} by {decision.source}"
+    return f"decided on {words.setpoint(decision.target)} by the {cut.direction} limit over {asked}"
 
 
 def _because(reason: str | None) -> str:

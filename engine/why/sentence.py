@@ -68,6 +68,8 @@ def _because(story: Story, desired: Decision, words: Words) -> Iterator[str]:
     """Yield the reasons: the rule that wins, then what brought it about."""
     yield from _rule(story, desired, words)
     yield from _limit(story, desired, words)
+    if desired.cut is not None:
+        yield _cut_by(desired.cut, words)
     ended = story.prompt(events.OverrideEnded)
     if ended is not None and desired.source != "override":
         yield f"an override ended at {words.time(ended.header.at_us)} ({_end_of(ended)})"
@@ -110,6 +112,16 @@ def _limit(story: Story, desired: Decision, words: Words) -> Iterator[str]:
     if wanted is None or rules is None or limited(wanted, rules) == wanted:
         return
     yield f"{words.setpoint(wanted)} is more than its limit allows by now"
+
+
+def _cut_by(cut: events.Cut, words: Words) -> str:
+    """Return what was asked for and granted, and where the rest of the limit is."""
+    rest = [f"{words.power(cut.others_w)} are reserved for the other assets"]
+    if cut.base_w:
+        rest.insert(0, f"the base load takes {words.power(cut.base_w)}")
+    asked, granted = words.setpoint(cut.asked), words.power(cut.granted_w)
+    limit = f"the site's {cut.direction} limit is {words.power(cut.limit_w)}"
+    return f"{asked} was asked and {granted} granted, because {limit} and {' and '.join(rest)}"
 
 
 def _handed_back(story: Story) -> bool:

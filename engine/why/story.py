@@ -34,6 +34,8 @@ _OUTCOMES: Final = (
     events.ActorCrashed,
     events.ActorRecovered,
     events.LinkFailed,
+    events.GrantExceeded,
+    events.GrantKept,
 )
 
 

@@ -22,7 +22,7 @@ from engine.types import US_PER_S, AssetId, AssetKind, Channel, ScheduleId
 from engine.verification import verify
 
 CONFIGURED = events.SiteConfigured("sit_a", "UTC", (AssetId("ast_a"),))
-RUNNING = SiteState(9, 3, CONFIGURED, events.ClockStarted(1, 2, 60.0), True, 5, 7, 2)  # noqa: FBT003 - all fields
+RUNNING = SiteState(9, 3, CONFIGURED, events.ClockStarted(1, 2, 60.0), True, 5, 7, 2, ("a",))  # noqa: FBT003 - all fields
 SEAL = LogSealed(7, 3, 1, b"d" * 32, b"p" * 32, 1, "engine", b"c")
 
 

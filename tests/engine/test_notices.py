@@ -482,3 +482,29 @@ def test_what_no_subscriber_asked_for_is_not_told() -> None:
         record(events.EngineStarted(1, "i", "0.1"), stream="site"),
     ]
     assert told(quiet, expand=True) == []
+
+
+def test_a_device_above_its_grant_is_an_alarm() -> None:
+    """Once; that it is within it again is no news."""
+    (alarm,) = told([record(events.GrantExceeded("measured", 15_000, 11_000))])
+    assert dict(alarm.data) == {
+        "alarm": "above_grant",
+        "how": "measured",
+        "power_kw": 15.0,
+        "granted_kw": 11.0,
+    }
+    assert told([record(events.GrantKept())]) == []
+
+
+def test_a_limit_that_is_exceeded_is_an_alarm() -> None:
+    """Which, by what, and what there is to it."""
+    exceeded = events.LimitExceeded("import", "reserved", 66_000, 60_000, 8_000)
+    (alarm,) = told([record(exceeded)])
+    assert dict(alarm.data) == {
+        "alarm": "import_limit",
+        "kind": "reserved",
+        "power_kw": 66.0,
+        "limit_kw": 60.0,
+        "base_load_kw": 8.0,
+    }
+    assert told([record(events.LimitKept("import", "reserved"))]) == []

@@ -26,6 +26,10 @@ def test_the_sites_state_is_the_fold_of_its_stream() -> None:
     assert state == SiteState(
         7, 4, configured, clock, running=True, lost_us=7, notices=3, crashes=1
     )
+    over = events.LimitExceeded("import", "reserved", 66_000, 60_000, 8_000)
+    assert evolve_site(state, over, AT).exceeded == ("import:reserved",)
+    state = evolve_site(evolve_site(state, over, AT), events.LimitKept("import", "reserved"), AT)
+    assert state.exceeded == ()
     state = evolve_site(state, events.StoreBack(7, 9), AT)
     state = evolve_site(state, events.EngineStopped(4, "closed"), AT)
-    assert (state.version, state.running, state.lost_us) == (9, False, None)
+    assert (state.version, state.running, state.lost_us) == (11, False, None)

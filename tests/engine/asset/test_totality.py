@@ -107,6 +107,8 @@ RECORDED: tuple[events.AssetEvent, ...] = (
     events.ActorCrashed("Woke", "ValueError", 1),
     events.ActorRecovered("ann", "why"),
     events.LinkFailed("ValueError"),
+    events.GrantExceeded("measured", 15_000, 11_000),
+    events.GrantKept(),
 )
 TOLD: tuple[message.Message, ...] = (
     message.Woke(),
