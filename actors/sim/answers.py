@@ -25,6 +25,14 @@ _SMART: Final = frozenset(
     }
 )
 _UNITS: Final = {"A": "Current", "W": "Power"}
+_TASTES: Final[tuple[tuple[Quirk, Callable[[ChargingProfile], bool], str], ...]] = (
+    (Quirk.REJECT_PROFILE, lambda _: False, "not today"),
+    (Quirk.RELATIVE_ONLY, lambda profile: profile.kind == RELATIVE, "only relative schedules"),
+    (Quirk.AMPS_UNSAID, lambda profile: profile.unit == "A", "not in W"),
+    (Quirk.LEVEL_ZERO_ONLY, lambda profile: profile.stack_level == 0, "only stack level 0"),
+    (Quirk.NO_TX_PROFILE, lambda profile: profile.purpose != TX_PROFILE, "no TxProfile"),
+)
+"""Which profiles a charge point with a quirk takes."""
 
 
 def answer(version: Version, station: Station, request: Request) -> Reply:
@@ -37,6 +45,8 @@ def answer(version: Version, station: Station, request: Request) -> Reply:
     if request.action in version.control and Quirk.CALLERROR in quirks:
         raise CallRefused("InternalError", "out of order")
     answering = version.answers.get(request.action)
+    if request.action == "TriggerMessage" and Quirk.NO_TRIGGER in quirks:
+        answering = None
     missing = request.action in _SMART and Quirk.NO_SMART_CHARGING in quirks
     blind = request.action == "GetCompositeSchedule" and Quirk.NO_COMPOSITE in quirks
     if answering is None or missing or blind:
@@ -76,7 +86,7 @@ def keep(station: Station, profile: ChargingProfile, situation: Situation) -> Re
     if Quirk.ACCEPT_IGNORE not in quirks:
         lenient = Quirk.TXPROFILE_WITHOUT_TX_ACCEPTED in quirks
         station.cabinet.limits.put(profile, situation, lenient=lenient)
-    return status("Accepted", station.refresh)
+    return status("Accepted", station.limited)
 
 
 def acceptable(station: Station, profile: ChargingProfile) -> ChargingProfile:
@@ -86,10 +96,9 @@ def acceptable(station: Station, profile: ChargingProfile) -> ChargingProfile:
         ProfileRefused: it can not.
     """
     quirks, configuration = station.cabinet.quirks, station.cabinet.configuration
-    if Quirk.REJECT_PROFILE in quirks:
-        raise ProfileRefused("not today")
-    if Quirk.RELATIVE_ONLY in quirks and profile.kind != RELATIVE:
-        raise ProfileRefused("only relative schedules")
+    for quirk, taken, why in _TASTES:
+        if quirk in quirks and not taken(profile):
+            raise ProfileRefused(why)
     units = configuration["ChargingScheduleAllowedChargingRateUnit"].split(",")
     if not {profile.unit, _UNITS[profile.unit]} & set(units):
         raise ProfileRefused(f"not in {profile.unit}")

@@ -11,6 +11,7 @@ from actors.sim.limits import Limits
 from actors.sim.outbox import Notice, Outbox
 from actors.sim.quirks import Quirk, Quirks
 
+_AT_ONCE: Final = 6
 _BEHIND: Final = timedelta(seconds=50)
 
 
@@ -32,9 +33,18 @@ class Cabinet:
     max_w: float = 22_000.0
     starts_itself: bool = True
     limits: Limits = attrs.field(factory=Limits)
+    _metered: list[Notice] = attrs.field(factory=list)
 
     def post(self, notice: Notice) -> None:
         """Have something said."""
+        if Quirk.QUEUED_METER in self.quirks and notice.action == "MeterValues":
+            self._metered.append(notice)
+            if len(self._metered) < _AT_ONCE:
+                return
+            *before, notice = self._metered
+            self._metered = []
+            for one in before:
+                self.outbox.post(one)
         self.outbox.post(notice)
 
     def now(self) -> datetime:

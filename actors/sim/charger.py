@@ -19,6 +19,7 @@ from actors.sim.cabinet import Cabinet
 from actors.sim.configuration import Configuration
 from actors.sim.connector import Connector
 from actors.sim.conversation import Conversation
+from actors.sim.habits import as_they_come
 from actors.sim.outbox import Outbox
 from actors.sim.parts import Parts
 from actors.sim.quirks import Quirk, Quirks
@@ -198,7 +199,7 @@ class SimCharger:
         loop = asyncio.get_running_loop()
         plan_now = self.setup.plan_now or _scaled(self.setup, loop)
         last = plan_now()
-        self.station.begin(self.setup.arrivals, last)
+        self.station.begin(as_they_come(self.setup.arrivals, self.quirks), last)
         read_s = beat_s = loop.time()
         while True:
             now = plan_now()
@@ -229,11 +230,27 @@ class SimCharger:
             with contextlib.suppress(OSError, TimeoutError, WebSocketException):
                 async with _connection(self.setup) as websocket:
                     pause_s = pace.reconnect_s
-                    await self._converse(websocket)
+                    if Quirk.TWO_SOCKETS in self.quirks:
+                        await self._converse_twice(websocket)
+                    else:
+                        await self._converse(websocket)
             least_s = 0.0 if self.booted.is_set() else pace.reboot_s
             jittered_s = pause_s * self._parts.random.uniform(0.5, 1.0)
             await asyncio.sleep(max(least_s, jittered_s))
             pause_s = min(2 * pause_s, pace.reconnect_most_s)
+
+    async def _converse_twice(self, first: ClientConnection) -> None:
+        """Open a second socket beside the first, which is closed when the second is in use."""
+        pause_s = self.setup.pace.slow_s
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(pause_s):
+                await self._converse(first)
+        async with _connection(self.setup) as second:
+            closing = asyncio.ensure_future(_close_later(first, pause_s))
+            try:
+                await self._converse(second)
+            finally:
+                closing.cancel()
 
     async def _converse(self, websocket: ClientConnection) -> None:
         self._conversation = Conversation(self._parts, websocket)
@@ -271,6 +288,11 @@ def _scaled(setup: ChargerSetup, loop: asyncio.AbstractEventLoop) -> Callable[[]
     """Return a clock that begins at the real time of now and runs ``speed`` times as fast."""
     began_s, began = loop.time(), setup.now()
     return lambda: began + timedelta(seconds=(loop.time() - began_s) * setup.speed)
+
+
+async def _close_later(websocket: ClientConnection, pause_s: float) -> None:
+    await asyncio.sleep(pause_s)
+    await websocket.close()
 
 
 def _connection(setup: ChargerSetup) -> connect:

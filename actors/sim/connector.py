@@ -11,6 +11,7 @@ from typing import Any, Final
 import attrs
 
 from actors.sim.cabinet import Cabinet
+from actors.sim.habits import Follower, Sleeper, as_it_comes
 from actors.sim.limits import Situation
 from actors.sim.outbox import Notice
 from actors.sim.profiles import ChargingProfile, TransactionId
@@ -59,6 +60,8 @@ class Connector(abc.ABC):
         self._heard: str | None = None
         self._cabinet = cabinet
         self._changed = changed
+        self._follower = Follower(cabinet.quirks)
+        self._sleeper = Sleeper(cabinet.quirks)
 
     # --- what a version says of it
 
@@ -159,7 +162,7 @@ class Connector(abc.ABC):
         """Return how a charge that is permitted goes, as a status."""
         if self.offered_w < plugged.vehicle.min_w - _HAIR_W:
             return "SuspendedEVSE"
-        return "SuspendedEV" if plugged.full else "Charging"
+        return "SuspendedEV" if plugged.full or self._sleeper.asleep else "Charging"
 
     # --- what is done to it
 
@@ -189,7 +192,7 @@ class Connector(abc.ABC):
         """
         if self.plugged is not None:
             raise UsageError(f"connector {self.number} has a vehicle already")
-        self.plugged = PluggedVehicle(vehicle)
+        self.plugged = PluggedVehicle(as_it_comes(vehicle, self._cabinet.quirks))
         self._arrived()
 
     def detach(self) -> None:
@@ -199,8 +202,21 @@ class Connector(abc.ABC):
 
     def advance(self, dt_s: float) -> None:
         """Let ``dt_s`` seconds of simulated time pass."""
+        if self.closing and not self.is_busy:
+            self.closing, self.operative = False, False
+        self._sleeper.look(self.plugged, self.offered_w)
         if self.plugged is not None:
-            self.meter_wh += self.plugged.advance(dt_s, self.offered_w)
+            offered_w = 0.0 if self._sleeper.asleep else self.offered_w
+            self.meter_wh += self.plugged.advance(dt_s, offered_w)
+
+    def follow(self, limit_w: float) -> None:
+        """Take a limit on, as soon and as far as the habits have it."""
+        situation = self.situation
+        self.limit_w = self._follower.follow(self.limit_w, limit_w, situation.phases, situation.at)
+
+    def nudge(self) -> None:
+        """Take note that a limit was set."""
+        self._sleeper.nudge(self.plugged, self.offered_w)
 
     # --- who may charge
 

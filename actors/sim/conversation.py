@@ -14,6 +14,7 @@ from actors.sim.outbox import Notice
 from actors.sim.parts import Parts
 from actors.sim.quirks import Quirk
 from actors.sim.reply import Reply
+from actors.sim.spoken import said
 
 
 class Conversation:
@@ -70,8 +71,10 @@ class Conversation:
             await self._boot()
             parts.outbox.drop_passing()
             parts.station.booted()
-        else:
+        elif Quirk.SAYS_NOTHING not in parts.quirks:
             parts.station.reconnected()
+        if Quirk.REPLAYS in parts.quirks:
+            parts.station.replay()
         while True:
             await self._deliver(await parts.outbox.head())
 
@@ -93,6 +96,8 @@ class Conversation:
         parts = self._parts
         try:
             conf = await self._call(notice.action, notice.payload)
+            if notice.starts and Quirk.REPEATS_START in parts.quirks:
+                conf = await self._call(notice.action, notice.payload)
         except TimeoutError:
             if not notice.keep:
                 parts.outbox.done(notice)
@@ -113,6 +118,7 @@ class Conversation:
 
     async def _call(self, action: str, payload: Mapping[str, object]) -> dict[str, Any]:
         unique_id = f"{self._parts.random.getrandbits(64):016x}"
+        payload = said(action, payload, self._parts.quirks)
         return await self._exchange.call(unique_id, action, payload, self._parts.setup.pace.call_s)
 
     # --- answering
@@ -127,6 +133,9 @@ class Conversation:
         control = request.action in self._parts.version.control
         if control and Quirk.SILENT in quirks:
             return
+        if Quirk.ONE_AT_A_TIME in quirks and self._later:
+            self.cut()
+            return
         try:
             reply = answer(self._parts.version, self._parts.station, request)
         except CallRefused as refusal:
@@ -136,7 +145,7 @@ class Conversation:
             reply.then()
             if Quirk.LATE_ANSWER in quirks:
                 self._begin(self._give_later(request, Reply(reply.payload), pace.late_s))
-        elif Quirk.SLOW_ANSWERS in quirks:
+        elif Quirk.SLOW_ANSWERS in quirks or Quirk.ONE_AT_A_TIME in quirks:
             self._begin(self._give_later(request, reply, pace.slow_s))
         else:
             await self._give(request, reply)

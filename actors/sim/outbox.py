@@ -28,6 +28,11 @@ class Notice:
     tries: int = 0
     not_before_s: float = 0.0
 
+    @property
+    def starts(self) -> bool:
+        """Whether it says that a transaction has begun."""
+        return self.action == "StartTransaction" or self.payload.get("eventType") == "Started"
+
 
 class Outbox:
     """A queue whose head leaves it only when it was answered."""

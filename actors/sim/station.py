@@ -56,6 +56,10 @@ class Station(abc.ABC):
         """Say the status of one, of the charge point (0), or of all (null)."""
 
     @abc.abstractmethod
+    def replay(self) -> None:
+        """Say again that a transaction of yesterday began and ended."""
+
+    @abc.abstractmethod
     def sample(self, number: int | None, context: str) -> None:
         """Say what the meter of one connector shows, or of all in a transaction (null)."""
 
@@ -88,9 +92,15 @@ class Station(abc.ABC):
             whole_w = self.cabinet.limits.whole_limit_w(situation)
             share_w = None if whole_w is None else whole_w / max(1, busy)
             known = [each for each in (own_w, share_w) if each is not None]
-            connector.limit_w = min([self.cabinet.max_w, *known])
+            connector.follow(min([self.cabinet.max_w, *known]))
         for connector in self.connectors.values():
             connector.report_change()
+
+    def limited(self) -> None:
+        """Do what follows from a limit that was set."""
+        self.refresh()
+        for connector in self.connectors.values():
+            connector.nudge()
 
     # --- life
 
@@ -116,7 +126,8 @@ class Station(abc.ABC):
     def change_availability(self, number: int, *, operative: bool) -> str:
         """Set a connector, or with 0 all of them, operative or not; return the status."""
         meant = [each for each in self.connectors.values() if number in {0, each.number}]
-        waits = [each for each in meant if not operative and each.is_busy]
+        later = Quirk.AVAILABILITY_SCHEDULED in self.cabinet.quirks
+        waits = [each for each in meant if not operative and (later or each.is_busy)]
         for connector in meant:
             connector.closing = connector in waits
             connector.operative = operative or connector.closing

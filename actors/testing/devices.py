@@ -81,6 +81,7 @@ class Devices:
     passes: Callable[[Point], object]
     witness: Witness
     versions: Mapping[str, str]
+    quirks: Mapping[str, Collection[str]]
     by_asset: dict[str, Device] = attrs.field(factory=dict)
     _assets_of: dict[str, list[str]] = attrs.field(factory=dict)
 
@@ -134,6 +135,7 @@ class Devices:
             plan_now=plan_now,
             pace=PACE,
             version=self.versions.get(own.charge_point) or self._usual_version(),
+            quirks=self.quirks.get(own.charge_point, ()),
         )
 
     def _usual_version(self) -> str:

@@ -7,7 +7,7 @@ libraries; and the devices speak the real protocols. Only threads, sockets and c
 import contextlib
 import os
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
@@ -68,6 +68,7 @@ class Simulation(ActorSystem):
         start: PlanStart | None = None,
         arrivals: Mapping[str, tuple[Arrival, ...]] | None = None,
         versions: Mapping[str, str] | None = None,
+        quirks: Mapping[str, Collection[str]] | None = None,
         adapters: AdapterRegistry | None = None,
         snapshot_every: int = 4,
     ) -> None:
@@ -77,6 +78,7 @@ class Simulation(ActorSystem):
         ``start`` is where the plan clock starts, and how fast; without one it shows device time.
         ``arrivals`` are the vehicles that come, by charge point.
         ``versions`` are those of OCPP that charge points speak; the others speak 1.6.
+        ``quirks`` are the bad manners that charge points have from the beginning.
         ``adapters`` are those of others. Their devices are made by who brings them: they are in
         the link, or listen on a loop of the world (``world.loop()``).
         """
@@ -100,7 +102,7 @@ class Simulation(ActorSystem):
         self._clocks = Clocks(self.world.time)
         self._device_loop = self.world.loop()
         around = (self.world, self._device_loop, self._passes, self.witness)
-        made = Devices(simulated, *around, versions or {})
+        made = Devices(simulated, *around, versions or {}, quirks or {})
         made.begin(arrivals or {}, lambda: from_us(self._clocks.now().plan_us))
         self.devices: Mapping[str, Device] = made.by_asset
         self.world.turns.add(self, lambda: self.witness.look(self._board))

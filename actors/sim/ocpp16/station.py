@@ -2,8 +2,9 @@
 
 import functools
 from collections.abc import Mapping
+from datetime import timedelta
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 import attrs
 
@@ -43,6 +44,26 @@ class Station16(Station):
     def boot_notification(self) -> dict[str, object]:
         """Return a BootNotification [4.2]."""
         return dict(_BOOT)
+
+    def replay(self) -> None:
+        """Say StartTransaction [4.8] and StopTransaction [4.10] of yesterday."""
+        begun = self.cabinet.now() - timedelta(days=1)
+        start: dict[str, object] = {
+            "connectorId": 1,
+            "idTag": "YESTERDAY",
+            "meterStart": 0,
+            "timestamp": f"{begun:%Y-%m-%dT%H:%M:%SZ}",
+        }
+
+        def ended(conf: Mapping[str, Any]) -> None:
+            stop: dict[str, object] = {
+                "transactionId": conf["transactionId"],
+                "meterStop": 1_000,
+                "timestamp": f"{begun + timedelta(hours=1):%Y-%m-%dT%H:%M:%SZ}",
+            }
+            self.cabinet.post(Notice("StopTransaction", stop, keep=True))
+
+        self.cabinet.post(Notice("StartTransaction", start, keep=True, then=ended))
 
     def report(self, number: int | None) -> None:
         """Say the status of one, of the charge point (0), or of all (null) [4.9]."""

@@ -1,7 +1,7 @@
 """What a charging station says of itself in OCPP 2.0.1."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from actors.sim.cabinet import Cabinet
@@ -58,6 +58,22 @@ class Station201(Station):
         """Return a BootNotification [B01]."""
         station = {"vendorName": VENDOR, "model": MODEL, "firmwareVersion": FIRMWARE}
         return {"reason": self._boot_reason, "chargingStation": station}
+
+    def replay(self) -> None:
+        """Say TransactionEvent [E12] of yesterday."""
+        begun = self.cabinet.now() - timedelta(days=1)
+        for number, kind in enumerate(("Started", "Ended")):
+            moment = begun + timedelta(hours=number)
+            event: dict[str, object] = {
+                "eventType": kind,
+                "timestamp": f"{moment:%Y-%m-%dT%H:%M:%SZ}",
+                "triggerReason": "ChargingStateChanged",
+                "seqNo": number,
+                "offline": True,
+                "transactionInfo": {"transactionId": "yesterday"},
+                "evse": {"id": 1, "connectorId": 1},
+            }
+            self.cabinet.post(Notice("TransactionEvent", event, keep=True))
 
     def report(self, number: int | None) -> None:
         """Say the status of one, or of all (null, 0) [G01]."""

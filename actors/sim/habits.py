@@ -1,0 +1,76 @@
+"""Habits of connectors and vehicles that quirks bring about."""
+
+from datetime import datetime, timedelta
+from typing import Final
+
+import attrs
+
+from actors.sim.quirks import Quirk, Quirks
+from actors.sim.timetable import Arrival, Moment
+from actors.sim.vehicle import VOLTS, PluggedVehicle, Vehicle
+
+_LATE: Final = timedelta(seconds=60)
+_LAG: Final = timedelta(seconds=20)
+_LEAST_A: Final = 6.0
+_SLOW_KW: Final = 7.4
+_SLOW_S: Final = 80.0
+_NUDGES: Final = 2
+
+
+@attrs.define
+class Follower:
+    """How a connector follows its limit; ``lower_at`` is when it will have come down to it."""
+
+    quirks: Quirks
+    lower_at: datetime | None = None
+
+    def follow(self, held_w: float, limit_w: float, phases: int, now: datetime) -> float:
+        """Return the limit that holds now, of the one that held and the one that should."""
+        if Quirk.MIN_6A in self.quirks and limit_w > 0:
+            limit_w = max(limit_w, _LEAST_A * VOLTS * phases)
+        if Quirk.LAGS not in self.quirks or limit_w >= held_w:
+            self.lower_at = None
+            return limit_w
+        if self.lower_at is None:
+            self.lower_at = now + _LAG
+        return held_w if now < self.lower_at else limit_w
+
+
+@attrs.define
+class Sleeper:
+    """Whether a vehicle sleeps, and how often a limit was set since."""
+
+    quirks: Quirks
+    asleep: bool = False
+    nudges: int = 0
+
+    def look(self, plugged: PluggedVehicle | None, offered_w: float) -> None:
+        """Fall asleep where nothing is offered to a vehicle that has charged; wake with another."""
+        if plugged is None or Quirk.SLEEPY_VEHICLE not in self.quirks:
+            self.asleep = False
+        elif plugged.power_w and offered_w < plugged.vehicle.min_w:
+            self.asleep, self.nudges = True, 0
+
+    def nudge(self, plugged: PluggedVehicle | None, offered_w: float) -> None:
+        """Take note that a limit was set; the second one wakes."""
+        if plugged is not None and offered_w >= plugged.vehicle.min_w:
+            self.nudges += 1
+            self.asleep = self.asleep and self.nudges < _NUDGES
+
+
+def as_it_comes(vehicle: Vehicle, quirks: Quirks) -> Vehicle:
+    """Return the vehicle that is plugged in."""
+    if Quirk.SLOW_VEHICLE not in quirks:
+        return vehicle
+    return attrs.evolve(vehicle, max_kw=min(vehicle.max_kw, _SLOW_KW), ramp_s=_SLOW_S)
+
+
+def as_they_come(arrivals: tuple[Arrival, ...], quirks: Quirks) -> tuple[Arrival, ...]:
+    """Return the arrivals as they happen."""
+    if Quirk.LATE_VEHICLE not in quirks:
+        return arrivals
+    return tuple(attrs.evolve(one, at=_later(one.at)) for one in arrivals)
+
+
+def _later(moment: Moment) -> Moment:
+    return moment + _LATE if isinstance(moment, datetime) else moment + _LATE.total_seconds()
