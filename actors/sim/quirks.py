@@ -74,7 +74,7 @@ QUIRKS: Final[Mapping[str, str]] = MappingProxyType(
         Quirk.LATE_ANSWER: "obeys control frames and answers them after the time-out",
         Quirk.LATE_VEHICLE: "has vehicles that come a minute later than they should",
         Quirk.LEVEL_ZERO_ONLY: "refuses charging profiles above stack level 0",
-        Quirk.LOCAL_TIME: "tells the time of its zone, two hours ahead, without an offset",
+        Quirk.LOCAL_TIME: "tells the time of its zone, five hours behind, without an offset",
         Quirk.LOOSE_MESSAGES: "sends null for nothing, numbers as text, a status in lower case",
         Quirk.MIN_6A: "takes a limit below 6 A per phase as 6 A",
         Quirk.NO_COMPOSITE: "answers GetCompositeSchedule with CALLERROR NotImplemented",

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from actors.sim.quirks import Quirk, Quirks
 
-_AHEAD: Final = timedelta(hours=2)
+_ZONE: Final = timedelta(hours=-5)
 
 
 def said(action: str, payload: Mapping[str, object], quirks: Quirks) -> dict[str, Any]:
@@ -29,7 +29,7 @@ def _local_time(action: str, payload: dict[str, Any]) -> None:
     del action
     for part in _parts(payload):
         if "timestamp" in part:
-            part["timestamp"] = f"{_moment(part['timestamp']) + _AHEAD:%Y-%m-%dT%H:%M:%S}"
+            part["timestamp"] = f"{_moment(part['timestamp']) + _ZONE:%Y-%m-%dT%H:%M:%S}"
 
 
 def _loosely(action: str, payload: dict[str, Any]) -> None:

@@ -10,12 +10,16 @@ from datetime import UTC, datetime
 from typing import Final
 
 from engine.adapters.base import PowerMeasured
+from engine.types import US_PER_S
 
 PLAUSIBLE_W: Final = 1e9
 """No charge point has or allows more; a number above it is no power."""
 
 _WATTS: Final = {"W": 1.0, "kW": 1_000.0}
 _MULTIPLIERS: Final = range(-9, 10)
+_ZONES_US: Final = 900 * US_PER_S
+_FARTHEST_US: Final = 14 * 3_600 * US_PER_S
+_NEAR_US: Final = 60 * US_PER_S
 
 
 def moment(text: object) -> datetime | None:
@@ -27,6 +31,23 @@ def moment(text: object) -> datetime | None:
         return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
     except (ValueError, OverflowError):
         return None
+
+
+def instant(text: object) -> datetime | None:
+    """Return an ISO 8601 time that has an offset; null for one of which nobody knows the zone."""
+    found = moment(text)
+    if found is None or not isinstance(text, str):
+        return None
+    return None if datetime.fromisoformat(text).tzinfo is None else found
+
+
+def is_now_somewhere(lag_us: int) -> bool:
+    """Return whether a local time that lies so far back can be the present in some zone.
+
+    Zones are whole quarters of an hour apart from UTC, 14 hours at the most.
+    """
+    beyond_us = lag_us % _ZONES_US
+    return abs(lag_us) <= _FARTHEST_US and min(beyond_us, _ZONES_US - beyond_us) <= _NEAR_US
 
 
 def number(value: object) -> float | None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from engine.adapters.ocpp16_reports import status_of
-from engine.adapters.samples import measured, moment
+from engine.adapters.samples import instant, is_now_somewhere, measured, moment
 
 
 @pytest.mark.parametrize(
@@ -129,3 +129,28 @@ def test_phases_are_summed_where_there_is_no_total() -> None:
 def test_junk_measures_nothing(payload: dict[str, Any]) -> None:
     """And raises nothing."""
     assert measured(payload) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("2026-03-02T06:00:00Z", "2026-03-02T06:00:00+00:00"),
+        ("2026-03-02T07:00:00+01:00", "2026-03-02T06:00:00+00:00"),
+        ("2026-03-02T06:00:00", "None"),
+        ("soon", "None"),
+        (7, "None"),
+    ],
+)
+def test_a_time_without_an_offset_is_of_no_known_zone(text: object, told: str) -> None:
+    """It says nothing of a clock."""
+    found = instant(text)
+    assert ("None" if found is None else found.isoformat()) == told
+
+
+@pytest.mark.parametrize(
+    ("lag_s", "is_now"),
+    [(0, True), (-7_230, True), (18_050, True), (18_300, False), (60, True), (90_000, False)],
+)
+def test_a_local_time_may_be_the_present_of_some_zone(lag_s: int, is_now: bool) -> None:  # noqa: FBT001 - a case
+    """Zones are whole quarters of an hour apart."""
+    assert is_now_somewhere(lag_s * 1_000_000) == is_now

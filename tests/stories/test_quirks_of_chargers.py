@@ -259,17 +259,17 @@ def test_of_two_sockets_the_newest_counts_and_the_old_ones_end_harms_nothing(
 
 
 @pytest.mark.parametrize("quirk", ["says_nothing", "no_trigger", "no_status_after_boot"])
-def test_a_charger_that_says_nothing_after_a_restart_is_asked(
+def test_a_charger_that_says_nothing_after_a_restart_is_asked_or_known_by_what_it_meters(
     setpoint_site: Site, quirk: str
 ) -> None:
-    """Until it says how it is, no increase goes to it."""
+    """Until then its state is not known, and no increase goes to it."""
     system = charging(setpoint_site, quirk)
     system.restart()
     system.advance(1)
     view = system.state()[CHARGER]
     assert (view.connected, view.state_known, limit_kw(system)) == (True, False, 22.0)
     system.advance(60)
-    assert system.state()[CHARGER].state_known == (quirk != "no_trigger")
+    assert system.state()[CHARGER].state_known
     assert limit_kw(system) == 7.0
     system.assert_promises()
 
@@ -385,7 +385,9 @@ def test_a_charger_with_a_clock_of_its_own_holds_its_setpoint(
     setpoint_site: Site, quirk: str
 ) -> None:
     """It is told the time in UTC, and a schedule begins in its past."""
-    system = charging(setpoint_site, quirk)
+    system = charging(setpoint_site, quirk, seconds=200)
+    view = system.state()[CHARGER]
     assert limit_kw(system) == 7.0
-    assert system.state()[CHARGER].measured_kw == 7.0
+    assert view.measured_kw == 7.0
+    assert view.transaction_id == str(system.charger(CHARGER).connector(1).transaction_id)
     system.assert_promises()

@@ -15,9 +15,9 @@ from actors.links.ocpp.session import Session
 from actors.links.ocpp.transactions import Transactions, taken_at
 from actors.links.ocpp.upkeep import Upkeep
 from actors.links.ocpp.watch import Watch
-from engine.adapters.base import ClockRead, Connected
+from engine.adapters.base import ClockRead, Connected, StateReported
 from engine.adapters.ocpp16_reports import status_of
-from engine.adapters.samples import moment
+from engine.adapters.samples import instant
 
 _TEXT: Final = 50
 
@@ -86,7 +86,7 @@ class Dialogue16:
         session.answer(call.id, {})
         connector, reported = call.payload["connectorId"], status_of(call.payload)
         self._transactions.told_time(reported.reported_at)
-        self._hear_time(reported.reported_at)
+        self._hear_time(instant(call.payload.get("timestamp")))
         if connector == 0:
             self._assets.tell_all(reported)
             return
@@ -100,7 +100,7 @@ class Dialogue16:
 
     def on_start(self, session: Session, call: Call) -> None:
         """StartTransaction [4.8]: see `Transactions.started`."""
-        self._hear_time(moment(call.payload.get("timestamp")))
+        self._hear_time(instant(call.payload.get("timestamp")))
         self._transactions.started(session, call)
 
     def on_stop(self, session: Session, call: Call) -> None:
@@ -115,8 +115,17 @@ class Dialogue16:
     def on_meter_values(self, session: Session, call: Call) -> None:
         """MeterValues [4.7]: see `Transactions.metered`."""
         session.answer(call.id, {})
-        self._hear_time(taken_at(call.payload))
+        self._hear_time(taken_at(call.payload, instant))
         self._transactions.metered(call.payload)
+        self._infer(call.payload["connectorId"])
+
+    def _infer(self, connector: int) -> None:
+        """A connector that does not tell its status, and meters a transaction, is charging."""
+        transaction_id = self._transactions.running(connector)
+        if transaction_id is None or self._upkeep is None or not self._upkeep.is_mute(connector):
+            return
+        raw = f"MeterValues of transaction {transaction_id}"
+        self._assets.tell(connector, StateReported("CHARGING", raw))
 
     def on_data_transfer(self, session: Session, call: Call) -> None:
         """DataTransfer [4.3]: we know no vendor."""

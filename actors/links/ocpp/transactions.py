@@ -10,7 +10,7 @@ from actors.links.ocpp.framing import Call
 from actors.links.ocpp.manners import Manners
 from actors.links.ocpp.session import Session
 from engine.adapters.base import Observation, TransactionChanged
-from engine.adapters.samples import measured, moment
+from engine.adapters.samples import instant, is_now_somewhere, measured, moment
 from engine.types import US_PER_S, to_us
 
 OFFLINE_US: Final = 60 * US_PER_S
@@ -56,8 +56,12 @@ class Transactions:
         """A boot ends whatever was running."""
         self._running.clear()
 
-    def _is_old(self, at: datetime | None) -> bool:
+    def _is_old(self, told: object) -> bool:
+        """Return whether a time lies before the socket; without an offset it may be of any zone."""
+        at = moment(told)
         if at is None:
+            return False
+        if instant(told) is None and is_now_somewhere(self._manners.wall_us() - to_us(at)):
             return False
         return to_us(at) + (self._behind_us or 0) < self._since_us - OFFLINE_US
 
@@ -69,7 +73,7 @@ class Transactions:
         """
         payload = call.payload
         began = moment(payload.get("timestamp"))
-        is_old = self._is_old(began)
+        is_old = self._is_old(payload.get("timestamp"))
         answer = _Answer(self, session, call, None if is_old else payload["connectorId"])
         key = _key(payload)
         observed = self._tell(
@@ -107,12 +111,16 @@ class Transactions:
             meter_wh=_meter(payload["meterStop"]),
             changed_at=at,
             reason=str(payload.get("reason", "Local"))[:50],
-            offline=self._is_old(at),
+            offline=self._is_old(payload.get("timestamp")),
         )
         connectors = [one for one, known in self._running.items() if known == transaction_id]
         for connector in connectors:
             del self._running[connector]
         return connectors, changed
+
+    def running(self, connector: int) -> str | None:
+        """Return the transaction that runs on a connector, as far as is known."""
+        return self._running.get(connector)
 
     def metered(self, payload: dict[str, Any]) -> None:
         """MeterValues [4.7]: a connector's power, and a transaction that nobody knew of.
@@ -127,7 +135,9 @@ class Transactions:
         if found is not None:
             self._tell(connector, found)
         number = payload.get("transactionId")
-        if not isinstance(number, int) or number <= 0 or self._is_old(taken_at(payload)):
+        values = payload["meterValue"]
+        is_old = bool(values) and all(self._is_old(one.get("timestamp")) for one in values)
+        if not isinstance(number, int) or number <= 0 or is_old:
             return
         if self._running.get(connector) != str(number):
             self._running[connector] = str(number)
@@ -169,9 +179,11 @@ def _key(payload: dict[str, Any]) -> str:
     return "|".join(named)
 
 
-def taken_at(payload: dict[str, Any]) -> datetime | None:
+def taken_at(
+    payload: dict[str, Any], read: Callable[[object], datetime | None] = moment
+) -> datetime | None:
     """Return the newest time of a MeterValues."""
-    moments = (moment(value.get("timestamp")) for value in payload["meterValue"])
+    moments = (read(value.get("timestamp")) for value in payload["meterValue"])
     return max((one for one in moments if one is not None), default=None)
 
 

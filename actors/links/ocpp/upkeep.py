@@ -63,6 +63,7 @@ class Upkeep:
         self._quiet.set()
         self._one_at_a_time = asyncio.Lock()
         self._said: set[int] = set()
+        self._mute: set[int] = set()
         self._booted = False
         self._triggered_boot = False
         self._doubts_clock = False
@@ -97,6 +98,10 @@ class Upkeep:
         """A connector's status was told."""
         self._said.add(connector)
 
+    def is_mute(self, connector: int) -> bool:
+        """Return whether a connector's status is not known, and is not told when asked for."""
+        return connector in self._mute and connector not in self._said
+
     def doubt_clock(self) -> None:
         """A time was told that would make its clock a wrong one: have another told, once."""
         if not self._doubts_clock:
@@ -128,13 +133,12 @@ class Upkeep:
     async def _find_out(self, *, known: bool) -> None:
         """Ask until all is answered, ever more seldom: one lost message must not be for good."""
         pause_s = AGAIN_S[0]
-        refused: set[int] = set()
         while True:
-            for connector in sorted(self._connectors - self._said - refused):
+            for connector in sorted(self._connectors - self._said - self._mute):
                 told = await self._trigger("StatusNotification", connectorId=connector)
                 if told is False:
-                    refused.add(connector)
-            if known and not self._connectors - self._said - refused:
+                    self._mute.add(connector)
+            if known and not self._connectors - self._said - self._mute:
                 return
             await asyncio.sleep(pause_s)
             pause_s = min(2 * pause_s, AGAIN_S[1])
