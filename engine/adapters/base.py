@@ -122,11 +122,15 @@ class ChargingReported(Struct, frozen=True, gc=False):
 
 
 class PowerMeasured(Struct, frozen=True, gc=False):
-    """Measured power in kW, charging positive; ``measured_at`` aware, null where not told."""
+    """Measured power in kW, charging positive; ``measured_at`` aware, null where not told.
+
+    ``phases`` is on how many phases current flows, null where that is not told or none does.
+    """
 
     power_kw: float | None
     measured_at: datetime | None = None
     soc_pct: float | None = None
+    phases: int | None = None
 
 
 class SetpointRead(Struct, frozen=True, gc=False):
@@ -218,7 +222,8 @@ class AssetView(Struct, frozen=True, gc=False):
     the adapter's keys of the site file, ``capabilities`` what the device said of itself,
     ``held_charge_kw`` and ``held_discharge_kw`` what the device is known to hold, ``held_form`` in
     which form it took that (null where not known). ``transaction_began_at`` is device clock, of
-    which the device's own is ``clock_ahead_s`` seconds ahead.
+    which the device's own is ``clock_ahead_s`` seconds ahead. ``phases`` are those that a vehicle
+    was measured to charge on, null where not known.
     """
 
     asset_id: AssetId
@@ -246,6 +251,7 @@ class AssetView(Struct, frozen=True, gc=False):
     held_form: int | None = None
     transaction_began_at: datetime | None = None
     clock_ahead_s: int = 0
+    phases: int | None = None
 
 
 class Link(Protocol):

@@ -13,7 +13,7 @@ import attrs
 
 from engine.adapters.base import AssetView
 from engine.adapters.charging_forms import Form, Occasion, Purpose, ladder, only_unit
-from engine.adapters.ocpp_options import OcppOptions
+from engine.adapters.ocpp_options import OcppOptions, phases_of
 from engine.commands import Attempt
 from engine.errors import Untranslatable
 
@@ -75,10 +75,13 @@ def unit_of(own: OcppOptions, capabilities: Mapping[str, str]) -> str:
     return only_unit(own.rate_unit, capabilities) or "W"
 
 
-def limit_of(power_kw: float, own: OcppOptions, unit: str) -> tuple[float, float]:
+def limit_of(
+    power_kw: float, own: OcppOptions, unit: str, measured: int | None = None
+) -> tuple[float, float]:
     """Return a power as a limit with one decimal, rounded down, and what that comes to in kW.
 
-    Below the least current it becomes 0, or the least, as ``below_min`` says.
+    Below the least current it becomes 0, or the least, as ``below_min`` says. ``measured`` are the
+    phases that a vehicle charges on, null where not known.
 
     Raises:
         Untranslatable: it is negative, or no finite number.
@@ -86,7 +89,7 @@ def limit_of(power_kw: float, own: OcppOptions, unit: str) -> tuple[float, float
     if not math.isfinite(power_kw) or power_kw < 0:
         raise Untranslatable(f"{power_kw} kW cannot be a charger's limit")
     watts = power_kw * 1_000
-    per_ampere = own.voltage * own.phases
+    per_ampere = own.voltage * phases_of(own, measured)
     least_w = own.min_a * per_ampere
     if 0 < watts < least_w:
         watts = least_w if own.below_min == "minimum" else 0.0
@@ -161,7 +164,7 @@ class _Attempted:
         """
         below = (self._fallback(),) if self._has_profile_below else ()
         cleared = tuple(_id(self.own, *one) for one in self._clearing())
-        applied_kw = limit_of(charge_kw, self.own, self.form.unit)[1]
+        applied_kw = limit_of(charge_kw, self.own, self.form.unit, self.asset.phases)[1]
         return Setting((*below, self._setpoint(charge_kw)), cleared, applied_kw)
 
     @property
@@ -235,7 +238,8 @@ class _Attempted:
         return max(0, round((self.attempt.at - began_at).total_seconds()))
 
     def _period(self, start_s: int, power_kw: float) -> Period:
-        return Period(start_s, limit_of(power_kw, self.own, self.form.unit)[0])
+        limit, _ = limit_of(power_kw, self.own, self.form.unit, self.asset.phases)
+        return Period(start_s, limit)
 
     def _profile(self, purpose: Purpose, level: int, which: int, power_kw: float) -> Profile:
         start_at = self._now - timedelta(seconds=_BACK_S)
@@ -245,7 +249,7 @@ class _Attempted:
             purpose,
             level,
             self.form.unit,
-            None if self.form.bare else self.own.phases,
+            None if self.form.bare else phases_of(self.own, self.asset.phases),
             (self._period(0, power_kw),),
             None if self.form.is_relative else start_at,
             self.asset.transaction_id if purpose == "transaction" else None,

@@ -7,15 +7,20 @@ from collections.abc import Mapping
 from typing import Final
 
 from engine.adapters.base import SetpointRead
-from engine.adapters.ocpp_options import OcppOptions
+from engine.adapters.ocpp_options import OcppOptions, phases_of
 from engine.adapters.samples import PLAUSIBLE_W, number
 
 QUESTION_S: Final = 60
 """How far ahead a charge point is asked."""
 
 
-def present_limit(schedule: object, own: OcppOptions, raw: str) -> SetpointRead | None:
-    """Return the limit of a composite schedule's first period as a setpoint, null without one."""
+def present_limit(
+    schedule: object, own: OcppOptions, raw: str, measured: int | None = None
+) -> SetpointRead | None:
+    """Return the limit of a composite schedule's first period as a setpoint, null without one.
+
+    Amperes are of the phases that it names, else of those that are ``measured`` or configured.
+    """
     if not isinstance(schedule, Mapping):
         return None
     periods = schedule.get("chargingSchedulePeriod")
@@ -24,7 +29,7 @@ def present_limit(schedule: object, own: OcppOptions, raw: str) -> SetpointRead 
     limit, phases = number(periods[0].get("limit")), periods[0].get("numberPhases")
     if limit is None or not 0 <= limit <= PLAUSIBLE_W:
         return None
-    used = phases if phases in (1, 2, 3) else own.phases
+    used = phases if phases in (1, 2, 3) else phases_of(own, measured)
     is_amperes = schedule.get("chargingRateUnit") == "A"
     per_unit_kw = own.voltage * used / 1_000 if is_amperes else 0.001
     step_kw = 0.1 * per_unit_kw + 0.001

@@ -57,5 +57,10 @@ class OcppSpelling:
         """Return what to ask after an unknown outcome."""
         return self._of(asset).questions(asset)
 
+    def configuring(self, asset: AssetView) -> tuple[dict[str, object], ...]:
+        """Return the CALLs that change a charger's configuration, in the version that has any."""
+        own = self._of(asset)
+        return own.configuring(asset) if isinstance(own, Ocpp16Spelling) else ()
+
     def _of(self, asset: AssetView) -> VersionSpelling:
         return _BY_PROTOCOL.get(asset.capabilities.get("protocol", ""), self._assumed)

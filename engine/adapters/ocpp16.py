@@ -10,6 +10,7 @@ from engine.adapters.base import Answer, AssetView, Frame, Observation, Payload
 from engine.adapters.charging_profiles import unit_of
 from engine.adapters.composite import QUESTION_S, present_limit
 from engine.adapters.ocpp16_calls import judge, reads
+from engine.adapters.ocpp16_configuration import changes
 from engine.adapters.ocpp16_profiles import clear_profiles, set_profile, transaction_number
 from engine.adapters.ocpp_options import OcppOptions, options_of
 from engine.commands import Attempt, Command, CommandType
@@ -55,9 +56,17 @@ class Ocpp16Spelling:
         own = options_of(asset.options)
         for value in answer.values:
             if isinstance(value, Mapping) and "chargingSchedule" in value:
-                read = present_limit(value["chargingSchedule"], own, answer.raw)
+                read = present_limit(value["chargingSchedule"], own, answer.raw, asset.phases)
                 return () if read is None else (read,)
         return ()
+
+    def configuring(self, asset: AssetView) -> tuple[dict[str, object], ...]:
+        """Return the CALLs that change a charger's configuration [5.3]: action and payload."""
+        found = changes(options_of(asset.options), asset.capabilities)
+        return tuple(
+            {"action": "ChangeConfiguration", "payload": {"key": key, "value": value}}
+            for key, value in found
+        )
 
     def questions(self, asset: AssetView) -> tuple[Payload, ...]:
         """Return GetCompositeSchedule [5.7]: which limit holds now."""

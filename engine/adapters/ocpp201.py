@@ -65,7 +65,7 @@ class Ocpp201Spelling:
         own = options_of(asset.options)
         for value in answer.values:
             if isinstance(value, Mapping) and "schedule" in value:
-                read = present_limit(value["schedule"], own, answer.raw)
+                read = present_limit(value["schedule"], own, answer.raw, asset.phases)
                 return () if read is None else (read,)
         return ()
 

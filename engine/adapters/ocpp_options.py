@@ -41,9 +41,11 @@ class OcppOptions:
 
     ``charge_point`` is the identity at the end of the URL and the user name. ``min_a`` amperes
     per phase is the least that a vehicle charges with (IEC 61851: 6). ``rate_unit`` is auto, W
-    or A; ``voltage`` volts between phase and neutral turn one into the other. ``below_min`` says
+    or A; ``phases`` null are those that a vehicle is measured to charge on, three before that;
+    ``voltage`` volts between phase and neutral turn one into the other. ``below_min`` says
     what becomes of a power below the minimum: off or minimum. ``charge_point_max`` lets the charge
     point as a whole be limited where it takes nothing else and has one connector.
+    ``sample_interval_s`` has it measure power and currents so often, 0 leaves that to its owner.
     """
 
     charge_point: str = attrs.field(validator=_identity)
@@ -53,16 +55,22 @@ class OcppOptions:
     password_hash: str | None = _secret()
     password: str | None = _secret()
     min_a: float = attrs.field(default=6.0, validator=[_finite, attrs.validators.ge(0)])
-    phases: int = attrs.field(default=3, validator=attrs.validators.in_((1, 2, 3)))
+    phases: int | None = attrs.field(default=None, validator=attrs.validators.in_((None, 1, 2, 3)))
     rate_unit: str = _one_of("auto", "A", "W")
     voltage: float = attrs.field(default=230.0, validator=[_finite, attrs.validators.gt(0)])
     below_min: str = _one_of("off", "minimum")
     charge_point_max: bool = False
+    sample_interval_s: int = attrs.field(default=0, validator=attrs.validators.ge(0))
 
     @property
     def least_w(self) -> int:
         """The least power above 0 that a vehicle charges with."""
-        return math.ceil(self.min_a * self.voltage * self.phases)
+        return math.ceil(self.min_a * self.voltage * phases_of(self, None))
+
+
+def phases_of(own: OcppOptions, measured: int | None) -> int:
+    """Return the phases to reckon with: the site file's, else the measured ones, else three."""
+    return own.phases or measured or 3
 
 
 def options_of(options: object) -> OcppOptions:

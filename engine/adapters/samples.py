@@ -20,6 +20,12 @@ _MULTIPLIERS: Final = range(-9, 10)
 _ZONES_US: Final = 900 * US_PER_S
 _FARTHEST_US: Final = 14 * 3_600 * US_PER_S
 _NEAR_US: Final = 60 * US_PER_S
+_PHASES: Final = frozenset({"L1", "L2", "L3"})
+_FLOWS_A: Final = 2.0
+"""Below it nobody charges (IEC 61851: 6 A)."""
+_SHARE: Final = 0.25
+_VOLTS: Final = (150.0, 300.0)
+"""Between a phase and neutral; three times as much power for its current is that of three."""
 
 
 def moment(text: object) -> datetime | None:
@@ -79,19 +85,41 @@ def _is_newer(found: PowerMeasured, newest: PowerMeasured | None) -> bool:
 
 def _measured_at_once(value: Mapping[str, object]) -> PowerMeasured | None:
     power_w: dict[str | None, float] = {}
+    current_a: dict[str | None, float] = {}
     soc_pct: float | None = None
     for sample in _samples(value):
+        found = None
         if sample.get("measurand") == "SoC":
             soc_pct = number(sample.get("value"))
-        elif _is_power(sample):
-            found_w = _sampled_w(sample)
-            if found_w is not None:
-                power_w[_phase(sample)] = found_w
+        elif _is_of(sample, "Power.Active.Import"):
+            found = _sampled_w(sample)
+            if found is not None:
+                power_w[_phase(sample)] = found
+        elif _is_of(sample, "Current.Import"):
+            found = number(sample.get("value"))
+            if found is not None:
+                current_a[_phase(sample)] = found
     if not power_w and soc_pct is None:
         return None
-    total_w = power_w.get(None, sum(power_w.values()))
-    power_kw = total_w / 1_000 if power_w else None
-    return PowerMeasured(power_kw, moment(value.get("timestamp")), soc_pct)
+    total_w = power_w.get(None, sum(power_w.values())) if power_w else None
+    power_kw = None if total_w is None else total_w / 1_000
+    phases = _phases(current_a, total_w)
+    return PowerMeasured(power_kw, moment(value.get("timestamp")), soc_pct, phases)
+
+
+def _phases(current_a: Mapping[str | None, float], power_w: float | None) -> int | None:
+    """Return on how many phases current flows, null where that cannot be told.
+
+    A meter that names a single phase may have no other, or tell one of three: power decides.
+    """
+    told = {phase: amperes for phase, amperes in current_a.items() if phase in _PHASES}
+    most_a = max(told.values(), default=0.0)
+    if most_a < _FLOWS_A:
+        return None
+    flowing = [amperes for amperes in told.values() if amperes >= most_a * _SHARE]
+    if len(told) > 1 or power_w is None:
+        return len(flowing) if len(told) > 1 else None
+    return 1 if _VOLTS[0] <= power_w / most_a <= _VOLTS[1] else None
 
 
 def _samples(value: Mapping[str, object]) -> Iterator[Mapping[str, object]]:
@@ -101,10 +129,9 @@ def _samples(value: Mapping[str, object]) -> Iterator[Mapping[str, object]]:
             yield sample
 
 
-def _is_power(sample: Mapping[str, object]) -> bool:
-    """Return whether a sample is power at the outlet, which is where it is meant by default."""
-    is_import = sample.get("measurand") == "Power.Active.Import"
-    return is_import and sample.get("location", "Outlet") == "Outlet"
+def _is_of(sample: Mapping[str, object], measurand: str) -> bool:
+    """Return whether a sample is of the outlet, which is where it is meant by default."""
+    return sample.get("measurand") == measurand and sample.get("location", "Outlet") == "Outlet"
 
 
 def _sampled_w(sample: Mapping[str, object]) -> float | None:

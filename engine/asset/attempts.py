@@ -46,6 +46,8 @@ def created(state: AssetState, event: events.CommandCreated) -> AssetState:
     device = state.device
     if event.type is CommandType.START_CHARGING and event.cause.kind is CauseKind.PLUG_IN:
         device = replace(device, start_tried=True)
+    if event.cause.kind is CauseKind.CONFIGURE:
+        device = replace(device, configured=(*device.configured, event.arguments))
     return replace(state, orders=orders, device=device, given_up=())
 
 

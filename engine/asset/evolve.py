@@ -47,6 +47,8 @@ def evolve(state: AssetState, event: events.AssetEvent, at: Instant) -> AssetSta
             return reported.capabilities_learned(state, event)
         case events.ClockSkewed():
             return reported.clock_skewed(state, event)
+        case events.PhasesMeasured():
+            return reported.phases_measured(state, event)
         case events.DeviceChanged():
             after = interference.device_changed(state, event, at)
             return remains.after_change(state, after, event.found)

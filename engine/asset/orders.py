@@ -57,6 +57,25 @@ def _awaits_start(draft: Draft) -> bool:
     )
 
 
+def configure(draft: Draft) -> None:
+    """Have a device tell what is needed, where the site file asks for it; once for each boot."""
+    for arguments in Spelled(draft.state, draft.now).configuring():
+        state = draft.state
+        if arguments in state.device.configured:
+            continue
+        draft.note(
+            events.CommandCreated(
+                command_id(state.asset_id, state.outside.epoch, draft.next_version),
+                CommandType.CALL,
+                None,
+                Cause(CauseKind.CONFIGURE),
+                draft.now.plan_us,
+                draft.now.device_us + ORDER_LIFE_US,
+                arguments=arguments,
+            )
+        )
+
+
 def pursue_order(draft: Draft) -> bool:
     """Send the first order that may go; return whether one is (about to be) on the wire."""
     for order in draft.state.orders:

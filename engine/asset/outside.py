@@ -93,6 +93,9 @@ def _measured(outside: Outside, seen: base.PowerMeasured, now: Instant) -> dict[
     changes: dict[str, Any] = {}
     if seen.soc_pct is not None:
         changes["soc_pct"] = seen.soc_pct
+    if seen.phases is not None:
+        count, times = outside.phases_seen
+        changes["phases_seen"] = (seen.phases, times + 1 if seen.phases == count else 1)
     if seen.power_kw is None:
         return changes
     stamp_us = None if seen.measured_at is None else to_us(seen.measured_at)

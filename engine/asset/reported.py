@@ -86,7 +86,7 @@ def connection_changed(
         return replace(state, device=replace(state.device, connected=False))
     device = replace(state.device, connected=True, connected_at_us=at.plan_us, start_tried=False)
     if event.booted:
-        device = replace(_without_transaction(device), evse=_after_boot(device.evse))
+        device = replace(_without_transaction(device), evse=_after_boot(device.evse), configured=())
     if not event.kept:
         state = _forgotten(state)
     if LINK_FAILED in state.alarms:
@@ -129,7 +129,8 @@ def transaction_started(
     if event.offline:
         device = replace(state.device, last_transaction=transaction)
         return replace(state, device=device)
-    device = replace(state.device, transaction=replace(transaction, began_us=at.device_us))
+    began = replace(transaction, began_us=at.device_us)
+    device = replace(state.device, transaction=began, phases=None)
     return replace(forget_change(_forgotten(state)), device=device, given_up=())
 
 
@@ -158,6 +159,11 @@ def capabilities_learned(state: AssetState, event: events.CapabilitiesLearned) -
         return replace(state, device=device, refused=())
     device = replace(_without_transaction(device), evse=events.Evse())
     return _forgotten(replace(state, device=device, form=0))
+
+
+def phases_measured(state: AssetState, event: events.PhasesMeasured) -> AssetState:
+    """Return the state with a vehicle's phases: what was reckoned with others is set again."""
+    return replace(_forgotten(state), device=replace(state.device, phases=event.phases))
 
 
 def clock_skewed(state: AssetState, event: events.ClockSkewed) -> AssetState:

@@ -14,18 +14,22 @@ from engine.asset.evse import Meaning, charging_reported, connector_reported
 from engine.asset.holding import found_setpoint, holds, matches
 from engine.asset.ids import transaction_id
 from engine.asset.keeping import keep_alive, keep_no_more
+from engine.asset.orders import configure
 from engine.asset.reaction import change_of
 from engine.asset.reported import PROTOCOL
 from engine.asset.state import AssetState, Device, OpenAttempt, Transaction
 from engine.commands import CommandStatus
 from engine.events import RELEASED, Setpoint
 from engine.machines import table_of
+from engine.rules import AssetRules
 from engine.types import US_PER_S, AssetKind, to_w
 
 _OVERLAYS = frozenset({"FAULTED", "UNAVAILABLE"})
 _RAW_LIMIT = 500
 _UNREAD_EVERY_US = 60 * US_PER_S
 _NEAR_S = 10
+_MOST_PHASES = 3
+_TIMES = 3
 
 
 def observe_all(draft: Draft, seen: tuple[base.Observation, ...]) -> None:
@@ -37,8 +41,10 @@ def observe_all(draft: Draft, seen: tuple[base.Observation, ...]) -> None:
 def observe(draft: Draft, seen: base.Observation) -> None:  # noqa: C901, PLR0912 - one case per kind of report
     """Record one observation, if it changes anything that is recorded."""
     match seen:
-        case base.Seen() | base.PowerMeasured():
+        case base.Seen():
             return
+        case base.PowerMeasured():
+            _phases(draft, seen)
         case base.Connected():
             _connected(draft, seen)
         case base.Disconnected():
@@ -281,6 +287,30 @@ def _capabilities(draft: Draft, seen: base.CapabilitiesLearned) -> None:
         learned = known | learned
     if learned != known:
         draft.note(events.CapabilitiesLearned(learned))
+    configure(draft)
+
+
+def _phases(draft: Draft, seen: base.PowerMeasured) -> None:
+    """Learn the phases of a vehicle in a transaction, where the site file does not say any.
+
+    Fewer only when they are measured again and again: some vehicles begin on one and go on to
+    three, and what was reckoned with one allows them three times as much.
+    """
+    device = draft.state.device
+    known = device.phases or _MOST_PHASES
+    if (
+        seen.phases in {None, known}
+        or device.transaction is None
+        or not _learns_phases(draft.rules)
+    ):
+        return
+    count, times = draft.state.outside.phases_seen
+    if count > known or times >= _TIMES:
+        draft.note(events.PhasesMeasured(count))
+
+
+def _learns_phases(rules: AssetRules) -> bool:
+    return rules.kind is AssetKind.EV_CHARGER and rules.options.get("phases") is None
 
 
 def _clock(draft: Draft, seen: base.ClockRead) -> None:

@@ -43,6 +43,12 @@ class Spelled:
         adapter = self.state.outside.adapter
         return () if adapter is None else adapter.interpret(answer, self.view)
 
+    def configuring(self) -> tuple[dict[str, object], ...]:
+        """Return the CALLs that have a device tell what is needed; adapters need not have any."""
+        made = getattr(self.state.outside.adapter, "configuring", None)
+        found: tuple[dict[str, object], ...] = () if made is None else made(self.view)
+        return found
+
     def questions(self) -> tuple[Payload, ...]:
         """Return what to ask after an unknown outcome."""
         adapter = self.state.outside.adapter

@@ -39,7 +39,8 @@ class Device(Struct, frozen=True, gc=False):
     the engine has asked this vehicle to start already. ``odd_status`` is the last status that no
     table knows, until one is reported that is known. ``failed``: the engine itself has given the
     asset up, whatever the device says. ``evse`` is what an OCPP 2.0.1 EVSE said beside its state.
-    ``clock_ahead_s``: by how many seconds its own clock is wrong.
+    ``clock_ahead_s``: by how many seconds its own clock is wrong. ``configured`` are the CALLs that
+    were made since its boot to have it tell what is needed, ``phases`` what the vehicle charges on.
     """
 
     own_state: str
@@ -58,6 +59,8 @@ class Device(Struct, frozen=True, gc=False):
     failed: bool = False
     evse: Evse = Evse()
     clock_ahead_s: int = 0
+    configured: tuple[Mapping[str, object], ...] = ()
+    phases: int | None = None
 
     @property
     def state(self) -> str:
@@ -294,6 +297,7 @@ class Outside(Struct, frozen=True, omit_defaults=True):
     ``asking`` names the attempt that the device is being asked about, and for how long at most.
     ``asked_us`` is when it was asked last. ``read`` is what the device last said that it holds, on
     both channels, on this connection. ``sample`` is its newest power, by its ``clock``.
+    ``phases_seen`` are those measured last, and how often in a row.
     ``unreadable`` names the row of the stream that cannot be read: nothing is decided then.
     ``grant`` is what the asset may be set to, null where the site has no limit; ``claimed`` is what
     the site was told last; ``above_since_us`` is since when what is measured is above the grant.
@@ -312,6 +316,7 @@ class Outside(Struct, frozen=True, omit_defaults=True):
     asked_us: int | None = None
     last_seen_us: int | None = None
     sample: Sample | None = None
+    phases_seen: tuple[int, int] = (0, 0)
     clock: DeviceClock = DeviceClock()
     soc_pct: float | None = None
     read: SetpointRead | None = None

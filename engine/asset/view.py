@@ -50,6 +50,7 @@ def view_of(state: AssetState, now: Instant) -> AssetView:
         held_form=state.holding.form,
         transaction_began_at=_began_at(device.transaction),
         clock_ahead_s=device.clock_ahead_s,
+        phases=device.phases,
     )
 
 
@@ -115,6 +116,11 @@ class Reading:
     def clock_ahead_s(self) -> int:
         """By how much its own clock is wrong."""
         return self._state.device.clock_ahead_s
+
+    @property
+    def phases(self) -> int | None:
+        """The phases that the vehicle was measured to charge on."""
+        return self._state.device.phases
 
     def __getattr__(self, name: str) -> object:
         """Return any other field of the view."""

@@ -42,6 +42,7 @@ from engine.events.device import (
     Evse,
     EvseChanged,
     MessageNotUnderstood,
+    PhasesMeasured,
     Reaction,
     StateChanged,
     StatusNotUnderstood,
@@ -104,6 +105,7 @@ __all__ = [
     "MessageNotUnderstood",
     "OverrideEnded",
     "OverrideSet",
+    "PhasesMeasured",
     "PlanCut",
     "PlanRejected",
     "PlanReplaced",
@@ -155,6 +157,7 @@ AssetEvent: TypeAlias = (
     | TransactionEnded
     | CapabilitiesLearned
     | ClockSkewed
+    | PhasesMeasured
     | DeviceChanged
     | MessageNotUnderstood
     | ActorCrashed
@@ -208,6 +211,7 @@ TOPICS: Final[dict[str, type]] = {
     "asset.transaction_ended": TransactionEnded,
     "asset.capabilities_learned": CapabilitiesLearned,
     "asset.clock_skewed": ClockSkewed,
+    "asset.phases_measured": PhasesMeasured,
     "asset.device_changed": DeviceChanged,
     "asset.message_not_understood": MessageNotUnderstood,
     "asset.actor_crashed": ActorCrashed,

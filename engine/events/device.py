@@ -103,6 +103,12 @@ class ClockSkewed(Struct, frozen=True, gc=False):
     ahead_s: int
 
 
+class PhasesMeasured(Struct, frozen=True, gc=False):
+    """The vehicle charges on so many phases; what was reckoned with others is set again."""
+
+    phases: int
+
+
 class DeviceChanged(Struct, frozen=True, gc=False):
     """The device holds another setpoint than the one that was confirmed.
 

@@ -25,6 +25,7 @@ Told: TypeAlias = (
     | events.StateChanged
     | events.DeviceChanged
     | events.ClockSkewed
+    | events.PhasesMeasured
     | events.LateAnswered
     | events.AssetRecovered
     | events.ActorCrashed
@@ -88,6 +89,8 @@ def told(event: Told, words: Words) -> str:  # noqa: C901, PLR0911, PLR0912 - on
             return f"the device was found to hold {found}{_REACTIONS[event.reaction]}"
         case events.ClockSkewed():
             return clock(event.ahead_s)
+        case events.PhasesMeasured():
+            return f"the vehicle was found to charge on {event.phases} phase(s)"
         case events.LateAnswered():
             return f"an answer came late: {event.answer}"
         case events.AssetRecovered():

@@ -11,10 +11,10 @@ from actors.links.ocpp import upkeep
 from actors.links.ocpp.manners import Manners
 from actors.links.ocpp.point import ChargePoint
 from actors.links.ocpp.session import Request, Session
-from actors.links.ocpp.upkeep import KEYS, configuration
 from actors.links.ocpp.versions import V16
 from actors.testing.clocks import ManualTime
 from engine.adapters import base
+from engine.adapters.ocpp16_configuration import KEYS, configuration
 from engine.errors import NotSent
 from engine.types import US_PER_S, iso
 
@@ -137,7 +137,8 @@ def test_a_silent_charge_point_is_asked_who_and_how_it_is() -> None:
             asked = await depot.called("TriggerMessage", None)
             assert asked == {"requestedMessage": "StatusNotification", "connectorId": connector}
         assert booted(depot) == [False, False]
-        learned = base.CapabilitiesLearned({"ChargeProfileMaxStackLevel": "3"})
+        level = "ChargeProfileMaxStackLevel"
+        learned = base.CapabilitiesLearned({level: "3", "read_only": level})
         assert learned in depot.told[2]
         depot.say("BootNotification", **BOOT)
         assert booted(depot) == [False, False, True]
@@ -156,6 +157,7 @@ def test_a_boot_is_answered_first_and_then_asked_for_what_was_not_said() -> None
         assert isinstance(connected, base.Connected)
         assert dict(connected.detail) == {"vendor": "v", "model": "m", "firmware": "9"}
         await depot.called("GetConfiguration", {"configurationKey": "odd"})
+        assert await depot.called("GetConfiguration", {}) == {}
         assert depot.wire.kinds[:2] == [3, 2]
         assert (await depot.wire.answers.get())[2]["interval"] == 30
         asked = await depot.called("TriggerMessage", {"status": "Rejected"})

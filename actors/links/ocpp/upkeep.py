@@ -13,6 +13,7 @@ from typing import Any, Final
 from actors.links.ocpp.session import Reply, Request, Session
 from engine.adapters.base import CapabilitiesLearned
 from engine.adapters.device_clock import APART_US
+from engine.adapters.ocpp16_configuration import KEYS, configuration
 from engine.errors import LinkError
 from engine.types import US_PER_S
 
@@ -21,16 +22,6 @@ logger = logging.getLogger("setpoint")
 ANSWER_S: Final = 10.0
 AGAIN_S: Final = (10.0, 300.0)
 """The first and the longest pause before what was not answered is asked again."""
-KEYS: Final = (
-    "ChargingScheduleAllowedChargingRateUnit",
-    "ChargeProfileMaxStackLevel",
-    "ChargingScheduleMaxPeriods",
-    "ConnectorSwitch3to1PhaseSupported",
-    "NumberOfConnectors",
-    "SupportedFeatureProfiles",
-    "MaxChargingProfilesInstalled",
-)
-_VALUE_LIMIT: Final = 500
 _TIMES: Final = 2  # the first may still disagree with what was told before
 _APART_S: Final = APART_US / US_PER_S + 1
 
@@ -152,9 +143,15 @@ class Upkeep:
         return isinstance(reply.payload, Mapping) and reply.payload.get("status") == "Accepted"
 
     async def _learn(self) -> bool:
-        """Ask what it can do [5.8, 9]; return whether there was an answer."""
+        """Ask what it can do [5.8, 9]; return whether there was an answer.
+
+        Some refuse a list of keys, or one so long, and tell all of them.
+        """
         reply = await self._ask("GetConfiguration", {"key": list(KEYS)})
         learned = {} if reply is None else configuration(reply.payload)
+        if reply is not None and not learned:
+            reply = await self._ask("GetConfiguration", {})
+            learned = {} if reply is None else configuration(reply.payload)
         if learned:
             self._learned(CapabilitiesLearned(learned))
         return reply is not None
@@ -179,15 +176,3 @@ class Upkeep:
         """The session is over."""
         for task in self._tasks:
             task.cancel()
-
-
-def configuration(payload: object) -> dict[str, str]:
-    """Return the values of a GetConfiguration.conf by their keys, as far as they are texts."""
-    entries = payload.get("configurationKey") if isinstance(payload, Mapping) else None
-    learned: dict[str, str] = {}
-    for entry in entries if isinstance(entries, list) else ():
-        if isinstance(entry, Mapping):
-            key, value = entry.get("key"), entry.get("value")
-            if isinstance(key, str) and key in KEYS and isinstance(value, str):
-                learned[key] = value[:_VALUE_LIMIT]
-    return learned
