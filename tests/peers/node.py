@@ -1,7 +1,8 @@
-"""Devices that are Node programs, and engines beside them."""
+"""Devices that are programs of their own, in Node or in Python, and engines beside them."""
 
 import signal
 import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -32,9 +33,10 @@ class Node:
 
     def start(self, settings: dict[str, object]) -> str:
         """Start it and return the line that it prints once it runs."""
+        program = "node" if self.script.suffix == ".js" else sys.executable
         with self.errors.open("a") as err:
             self._process = subprocess.Popen(
-                ["node", str(self.script), msgspec.json.encode(settings).decode()],
+                [program, str(self.script), msgspec.json.encode(settings).decode()],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=err,

@@ -1,6 +1,7 @@
 """The pages of the documentation, run as they stand there."""
 
 import fnmatch
+import importlib.resources
 import os
 import re
 import subprocess
@@ -12,6 +13,7 @@ import pytest
 from actors.sim.battery_quirks import QUIRKS as BATTERY_QUIRKS
 from actors.sim.quirks import QUIRKS as CHARGER_QUIRKS
 from actors.testing import KINDS, POINTS, Fault
+from engine.adapters.profile import BUILTIN
 
 DOCS = Path(__file__).parents[2] / "docs"
 BLOCK = re.compile(r"^```(python|console)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
@@ -98,3 +100,13 @@ def test_the_reference_points_to_the_quirks() -> None:
     assert "(quirks.md)" in page
     for quirk in (*CHARGER_QUIRKS, *BATTERY_QUIRKS):
         assert Fault(kind=quirk).is_of_device == (quirk != "slow")
+
+
+def test_the_page_of_what_was_tried_names_every_built_in_profile() -> None:
+    """And that none but our own was tried on hardware stands in each of their files."""
+    page = (DOCS / "compatibility.md").read_text(encoding="utf-8")
+    assert {*BUILTIN, "sunspec"} == set(re.findall(r"^\| `([a-z0-9-]+)` \|", page, re.MULTILINE))
+    files = importlib.resources.files("engine.adapters") / "profiles"
+    for name in BUILTIN[1:]:
+        text = (files / f"{name}.toml").read_text(encoding="utf-8")
+        assert "# Tried against a simulated map only, not on hardware." in text
