@@ -21,6 +21,8 @@ from engine.errors import LinkError
 _CONNECT_S: Final = 10.0
 _REPLY_S: Final = 3.0
 _SURVEYS: Final = 4
+_SILENT: Final = 3
+"""After so many reads without an answer nobody is there."""
 
 
 @attrs.frozen
@@ -68,9 +70,10 @@ class Prober:
         guards = Guards(DeviceClock().now_us, may_send=lambda: False)
         self._connection = ModbusConnection((options.host, options.port), options.tls, guards)
         self._listener = _Listener()
+        self._silent = 0
 
     async def probe(self) -> Probe | None:
-        """Return what the battery says, null if it cannot be reached."""
+        """Return what the battery says, null if it cannot be reached or does not answer."""
         self._connection.join(self._listener)
         try:
             async with asyncio.timeout(_CONNECT_S):
@@ -90,6 +93,8 @@ class Prober:
             except LookupError as error:
                 return Probe(facts, None, (), str(error))
         said = [await self._told(one) for one in (profile or self._profile).registers]
+        if self._silent >= _SILENT:
+            raise TimeoutError
         return Probe(facts, profile, tuple(said))
 
     async def _facts(self) -> dict[str, str]:
@@ -105,10 +110,13 @@ class Prober:
     async def _told(self, register: Register) -> Told:
         if not register.readable:
             return told_otherwise(register, "ok")
+        if self._silent >= _SILENT:
+            return told_otherwise(register, "not asked, as it does not answer")
         (frame,) = reads((register,), self._options.unit)
         try:
             reply = await self._exchange(frame)
         except LinkError as error:
+            self._silent += 1
             return told_otherwise(register, str(error))
         if reply.exception is not None:
             return told_otherwise(register, reason_of(reply.exception, frame))

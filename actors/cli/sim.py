@@ -13,15 +13,13 @@ from actors.cli.places import moment_of
 from actors.cli.quirk import quirk_option
 from actors.cli.tls import calling, listening, tls_options
 from actors.clock import wall_now
-from actors.profiles import register_profile
-from actors.sim.battery import SimBattery
 from actors.sim.battery_quirks import QUIRKS as BATTERY_QUIRKS
 from actors.sim.battery_quirks import known_quirk
 from actors.sim.charger import ChargerSetup, SimCharger
 from actors.sim.connector import Arrival
 from actors.sim.quirks import QUIRKS as CHARGER_QUIRKS
 from actors.sim.quirks import quirk_named
-from actors.sim.sunspec import SUNSPEC, sunspec_battery
+from actors.sim.sunspec import simulated
 from actors.sim.vehicle import Vehicle
 from actors.sim.versions import VERSIONS
 from actors.sim.wirelog import WireLog
@@ -143,10 +141,7 @@ def battery(
         raise UsageError(f"{listen!r} is not HOST:PORT")
     secured = listening(**tls)
     log = WireLog(wire_log)
-    if profile in SUNSPEC:
-        made = sunspec_battery(SUNSPEC[profile], unit=unit, wire_log=log)
-    else:
-        made = SimBattery(register_profile(profile), unit, wire_log=log)
+    made = simulated(profile, unit, wire_log=log)
     made.fail(*quirks)
 
     async def serve() -> None:

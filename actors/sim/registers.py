@@ -156,11 +156,20 @@ class Memory:
                     self.put(role, power_w if others else abs(power_w))
 
     def lapse(self) -> None:
-        """Forget the setpoint, and go back to the device's own control."""
+        """Forget the setpoint, for the fallback where one was given, else for its own control."""
+        fallback = self._fallback()
         for register in self._profile.setpoints:
-            self.put(register.role, 0.0)
-        for role, value in self._constants("release"):
+            self.put(register.role, fallback or 0.0)
+        for timer in self._profile.timers():
+            self.put(timer.role, 0.0)
+        for role, value in self._constants("release") if fallback is None else ():
             self.put(role, value)
+
+    def _fallback(self) -> float | None:
+        """Return the power, as written, that follows a setpoint; null for its own control."""
+        roles = {one.word: one.role for one in self._every_write()}
+        given = "fallback_given" in roles and self.value(roles["fallback_given"]) == 1
+        return self.value(roles["fallback"]) if given else None
 
     def value(self, role: str) -> float:
         """Return a register's value."""
@@ -196,7 +205,7 @@ class Memory:
     def timeout_s(self) -> float | None:
         """Return after how long without a sign of life the setpoint lapses, null for never."""
         keepalive = self._profile.keepalive
-        told = [self.value(one.role) for one in self._every_write() if one.lease]
+        told = [self.value(one.role) for one in self._profile.timers()]
         own = [] if keepalive is None else [keepalive.device_timeout_s]
         return min([*own, *(seconds for seconds in told if seconds > 0)], default=None)
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
+from actors.profiles import register_profile
 from actors.sim.battery import SimBattery
 from engine.adapters.registers import RegisterProfile
 from engine.adapters.sunspec import (
@@ -40,7 +41,7 @@ _VALUES: Final[Mapping[int, Mapping[int, int]]] = {
     BATTERY: {11: 0, 16: 6, 47: 0, 56: -1, 63: 1},
     AC_MEASUREMENT: {10: 0, 116: 1},
     AC_RATINGS: {10: 6_000, 11: 6_000, 45: 1},
-    AC_CONTROLS: {22: 0, 23: 0, 24: 0, 25: 0, 30: 0, 31: 0, 32: 0, 55: 0},
+    AC_CONTROLS: {**dict.fromkeys(range(22, 28), 0), 30: 0, 31: 0, 32: 0, 55: 0},
     CAPACITY: {4: 0, 8: -1},
 }
 """By offset from the model's number: 60 kW, in the units that the scale factors give."""
@@ -93,6 +94,17 @@ def sunspec_battery(control: int = STORAGE, base: int = 40_000, **keys: Any) -> 
     battery = SimBattery(profile_of(words), **keys)
     battery.add_words(words)
     return battery
+
+
+def simulated(name: str, unit: int = 1, **keys: Any) -> SimBattery:  # noqa: ANN401 - of SimBattery
+    """Return a battery of a register profile, or of a SunSpec map, by the name of either.
+
+    Raises:
+        SiteRefused: there is none of this name, or its file has problems.
+    """
+    if name in SUNSPEC:
+        return sunspec_battery(SUNSPEC[name], unit=unit, **keys)
+    return SimBattery(register_profile(name), unit, **keys)
 
 
 def profile_of(words: Mapping[int, int]) -> RegisterProfile:

@@ -7,10 +7,10 @@ from typing import Final, TypeAlias
 
 import attrs
 
-from actors.profiles import register_profile
 from actors.sim.battery import SimBattery
 from actors.sim.charger import ChargerSetup, SimCharger
 from actors.sim.setup import Pace
+from actors.sim.sunspec import simulated
 from actors.sim.timetable import Arrival
 from actors.testing.crashes import CrashingLog, Point
 from actors.testing.faults import Fault
@@ -178,7 +178,7 @@ class Devices:
 
     def _battery(self, asset_id: str, own: ModbusOptions) -> SimBattery:
         log = CrashingLog(self.passes, self.world.time.now_us, _by_place)
-        battery = SimBattery(register_profile(own.profile), own.unit, wire_log=log)
+        battery = simulated(own.profile, own.unit, wire_log=log)
         battery.now_s = lambda: self.world.time.device_us / US_PER_S
 
         def struck(function: int) -> Collection[str]:

@@ -1,7 +1,7 @@
 """One Modbus device with its profile: the frames that read it and that bring a setpoint about."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Final, TypeAlias, cast
+from typing import Final, TypeAlias, assert_never, cast
 
 import attrs
 
@@ -29,12 +29,15 @@ Value: TypeAlias = tuple[str, float]
 class Device:
     """One unit with its profile: what is written to bring about a pair of powers.
 
-    ``lease_s`` is how long they may hold without being set again, null for as long as may be.
+    ``lease_s`` is how long they may hold without being set again, null for as long as may be;
+    ``fallback_w`` is the power that follows them then (charging positive), null for the device's
+    own control.
     """
 
     profile: RegisterProfile
     unit: int
     lease_s: float | None = None
+    fallback_w: int | None = None
 
     def write(self, role: str, value: float, *, control: bool = True) -> Frame:
         """Return the one frame that writes one value.
@@ -97,9 +100,19 @@ class Device:
         return tuple(_blocks(frames)) if self.profile.block_writes else frames
 
     def _value(self, one: ModeWrite, pair: tuple[int, int]) -> float:
-        if one.lease:
-            return self.lease_s or 0.0
-        return self._power(one.role, pair) if one.value is None else float(one.value)
+        if one.value is not None:
+            return float(one.value)
+        match one.word:
+            case "setpoint":
+                return self._power(one.role, pair)
+            case "lease":
+                return self.lease_s or 0.0
+            case "fallback":
+                return self.profile.charge_sign * (self.fallback_w or 0)
+            case "fallback_given":
+                return float(self.fallback_w is not None)
+            case _:
+                assert_never(one.word)
 
     def _power(self, role: str, pair: tuple[int, int]) -> float:
         charge_w, discharge_w = pair

@@ -52,10 +52,7 @@ def lapses_after_s(profile: RegisterProfile, lease_s: float) -> float | None:
     keepalive = profile.keepalive
     if keepalive is not None:
         return keepalive.device_timeout_s
-    timers = [one.role for writes in profile.modes.values() for one in writes if one.lease]
-    if not timers:
-        return None
-    return max(float(quantise(profile.register(role), lease_s)) for role in timers)
+    return max((float(quantise(one, lease_s)) for one in profile.timers()), default=None)
 
 
 def fail_safe(profile: RegisterProfile, lease_s: float) -> str:

@@ -170,8 +170,13 @@ class ModbusSpelling:
         """
         if attempt.form:
             raise Untranslatable("a register write has one form only")
-        unit = options_of(asset.options).unit
-        device = Device(self.profile_for(asset), unit, attempt.lease_s)
+        fallback_kw = attempt.fallback_kw
+        device = Device(
+            self.profile_for(asset),
+            options_of(asset.options).unit,
+            attempt.lease_s,
+            None if fallback_kw is None else to_w(fallback_kw),
+        )
         kind = command.type
         match kind:
             case CommandType.SET_CHARGE_RATE | CommandType.SET_DISCHARGE_RATE:

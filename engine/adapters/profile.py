@@ -22,6 +22,7 @@ from engine.adapters.registers import (
     ModeWrite,
     Register,
     RegisterProfile,
+    Word,
     WordOrder,
     quantise,
 )
@@ -71,6 +72,7 @@ _PROFILE_KEYS: Final = (
     "addresses",
     "block_writes",
 )
+_WORDS: Final = ("setpoint", "lease", "fallback", "fallback_given")
 Written: TypeAlias = tuple[str, Place, Fraction | None]
 """A role that has to be writable, the table that needs it, and the value, null for any."""
 
@@ -222,6 +224,13 @@ class _Reading:
             message = "[[mode.charge]] and [[mode.discharge]] have to write one register otherwise"
             self.head.refuse("control", message, control)
 
+    def check_flash(self, table: Table, role: str) -> None:
+        """Refuse to keep a device alive by what is kept in flash."""
+        kept = {one.get("role") for one in self.register_tables if "persistent" in one}
+        alive = {role} if role != "setpoint" else {r for rs in _SETPOINTS.values() for r in rs}
+        if kept & alive:
+            table.refuse("role", "it would wear out a register that is kept in flash", role)
+
     def keepalive(self) -> KeepAlive | None:
         """Return how the device is kept from taking itself back, null where it needs nothing."""
         if "keepalive" not in self.document:
@@ -234,6 +243,7 @@ class _Reading:
         if role == "setpoint" and "write" in table:
             table.refuse("write", "the setpoint itself is written again", table.get("write"))
         value = None if table.get("write") == "increment" else table.number("write")
+        self.check_flash(table, role)
         timeout_s = table.number("device_timeout_s", above=Fraction(0)) or Fraction(1)
         return KeepAlive(role, float(timeout_s), value)
 
@@ -254,9 +264,11 @@ def _written(
 def _mode_write(table: Table) -> ModeWrite:
     table.only(("role", "value"))
     table.require("role")
-    word = table.get("value") if table.require("value") else "setpoint"
-    value = None if word in {"setpoint", "lease"} else table.number("value")
-    return ModeWrite(table.text("role"), value, lease=word == "lease")
+    table.require("value")
+    word = table.get("value")
+    if isinstance(word, str) and word in _WORDS:
+        return ModeWrite(table.text("role"), None, cast("Word", word))
+    return ModeWrite(table.text("role"), table.number("value"))
 
 
 def _constants(writes: Iterable[ModeWrite]) -> dict[str, Fraction]:

@@ -17,6 +17,7 @@ import attrs
 RegisterType: TypeAlias = Literal["u16", "i16", "u32", "i32", "f32"]
 WordOrder: TypeAlias = Literal["big", "little"]
 Space: TypeAlias = Literal["holding", "input"]
+Word: TypeAlias = Literal["setpoint", "lease", "fallback", "fallback_given"]
 Control: TypeAlias = Literal["pair", "signed", "amount", "bounds"]
 
 SETTING_MODES: Final = ("charge", "discharge", "idle")
@@ -84,15 +85,16 @@ class Register:
 
 @attrs.frozen
 class ModeWrite:
-    """One write of a mode's sequence; ``value`` null stands for the setpoint itself.
+    """One write of a mode's sequence: a value, or what a word stands for where that is null.
 
-    With ``lease`` it is the setpoint's lease in seconds, for a timer after which the device takes
-    itself back.
+    ``setpoint`` is the setpoint itself. ``lease`` is its lease in seconds, for a timer after which
+    the device goes back to what it does by itself; or to the ``fallback``, a signed power, where
+    ``fallback_given`` (1 or 0) tells it that there is one.
     """
 
     role: str
     value: Fraction | None
-    lease: bool = False
+    word: Word = "setpoint"
 
 
 @attrs.frozen
@@ -132,6 +134,12 @@ class RegisterProfile:
     keepalive: KeepAlive | None = None
     block_writes: bool = False
     learns: bool = False
+
+    def timers(self) -> tuple[Register, ...]:
+        """Return the registers that take the lease."""
+        writes = (one for mode in self.modes.values() for one in mode)
+        roles = dict.fromkeys(one.role for one in writes if one.word == "lease")
+        return tuple(map(self.register, roles))
 
     def find(self, role: str) -> Register | None:
         """Return the register of a role, null where there is none."""

@@ -91,6 +91,7 @@ POINTS: Final[Mapping[int, tuple[Point, ...]]] = {
         _u16("WSetEna", 22),
         _u16("WSetMod", 23),
         Point("WSet", 24, "i32", 0x8000_0000),
+        Point("WSetRvrt", 26, "i32", 0x8000_0000),
         _u16("WSetEnaRvrt", 30),
         Point("WSetRvrtTms", 31, "u32", 0xFFFF_FFFF),
         _factor("WSet_SF", 55),

@@ -101,26 +101,35 @@ class _Map:
     # --- control
 
     def by_power(self) -> RegisterProfile:
-        """Model 704: a power in watts, with its own reversion timer."""
+        """Model 704: a power in watts, with a timer and the fallback that it leads to."""
+        names = ("WSetMod", "WSetEnaRvrt", "WSetRvrtTms", "WSetEna")
+        reverted: tuple[Register, ...] = ()
+        enabled = ModeWrite("WSetEnaRvrt", Fraction(0))
+        if self.has(AC_CONTROLS, "WSetRvrt", "WSetEnaRvrt"):
+            reverted = (self.power_point("WSetRvrt"),)
+            enabled = ModeWrite("WSetEnaRvrt", None, "fallback_given")
+        setpoint = attrs.evolve(self.power_point("WSet"), role="power_setpoint_w")
+        registers = (setpoint, *reverted, *self.implemented(AC_CONTROLS, *names))
+        writes = (
+            ModeWrite("WSetMod", _WATTS),
+            ModeWrite("power_setpoint_w", None),
+            ModeWrite("WSetRvrt", None, "fallback"),
+            enabled,
+            ModeWrite("WSetRvrtTms", None, "lease"),
+            ModeWrite("WSetEna", _ENABLED),
+        )
+        return self.made("signed", registers, writes, "WSetEna")
+
+    def power_point(self, name: str) -> Register:
+        """Return a power of model 704, within the ratings."""
         least, most = self.ratings()
         scale = self.factor(AC_CONTROLS, "WSet_SF")
-        setpoint = attrs.evolve(
-            self.written(AC_CONTROLS, "WSet"),
-            role="power_setpoint_w",
+        return attrs.evolve(
+            self.written(AC_CONTROLS, name),
             scale=scale,
             minimum=(raw_range("i32")[0] + 1) * scale if least is None else least,
             maximum=raw_range("i32")[1] * scale if most is None else most,
         )
-        names = ("WSetMod", "WSetEnaRvrt", "WSetRvrtTms", "WSetEna")
-        registers = (setpoint, *self.implemented(AC_CONTROLS, *names))
-        writes = (
-            ModeWrite("WSetMod", _WATTS),
-            ModeWrite("power_setpoint_w", None),
-            ModeWrite("WSetEnaRvrt", Fraction(0)),
-            ModeWrite("WSetRvrtTms", None, lease=True),
-            ModeWrite("WSetEna", _ENABLED),
-        )
-        return self.made("signed", registers, writes, "WSetEna")
 
     def by_bounds(self) -> RegisterProfile:
         """Model 124: two bounds in percent of the greatest charge power."""
@@ -137,7 +146,7 @@ class _Map:
         timer = self.implemented(STORAGE, "InOutWRte_RvrtTms")
         registers = (discharge, charge, self.written(STORAGE, "StorCtl_Mod"), *timer)
         writes = (
-            ModeWrite("InOutWRte_RvrtTms", None, lease=True),
+            ModeWrite("InOutWRte_RvrtTms", None, "lease"),
             ModeWrite("discharge_setpoint_w", None),
             ModeWrite("charge_setpoint_w", None),
             ModeWrite("StorCtl_Mod", _BOTH_BOUNDS),

@@ -14,7 +14,7 @@ from engine.adapters.registers import ModeWrite, Register, RegisterProfile
 
 MODE = Register("mode", 10, "u16", writable=True)
 TIMER = Register("timer", 11, "u16", writable=True, readable=False)
-LEASE = ModeWrite("timer", None, lease=True)
+LEASE = ModeWrite("timer", None, "lease")
 
 
 def amount() -> RegisterProfile:

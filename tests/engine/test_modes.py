@@ -27,7 +27,7 @@ AMOUNT = RegisterProfile(
     control="amount",
     modes={
         "charge": (
-            ModeWrite("timer", None, lease=True),
+            ModeWrite("timer", None, "lease"),
             ModeWrite("power_setpoint_w", None),
             ModeWrite("mode", Fraction(11)),
         ),

@@ -124,7 +124,6 @@ step = 100
 nan = 2147483648
 write_word_order = "big"
 write_function = 16
-persistent = { min_interval_s = 0.5, daily_writes = 100 }
 [[register]]
 role = "power_w"
 address = 12
@@ -135,6 +134,7 @@ role = "mode"
 address = 7
 type = "u16"
 access = "rw"
+persistent = { min_interval_s = 0.5, daily_writes = 100 }
 [[mode.charge]]
 role = "mode"
 value = 2
@@ -163,10 +163,10 @@ device_timeout_s = 70
             word_order="little",
             write_word_order="big",
             write_function=16,
-            persistent=Persistent(0.5, 100),
         )
         assert setpoint == profile.register("power_setpoint_w")
         assert (setpoint,) == profile.setpoints
+        assert profile.register("mode").persistent == Persistent(0.5, 100)
         assert (
             profile.control,
             profile.charge_sign,

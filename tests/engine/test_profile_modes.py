@@ -57,7 +57,7 @@ def test_a_timer_takes_the_lease() -> None:
     """And a register that is only written is not read."""
     profile = read(HEAD + BODY + DISCHARGE)
     assert profile.modes["charge"] == (
-        ModeWrite("lease_s", None, lease=True),
+        ModeWrite("lease_s", None, "lease"),
         ModeWrite("ems_mode", Fraction(11)),
     )
     assert [one.role for one in profile.registers if not one.readable] == ["lease_s"]
@@ -109,3 +109,25 @@ def test_a_register_that_is_written_has_all_its_bits() -> None:
     text = BODY.replace("address = 10\n", "address = 10\nmask = 6\n")
     (problem,) = problems(HEAD + text + DISCHARGE)
     assert (problem.column, problem.line) == ("mask", 8)
+
+
+@pytest.mark.parametrize(("role", "kept"), [("setpoint", "power_setpoint_w"), ("beat", "beat")])
+def test_no_keep_alive_wears_out_flash(role: str, kept: str) -> None:
+    """It would be written every half minute, or not at all."""
+    beat = "[[register]]\nrole = 'beat'\naddress = 40\ntype = 'u16'\naccess = 'rw'\n"
+    text = HEAD + BODY + DISCHARGE + (beat if role == "beat" else "")
+    marked = text.replace(f"role = '{kept}'", f"role = '{kept}'\n{PERSISTENT}")
+    marked = marked.replace(f'role = "{kept}"\naddress', f'role = "{kept}"\n{PERSISTENT}address')
+    keepalive = f"[keepalive]\nrole = '{role}'\ndevice_timeout_s = 60\n"
+    (problem,) = problems(marked + keepalive)
+    assert problem.message == "it would wear out a register that is kept in flash"
+    assert read(text + keepalive).keepalive is not None
+
+
+def test_a_mode_knows_words() -> None:
+    """Any other word is a fault."""
+    fallback = "[[mode.idle]]\nrole = 'lease_s'\nvalue = 'fallback'\n"
+    idle = read(HEAD + BODY + DISCHARGE + fallback).modes["idle"]
+    assert idle == (ModeWrite("lease_s", None, "fallback"),)
+    (problem,) = problems(HEAD + BODY + DISCHARGE + fallback.replace("fallback", "soon"))
+    assert (problem.column, problem.value) == ("value", "soon")

@@ -186,12 +186,29 @@ class TestPower:
         profile = profile_of(AC_CONTROLS)
         device, model = Device(profile, 1, 600.0), 40_277
         assert written(device.pair(3_000, 0)) == [
-            (model + 23, [1, 0xFFFF, 0xF448]),
+            (model + 23, [1, 0xFFFF, 0xF448, 0, 0]),
             (model + 30, [0, 0, 600]),
             (model + 22, [1]),
         ]
-        assert written(device.pair(0, 3_000))[0] == (model + 23, [1, 0, 3_000])
+        assert written(device.pair(0, 3_000))[0] == (model + 23, [1, 0, 3_000, 0, 0])
         assert written(device.release()) == [(model + 22, [0])]
+
+    @pytest.mark.parametrize(("fallback_w", "words"), [(1_000, [0xFFFF, 0xFC18]), (0, [0, 0])])
+    def test_the_fallback_follows_when_the_time_is_over(
+        self, fallback_w: int, words: list[int]
+    ) -> None:
+        """As the reversion power, enabled; without a fallback the device is on its own then."""
+        device, model = Device(profile_of(AC_CONTROLS), 1, 600.0, fallback_w), 40_277
+        assert written(device.pair(0, 3_000))[:2] == [
+            (model + 23, [1, 0, 3_000, *words]),
+            (model + 30, [1, 0, 600]),
+        ]
+
+    def test_a_device_without_a_reversion_power_goes_on_its_own(self) -> None:
+        """Whatever the fallback is."""
+        gone = {(AC_CONTROLS, 26): 0x8000, (AC_CONTROLS, 27): 0}
+        device = Device(profile_of(AC_CONTROLS, gone), 1, 600.0, 1_000)
+        assert written(device.pair(0, 3_000))[1] == (40_307, [0, 0, 600])
 
     def test_limits_are_the_ratings(self) -> None:
         """Of model 702; without them, what the register holds."""

@@ -120,6 +120,26 @@ def test_a_map_is_found_and_obeyed(control: int, base: int) -> None:
     run(scenario, sunspec_battery(control, base))
 
 
+def test_a_lease_that_has_run_out_leads_to_the_fallback() -> None:
+    """The device itself goes there, and holds it until it is told otherwise."""
+
+    async def scenario(rig: Rig) -> None:
+        facts = await rig.heard(CapabilitiesLearned)
+        await rig.heard(Connected)
+        assert isinstance(facts, CapabilitiesLearned)
+        assert rig.link is not None
+        now_s = [rig.battery.now_s()]
+        rig.battery.now_s = lambda: now_s[0]
+        device = Device(profile_from(facts.capabilities), 1, 900.0, -1_500)
+        await rig.link.send(Payload(device.pair(6_000, 0)), 2.0)
+        now_s[0] += 900
+        assert rig.battery.setpoint_w() == -1_500
+        now_s[0] += 9_000
+        assert rig.battery.setpoint_w() == -1_500
+
+    run(scenario, sunspec_battery(AC_CONTROLS))
+
+
 def test_a_device_without_a_map_is_not_used(caplog: pytest.LogCaptureFixture) -> None:
     """It is said once why."""
 

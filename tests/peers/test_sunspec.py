@@ -67,7 +67,7 @@ def test_a_power_is_watts_with_a_reversion_time(tmp_path: Path) -> None:
                 assert controls.WSet.cvalue == power_w
                 assert (controls.WSetEna.value, controls.WSetMod.value) == (1, 1)
                 assert controls.WSetRvrtTms.value == 900
-                assert controls.WSetEnaRvrt.value == 0
+                assert (controls.WSetEnaRvrt.value, controls.WSetRvrt.cvalue) == (1, 0)
         assert seen(port)[704].WSetEna.value == 0
 
 

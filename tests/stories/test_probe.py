@@ -76,6 +76,17 @@ def test_a_map_that_leads_nowhere_is_said(tmp_path: Path) -> None:
 
 
 @pytest.mark.timeout(90)
+def test_a_unit_that_does_not_answer_is_not_reachable(tmp_path: Path) -> None:
+    """There is a connection, and nobody at this unit id; it does not take for ever."""
+    with battery_site(tmp_path, SimBattery(register_profile("generic-battery"), 7)) as site:
+        text = site.file.read_text(encoding="utf-8")
+        site.file.write_text(text.replace("unit = 7", "unit = 8"), encoding="utf-8")
+        done = site.setpoint("probe", str(site.file), "ast_battery")
+        assert done.returncode == 3
+        assert "unit 8 cannot be reached" in done.stderr
+
+
+@pytest.mark.timeout(90)
 def test_a_charger_is_known_by_the_engine_that_runs(tmp_path: Path) -> None:
     """Without one there is nobody to ask, which is said."""
     with simulated_site(tmp_path, ("a",)) as site:
