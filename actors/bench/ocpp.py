@@ -38,6 +38,7 @@ charge_point = "{identity}"
 max_kw = 22
 fallback_kw = 4.2
 on_stop = "hold"
+verify = "ack"
 """
 
 

@@ -37,7 +37,7 @@ _ADAPTER: Final[Mapping[AssetKind, str]] = {
     AssetKind.EV_CHARGER: "ocpp",
     AssetKind.BATTERY: "modbus",
 }
-_OF_A_CHARGER: Final = ("ack", "composite", "measured", "auto")
+_OF_A_CHARGER: Final = ("auto", "measured", "composite", "ack")
 _OF_A_BATTERY: Final = ("readback", "measured", "ack")
 _MOST_KW: Final = 1_000_000.0
 
@@ -141,7 +141,7 @@ def _charger(table: Table) -> dict[str, Any]:
         "fallback_w": _fallback_w(table, 0.0, max_kw),
         "start": table.choice("start", ("charger", "engine"), "charger"),
         "below_min": table.choice("below_min", ("off", "minimum"), "off"),
-        "verify": table.choice("verify", _OF_A_CHARGER, "ack"),
+        "verify": table.choice("verify", _OF_A_CHARGER, "auto"),
     }
 
 

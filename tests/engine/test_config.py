@@ -120,6 +120,7 @@ def test_a_charger_has_the_defaults_of_the_contract() -> None:
             "ocpp",
             "ev_001",
             22_000,
+            verify="auto",
             options={"charge_point": "CP", "connector": 1, "min_a": 6.0, "below_min": "off"},
         ),
         Charger("CP", password_env="KEY"),
