@@ -56,5 +56,6 @@ if DATA is not None:  # without the files these are not generated
         statuses = Counter((one["status"], one["reason"]) for one in planned(history))
         assert done.returncode == 0, done.stderr
         assert count == sum(statuses.values())
-        assert statuses["COMPLETED", None] >= 0.95 * count
-        assert set(statuses) <= {("COMPLETED", None), ("CANCELLED", "superseded")}
+        completed = statuses["COMPLETED", None] + statuses["COMPLETED", "overtaken"]
+        assert completed >= 0.95 * count
+        assert statuses["CANCELLED", "superseded"] == count - completed
