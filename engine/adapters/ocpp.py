@@ -57,6 +57,10 @@ class OcppSpelling:
         """Return what to ask after an unknown outcome."""
         return self._of(asset).questions(asset)
 
+    def sampling(self, asset: AssetView) -> tuple[Payload, ...]:
+        """Return what to ask to be told what flows now."""
+        return self._of(asset).sampling(asset)
+
     def configuring(self, asset: AssetView) -> tuple[dict[str, object], ...]:
         """Return the CALLs that change a charger's configuration, in the version that has any."""
         own = self._of(asset)

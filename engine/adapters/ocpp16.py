@@ -78,6 +78,12 @@ class Ocpp16Spelling:
         }
         return (Payload((Frame("GetCompositeSchedule", body, control=False),)),)
 
+    def sampling(self, asset: AssetView) -> tuple[Payload, ...]:
+        """Return TriggerMessage [5.17] for MeterValues: what flows now."""
+        own = options_of(asset.options)
+        body: dict[str, object] = {"requestedMessage": "MeterValues", "connectorId": own.connector}
+        return (Payload((Frame("TriggerMessage", body, control=False),)),)
+
 
 def _frame(command: Command, own: OcppOptions, asset: AssetView) -> Frame:
     """Return the one frame of START, STOP, CHANGE_AVAILABILITY and CALL [5.11, 5.12, 5.2]."""

@@ -79,6 +79,15 @@ class Ocpp201Spelling:
         }
         return (Payload((Frame("GetCompositeSchedule", body, control=False),)),)
 
+    def sampling(self, asset: AssetView) -> tuple[Payload, ...]:
+        """Return TriggerMessage [F06] for a TransactionEvent, which tells what flows now."""
+        own = options_of(asset.options)
+        body: dict[str, object] = {
+            "requestedMessage": "TransactionEvent",
+            "evse": {"id": own.connector},
+        }
+        return (Payload((Frame("TriggerMessage", body, control=False),)),)
+
 
 def _start(command: Command, own: OcppOptions, attempt: Attempt) -> Frame:
     """Return RequestStartTransaction [F01, F02].

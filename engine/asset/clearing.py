@@ -3,6 +3,7 @@
 from typing import TypeAlias
 
 from engine import events
+from engine.adapters.base import Payload
 from engine.asset.deadlines import answer_wait_us
 from engine.asset.draft import Draft
 from engine.asset.effects import Ask
@@ -31,7 +32,11 @@ def clear_up(draft: Draft) -> None:
 
 def ask(draft: Draft, about: str, timeout_s: float) -> bool:
     """Ask the device what it holds, once it is our turn; return whether it can be asked."""
-    questions = Spelled(draft.state, draft.now).questions()
+    return put(draft, about, Spelled(draft.state, draft.now).questions(), timeout_s)
+
+
+def put(draft: Draft, about: str, questions: tuple[Payload, ...], timeout_s: float) -> bool:
+    """Put a question, once it is our turn; return whether there is one."""
     if not questions:
         return False
     if draft.slot != "granted":

@@ -13,6 +13,8 @@ COMPOSITE: Final = "composite"
 MEASURED: Final = "measured"
 AUTO: Final = "auto"
 
+ASK_US: Final = US_PER_S // 2
+"""So long after an acceptance a device is asked: what thousands are still to be sent goes first."""
 APPLY_US: Final = 2 * US_PER_S
 """A charger that allows less than it was told is believed once it had so long to apply it."""
 _SLOWEST_US: Final = 15 * US_PER_S
@@ -105,11 +107,14 @@ def deadline_us(rules: AssetRules, verifying: Verifying) -> int:
     return verifying.since_us + round(rules.settle_s * US_PER_S)
 
 
-def question_us(state: AssetState, rules: AssetRules, verifying: Verifying) -> int:
-    """Return when to ask what the device holds: at once, ever more seldom, at the end once more."""
+def question_us(state: AssetState, rules: AssetRules, verifying: Verifying, kind: str) -> int:
+    """Return when to ask the device: at first, ever more seldom, at the end once more.
+
+    What it holds it can say soon, but power takes some time to follow.
+    """
     asked_us = state.outside.asked_us
     if asked_us is None or asked_us < verifying.since_us:
-        return verifying.since_us
+        return verifying.since_us + (APPLY_US if kind == MEASURED else ASK_US)
     pause_us = min(max(asked_us - verifying.since_us, APPLY_US), _SLOWEST_US)
     end_us = deadline_us(rules, verifying)
     return end_us if asked_us < end_us < asked_us + pause_us else asked_us + pause_us
@@ -122,5 +127,4 @@ def wakes_us(
     kind = sought(state, rules, verifying, now_us)
     if rules.verify == READBACK:
         return ()
-    end_us = deadline_us(rules, verifying)
-    return (end_us,) if kind == MEASURED else (end_us, question_us(state, rules, verifying))
+    return deadline_us(rules, verifying), question_us(state, rules, verifying, kind)

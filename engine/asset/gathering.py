@@ -6,10 +6,11 @@ from msgspec import Struct
 
 from engine.adapters.base import SetpointRead
 from engine.asset import evidence
-from engine.asset.clearing import ask, settle, unproven
+from engine.asset.clearing import ask, put, settle, unproven
 from engine.asset.draft import Draft
 from engine.asset.holding import described, found_setpoint, matches
 from engine.asset.keeping import keep_no_more
+from engine.asset.spelling import Spelled
 from engine.asset.state import Verifying, Work
 from engine.commands import CommandStatus
 from engine.events import CommandVerified, Setpoint
@@ -36,16 +37,17 @@ def gather(draft: Draft, work: Work, verifying: Verifying) -> None:
     """Take what evidence there is of an accepted setpoint; else ask, or wait until ``settle_s``."""
     state, now_us = draft.state, draft.now.device_us
     kind = evidence.sought(state, draft.rules, verifying, now_us)
-    if kind == evidence.MEASURED:
-        _measure(draft, work, verifying)
+    if kind == evidence.MEASURED and _measure(draft, work, verifying):
         return
-    due_us = evidence.question_us(state, draft.rules, verifying)
+    due_us = evidence.question_us(state, draft.rules, verifying, kind)
     is_time = kind == evidence.READBACK or now_us >= due_us
     if not is_time or draft.asking is not None or not state.device.connected:
         return
     longest_s = draft.rules.command_timeout_s
     timeout_s = longest_s if kind == evidence.READBACK else min(longest_s, ANSWER_S)
-    if not ask(draft, verifying.attempt_id, timeout_s):
+    if kind == evidence.MEASURED:
+        put(draft, verifying.attempt_id, Spelled(state, draft.now).sampling(), timeout_s)
+    elif not ask(draft, verifying.attempt_id, timeout_s):
         _is_not_told(draft, work, kind)
 
 
@@ -71,13 +73,14 @@ def _is_over(draft: Draft, verifying: Verifying) -> bool:
 # --- what is measured
 
 
-def _measure(draft: Draft, work: Work, verifying: Verifying) -> None:
+def _measure(draft: Draft, work: Work, verifying: Verifying) -> bool:
+    """Take what was measured; return whether nothing more is to be known."""
     sample = evidence.sample_since(draft.state, verifying)
     target_w = verifying.target_w
     if sample is not None and evidence.shows(draft.rules, target_w, sample.power_w):
         _end(draft, work, _Finding(_COMPLETED, evidence.MEASURED, measured_w=sample.power_w))
     elif not _is_over(draft, verifying) or not draft.state.device.connected:
-        return
+        return False
     elif sample is None:
         _end(
             draft,
@@ -88,6 +91,7 @@ def _measure(draft: Draft, work: Work, verifying: Verifying) -> None:
         reason = f"accepted, no effect: measured {_against(sample.power_w, target_w)}"
         found = _Finding(_FAILED, evidence.MEASURED, reason, measured_w=sample.power_w)
         _end(draft, work, found)
+    return True
 
 
 # --- what the device says

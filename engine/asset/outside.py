@@ -5,10 +5,11 @@ from typing import Any
 from msgspec.structs import replace
 
 from engine.adapters import base
+from engine.adapters.device_clock import Told
 from engine.asset import messages
 from engine.asset.above import above_since
 from engine.asset.effects import Ask, Claimed, Effect, ReleaseSlot, RequestSlot, Send, Stopped
-from engine.asset.samples import heard, sampled
+from engine.asset.samples import sampled
 from engine.asset.state import AssetState, Outside
 from engine.types import Instant, to_us, to_w
 
@@ -80,7 +81,7 @@ def _observed(outside: Outside, seen: base.Observation, now: Instant) -> dict[st
         case base.PowerMeasured():
             return {**_measured(outside, seen, now), "last_seen_us": now.device_us}
         case base.StateReported(reported_at=at) if at is not None:
-            clock = heard(outside.clock, to_us(at), now.device_us)
+            clock = outside.clock.after(_told(to_us(at), now))
             return {"clock": clock, "last_seen_us": now.device_us}
         case base.SetpointRead() if seen.is_whole:
             return {"read": seen, "last_seen_us": now.device_us}
@@ -101,11 +102,17 @@ def _measured(outside: Outside, seen: base.PowerMeasured, now: Instant) -> dict[
     stamp_us = None if seen.measured_at is None else to_us(seen.measured_at)
     clock = outside.clock
     if stamp_us is not None:
-        changes["clock"] = clock = heard(clock, stamp_us, now.device_us)
+        changes["clock"] = after = clock.after(_told(stamp_us, now))
+        clock = after if clock.ahead_s is None else clock  # it may be a sample that was kept
     sample = sampled(to_w(seen.power_kw), stamp_us, clock, now.device_us)
     if outside.sample is None or sample.taken_us >= outside.sample.taken_us:
         changes["sample"] = sample
     return changes
+
+
+def _told(stamp_us: int, now: Instant) -> Told:
+    """Return a time that a device told."""
+    return Told(now.device_us, stamp_us - now.device_us)
 
 
 def performed(state: AssetState, effect: Effect) -> AssetState:  # noqa: PLR0911 - one case per effect

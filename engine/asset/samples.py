@@ -2,34 +2,21 @@
 
 from typing import Final
 
-from engine.asset.state import DeviceClock, Sample
+from engine.adapters.device_clock import Reading
+from engine.asset.state import Sample
 from engine.types import US_PER_S
 
-_AGREE_US: Final = 2 * US_PER_S
-_APART_US: Final = US_PER_S
+_NEAR_S: Final = 2
 
 
-def heard(clock: DeviceClock, stamp_us: int, now_us: int) -> DeviceClock:
-    """Return what is known of a device's clock after a report that it timed itself.
+def sampled(power_w: int, stamp_us: int | None, clock: Reading, now_us: int) -> Sample:
+    """Return a power with the time at which it was taken: by the device's clock, if it told one.
 
-    A report that was queued looks like one of a slow clock. So a clock is believed to be behind
-    only by what two reports that did not come at once agree on; ahead it is at once, as nothing is
-    told before it happens.
+    A clock that is known to be wrong is put right. A sample that was queued looks like one of a
+    slow clock, so of a clock that is not known it counts as old.
     """
-    lag_us = now_us - stamp_us
-    behind_us = clock.behind_us
-    apart = now_us - clock.heard_us >= _APART_US
-    if clock.lag_us is not None and apart and abs(lag_us - clock.lag_us) <= _AGREE_US:
-        behind_us = min(lag_us, clock.lag_us)
-    elif lag_us < behind_us - _AGREE_US:
-        behind_us = lag_us
-    if abs(behind_us) <= _AGREE_US:
-        behind_us = 0
-    return DeviceClock(behind_us, lag_us, now_us)
-
-
-def sampled(power_w: int, stamp_us: int | None, clock: DeviceClock, now_us: int) -> Sample:
-    """Return a power with the time at which it was taken: by the device's clock, if it told one."""
     if stamp_us is None:
         return Sample(power_w, now_us, now_us)
-    return Sample(power_w, min(stamp_us + clock.behind_us, now_us), now_us)
+    ahead_s = clock.ahead_s or 0
+    ahead_us = ahead_s * US_PER_S if abs(ahead_s) > _NEAR_S else 0
+    return Sample(power_w, min(stamp_us - ahead_us, now_us), now_us)

@@ -55,6 +55,11 @@ class Spelled:
         questions = () if adapter is None else adapter.questions(self.view)
         return tuple(map(_checked, questions))
 
+    def sampling(self) -> tuple[Payload, ...]:
+        """Return what to ask to be told what flows now; not every adapter knows how."""
+        asks = getattr(self.state.outside.adapter, "sampling", None)
+        return () if asks is None else tuple(map(_checked, asks(self.view)))
+
 
 def spell_step(
     spelled: Spelled, step: Step, numbers: tuple[str, int, int, float | None]

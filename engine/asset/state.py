@@ -10,6 +10,7 @@ from typing import Final
 from msgspec import Struct, field
 
 from engine.adapters.base import Payload, SetpointRead, Spelling
+from engine.adapters.device_clock import Reading
 from engine.commands import CommandType
 from engine.events import RELEASED, Decision, Evse, Setpoint, Step
 from engine.grants import Claim, Grant
@@ -276,17 +277,6 @@ class Sample(Struct, frozen=True, gc=False):
     heard_us: int
 
 
-class DeviceClock(Struct, frozen=True, gc=False):
-    """By how much a device's clock is behind ours (negative: ahead), as its reports show.
-
-    ``lag_us`` is by how much the last report's own time lay behind its coming, at ``heard_us``.
-    """
-
-    behind_us: int = 0
-    lag_us: int | None = None
-    heard_us: int = 0
-
-
 # Seen by the collector: what an adapter refers to may lead back to whom this state belongs.
 class Outside(Struct, frozen=True, omit_defaults=True):
     """What is known beside the fold. Times are device clock.
@@ -296,7 +286,7 @@ class Outside(Struct, frozen=True, omit_defaults=True):
     ``slot`` is idle, waiting or granted; an asset with a link of its own is always granted.
     ``asking`` names the attempt that the device is being asked about, and for how long at most.
     ``asked_us`` is when it was asked last. ``read`` is what the device last said that it holds, on
-    both channels, on this connection. ``sample`` is its newest power, by its ``clock``.
+    both channels, on this connection. ``sample`` is its newest power, timed by its ``clock``.
     ``phases_seen`` are those measured last, and how often in a row.
     ``unreadable`` names the row of the stream that cannot be read: nothing is decided then.
     ``grant`` is what the asset may be set to, null where the site has no limit; ``claimed`` is what
@@ -317,7 +307,7 @@ class Outside(Struct, frozen=True, omit_defaults=True):
     last_seen_us: int | None = None
     sample: Sample | None = None
     phases_seen: tuple[int, int] = (0, 0)
-    clock: DeviceClock = DeviceClock()
+    clock: Reading = Reading()
     soc_pct: float | None = None
     read: SetpointRead | None = None
     stopping: bool = False

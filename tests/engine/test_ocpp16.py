@@ -458,6 +458,14 @@ def test_the_question_after_an_unknown_outcome_is_valid() -> None:
     assert not frame.control
 
 
+def test_the_question_what_flows_now_is_valid() -> None:
+    """It only reads, and the answer says nothing: a sample follows it."""
+    frame = SPELLING.sampling(view())[0].frames[0]
+    _validate_payload(Call("1", frame.action, dict(frame.body)), "1.6")
+    assert not frame.control
+    assert SPELLING.interpret(Answer("raw", values=({"status": "Accepted"},)), view()) == ()
+
+
 def test_options_of_another_adapter_are_refused() -> None:
     """Whoever asks for them has mixed up two adapters."""
     with pytest.raises(UsageError):

@@ -335,6 +335,14 @@ def test_the_question_after_an_unknown_outcome_is_valid() -> None:
     assert not frame.control
 
 
+def test_the_question_what_flows_now_is_valid() -> None:
+    """It only reads, and the answer says nothing: a sample follows it."""
+    frame = SPELLING.sampling(view())[0].frames[0]
+    _validate_payload(Call("1", frame.action, dict(frame.body)), "2.0.1")
+    assert not frame.control
+    assert SPELLING.interpret(Answer("raw", values=({"status": "Accepted"},)), view()) == ()
+
+
 def test_the_evses_of_a_station_share_its_link() -> None:
     """By its identity."""
     assert SPELLING.slot_key(OWN) == "CP-1"

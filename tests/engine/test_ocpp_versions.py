@@ -56,4 +56,5 @@ def test_questions_and_their_answers_are_of_that_version_too() -> None:
     ):
         seen = replace(UNKNOWN, capabilities={"protocol": protocol})
         assert place in spelling.questions(seen)[0].frames[0].body
+        assert spelling.sampling(seen)[0].frames[0].action == "TriggerMessage"
         assert spelling.interpret(Answer("raw", values=({schedule: periods},)), seen)
