@@ -208,10 +208,11 @@ def _in_time(attempt: Attempt, entry: WireEntry, name: str, way: OnTheWay) -> It
 
 @attrs.frozen
 class Write:
-    """One write that a battery saw: where and what."""
+    """One write that a battery saw: where and what; ``spared`` where it need not have been made."""
 
     address: int
     values: tuple[int, ...]
+    spared: bool = attrs.field(default=False, eq=False)
 
 
 def _writes(entries: Sequence[WireEntry], heartbeats: frozenset[int]) -> list[Write]:
@@ -239,7 +240,10 @@ def _of_a_battery(
     counts["Modbus writes"] += len(writes)
     reached = {0}
     for attempt in attempts:
-        wanted = [Write(body["address"], tuple(body["values"])) for body in attempt.control_frames]
+        wanted = [
+            Write(body["address"], tuple(body["values"]), spared="reads" in body)
+            for body in attempt.control_frames
+        ]
         following = {
             end
             for start in reached
@@ -262,12 +266,10 @@ def _ends(
     if outcome in _UNSENT:
         yield start
         return
-    matched = 0
-    for want, write in zip(wanted, writes, strict=False):
-        if want != write:
-            break
-        matched += 1
-    if matched == len(wanted):
-        yield start + matched
-    if outcome not in _CERTAIN:
-        yield from range(start, start + min(matched, len(wanted) - 1) + 1)
+    reached = {0}
+    for want in wanted:
+        if outcome not in _CERTAIN:
+            yield from (start + end for end in reached)
+        made = {end + 1 for end in reached if writes[end : end + 1] == [want]}
+        reached = made | reached if want.spared else made
+    yield from (start + end for end in reached)

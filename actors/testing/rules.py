@@ -20,6 +20,7 @@ _NOT_REPEATED: Final = frozenset(
 )
 _KNOWN: Final = frozenset({"accepted", "rejected", "error", "not_sent"})
 _WRITES: Final = frozenset({6, 16})
+_READ: Final = slice(9, None)
 _ECHO: Final = slice(8, 12)
 
 
@@ -118,9 +119,7 @@ class LogRules:
 
 def _echoes(attempt_id: str, payload: Payload, answer: str) -> Iterator[str]:
     """Yield the register writes of an accepted attempt that the device's reply does not echo."""
-    replies = answer.split()
-    for frame, reply in zip(payload.frames, replies, strict=False):
-        body: Mapping[str, Any] = frame.body
+    for body, reply in _replies(payload, iter(answer.split())):
         if body.get("function") not in _WRITES:
             continue
         wanted = int(body["address"]).to_bytes(2, "big")
@@ -128,3 +127,24 @@ def _echoes(attempt_id: str, payload: Payload, answer: str) -> Iterator[str]:
         last = values[0] if body["function"] == min(_WRITES) else len(values)
         if bytes.fromhex(reply)[_ECHO] != wanted + int(last).to_bytes(2, "big"):
             yield f"P3: {attempt_id} is on record as accepted, and its reply {reply} echoes another"
+
+
+def _replies(payload: Payload, replies: Iterator[str]) -> Iterator[tuple[Mapping[str, Any], str]]:
+    """Yield the frames that were sent, each with its reply, as far as there are any.
+
+    A register in flash is read first, and not written if it holds what it should.
+    """
+    for frame in payload.frames:
+        body: Mapping[str, Any] = frame.body
+        if "reads" in body and _words(next(replies, "")) == list(body["reads"]):
+            continue
+        reply = next(replies, None)
+        if reply is None:
+            return
+        yield body, reply
+
+
+def _words(reply: str) -> list[int]:
+    """Return the words that a reply to a read has."""
+    told = bytes.fromhex(reply)[_READ]
+    return [int.from_bytes(told[at : at + 2], "big") for at in range(0, len(told), 2)]

@@ -5,6 +5,7 @@ Engine, journal, links and devices are the real ones; threads, sockets and clock
 
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -184,4 +185,94 @@ def test_a_battery_whose_engine_dies_is_as_safe_as_its_own_time_out(
     system.restart()
     system.advance(30)
     assert system.battery(BATTERY).setpoint_w() == 5_000
+    system.assert_promises()
+
+
+# --- 7: flash, and 16: modes
+
+
+PROFILE = """
+[profile]
+name = "moody"
+source = "a test"
+poll_s = 5
+[[register]]
+role = "power_w"
+address = 12
+type = "i32"
+[[register]]
+role = "charge_setpoint_w"
+address = 20
+type = "u16"
+access = "rw"
+max = 50000
+persistent = { min_interval_s = 20, daily_writes = 50 }
+[[register]]
+role = "discharge_setpoint_w"
+address = 21
+type = "u16"
+access = "rw"
+max = 50000
+[[register]]
+role = "mode"
+address = 40
+type = "u16"
+access = "rw"
+[[mode.charge]]
+role = "mode"
+value = 4
+[[mode.discharge]]
+role = "mode"
+value = 4
+[[mode.idle]]
+role = "mode"
+value = 4
+[[mode.release]]
+role = "mode"
+value = 1
+"""
+MODE = 40
+
+
+def moody(site: Site, folder: Path, quirk: str) -> Simulation:
+    """Return a site whose battery needs a mode, and keeps its charge rate in flash."""
+    (folder / "moody.toml").write_text(PROFILE, encoding="utf-8")
+    system = site(SITE + 'profile = "moody.toml"\n')
+    system.battery(BATTERY).fail(quirk)
+    system.advance(3)
+    return system
+
+
+def test_a_battery_that_wears_out_is_written_no_more_often_than_its_profile_allows(
+    setpoint_site: Site, tmp_path: Path
+) -> None:
+    """The newest setpoint waits, and none is refused; the same is not written again."""
+    system = moody(setpoint_site, tmp_path, "flash_wear")
+    plan_from_now(
+        system,
+        step_s=5,
+        battery_charge_kw=[1.0, 2.0, 3.0, 4.0, 5.0, 6.0],
+        battery_discharge_kw=[0.0] * 6,
+    )
+    system.advance(28)
+    assert written(system, 20) == 1
+    assert system.battery(BATTERY).setpoint_w() == 5_000
+    assert {tried.outcome for one in system.history() for tried in one.attempts} == {"accepted"}
+    system.assert_promises()
+
+
+def test_a_battery_that_needs_a_mode_is_given_it_first(setpoint_site: Site, tmp_path: Path) -> None:
+    """In the order of its profile; and its own control back when the engine stops."""
+    system = moody(setpoint_site, tmp_path, "needs_mode")
+    battery = system.battery(BATTERY)
+    plan_from_now(system, battery_charge_kw=[5.0] * 2, battery_discharge_kw=[0.0] * 2)
+    system.advance(30)
+    assert battery.power_w() == 5_000
+    assert completed(system) == {"readback"}
+    entries = battery.wire_log.entries
+    writes = [one.payload for one in entries if (one.direction, one.action) == ("in", 6)]
+    assert writes[0] == {"unit": 1, "address": MODE, "values": [4]}
+    system.restart()
+    writes = [one.payload for one in entries if (one.direction, one.action) == ("in", 6)]
+    assert writes[-1] == {"unit": 1, "address": MODE, "values": [1]}
     system.assert_promises()

@@ -391,3 +391,45 @@ def test_a_charger_with_a_clock_of_its_own_holds_its_setpoint(
     assert view.measured_kw == 7.0
     assert view.transaction_id == str(system.charger(CHARGER).connector(1).transaction_id)
     system.assert_promises()
+
+
+# --- 14: a site's limit
+
+
+SECOND = """
+[[asset]]
+id = "ast_second"
+kind = "ev_charger"
+schedule_key = "2"
+adapter = "ocpp"
+charge_point = "CP-2"
+max_kw = 22
+fallback_kw = 4.2
+verify = "measured"
+"""
+
+
+def test_under_a_limit_nothing_rises_before_a_slow_charger_has_come_down(
+    setpoint_site: Site,
+) -> None:
+    """The sum stays within the limit at every second."""
+    site = SITE.replace(
+        'id = "sit_test"', 'id = "sit_test"\nimport_limit_kw = 20\nbase_load_kw = 0'
+    )
+    system = setpoint_site(
+        site + 'verify = "measured"\n' + SECOND,
+        arrivals={"CP-1": (Arrival(1, 0.0),), "CP-2": (Arrival(1, 0.0),)},
+        quirks={"CP-1": ("lags",)},
+    )
+    system.advance(10)
+    plan_from_now(system, ev_1_kw=[11.0, 5.0], ev_2_kw=[5.0, 11.0])
+    system.advance(880)
+    most_kw = 0.0
+    for _ in range(180):
+        system.advance(1)
+        chargers = (system.charger(CHARGER), system.charger("ast_second"))
+        most_kw = max(most_kw, sum(one.connector(1).limit_w for one in chargers) / 1_000)
+    assert most_kw <= 20.0
+    assert limit_kw(system) == 5.0
+    assert system.charger("ast_second").connector(1).limit_w == 11_000
+    system.assert_promises()
