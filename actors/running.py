@@ -43,7 +43,7 @@ from engine.commands import FINAL
 from engine.config import Site
 from engine.errors import SetpointError
 from engine.history import History, histories
-from engine.site import Book, Limits
+from engine.site import Book, Limits, SiteState
 from engine.types import US_PER_S
 
 logger = logging.getLogger("setpoint")
@@ -122,13 +122,14 @@ class Running:
         self._closing = threading.Lock()
         self._instance = ids.instance
         supervised = Supervised(self.clocks, self.journal, self.runtime.wakeups, ledger)
-        self._site = SiteActor.start(
+        self._site_actor = SiteActor.begin(
             self.runtime.pool,
             stored.recovery.site,
             supervised,
             stored.reader.site,
             None if book is None else self._grants(book),
         )
+        self._site = self._site_actor.actor_ref
 
     def _grants(self, book: Book) -> Grants:
         """Return what grants the assets their share of the site's limits."""
@@ -217,6 +218,11 @@ class Running:
         self._sweep()
         if self._stored.recovery.accepted.sequence:
             self.schedule_accepted()
+
+    @property
+    def site_state(self) -> SiteState:
+        """The site as committed."""
+        return self._site_actor.state
 
     def record(self, *happened: events.SiteEvent) -> None:
         """Put events on the site's stream, all at once, and wait until they are committed.

@@ -14,6 +14,7 @@ from actors.sim.wirelog import WireEntry
 from actors.testing.answers import LateAnswers, StartAnswers, seen_us
 from actors.testing.attempts import Attempt
 from actors.testing.faults import Injected
+from actors.testing.limit_rules import LimitRules
 from actors.testing.on_the_way import OnTheWay
 from actors.testing.rules import LogRules
 from engine import events
@@ -71,15 +72,18 @@ def judge(
     counts: Counter[str] = Counter()
     violations: list[str] = []
     attempts: dict[str, Attempt] = {}
-    folds, rules = Folds(), LogRules()
+    folds, rules, limits = Folds(), LogRules(), LimitRules()
     late, starts = LateAnswers(struck), StartAnswers()
     for record in records:
         counts["events"] += 1
         violations += _of_the_log(folds, record, counts)
         violations += rules.feed(record)
+        violations += limits.feed(record)
         late.take(record)
         starts.take(record)
         _take(attempts, record)
+    if limits.increases:
+        counts["increases under a limit"] = limits.increases
     for device, entries in chargers.items():
         violations += late.unrecorded(entries, attempts)
         way = OnTheWay.to(_assets(attempts, entries), struck)

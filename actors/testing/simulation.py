@@ -44,6 +44,7 @@ from engine.asset import AssetState
 from engine.codec import Codec, Record, Row
 from engine.config import Site
 from engine.errors import EngineClosed, UsageError
+from engine.site import SiteState
 from engine.types import US_PER_S, AssetId, from_us, to_us
 from engine.verification import Verification
 
@@ -192,6 +193,11 @@ class Simulation(ActorSystem):
     def plan_clocks(self) -> Clocks:
         """Both clocks of the engine that runs, or ran last."""
         return self._clocks
+
+    @property
+    def site_state(self) -> SiteState:
+        """What is known of the site as a whole."""
+        return self._running.site_state
 
     @property
     def _running(self) -> Running:

@@ -39,14 +39,15 @@ fallback_kw = 0
 _PORT = 5_020
 
 
-def site_text(chargers: int = 2, batteries: int = 1, *, started: int = 0) -> str:
+def site_text(chargers: int = 2, batteries: int = 1, *, started: int = 0, limits: str = "") -> str:
     """Return a site file of chargers ``ast_charger_1`` on and batteries ``ast_battery_1`` on.
 
     The first ``started`` chargers are started by the engine, the others start by themselves.
+    ``limits`` are keys of ``[site]``.
 
     Their columns are ``ev_1_kw`` and ``battery_b1_charge_kw`` on; no charge point has a password.
     """
-    parts = [_HEAD]
+    parts = [_HEAD.replace("[ocpp]", f"{limits}\n[ocpp]", 1) if limits else _HEAD]
     parts += (
         _CHARGER.format(number=number, start="engine" if number <= started else "charger")
         for number in range(1, chargers + 1)

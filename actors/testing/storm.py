@@ -19,6 +19,7 @@ from actors.sim.timetable import Arrival
 from actors.standing import PlanStart
 from actors.testing.crashes import POINTS, Crashed
 from actors.testing.faults import Direction, Fault
+from actors.testing.limit_watch import LimitWatch
 from actors.testing.promises import CONTROL_ACTIONS, WRITES
 from actors.testing.schedules import rolling
 from actors.testing.simulation import Simulation, heartbeats_of
@@ -26,7 +27,7 @@ from actors.testing.sites import site_text
 from actors.testing.turns import START
 from engine.commands import FINAL
 from engine.errors import SetpointError, UsageError
-from engine.types import to_us
+from engine.types import US_PER_S, to_us
 
 SLOT: Final = timedelta(minutes=15)
 SPEED: Final = 900.0
@@ -52,8 +53,30 @@ _MESSAGES: Final = ("Woke", "Observed", "AttemptAnswered", "PlanOffered", "Quest
 
 
 @attrs.frozen
+class Limits:
+    """A site's limits in kilowatts, and how long power may be above them without an alarm."""
+
+    import_kw: float = 50.0
+    export_kw: float = 20.0
+    base_kw: float = 10.0
+    settle_s: float = 20.0
+    patience_s: float = 90.0
+
+    @property
+    def text(self) -> str:
+        """The keys of ``[site]``."""
+        return (
+            f"import_limit_kw = {self.import_kw}\nexport_limit_kw = {self.export_kw}\n"
+            f"base_load_kw = {self.base_kw}"
+        )
+
+
+@attrs.frozen
 class Size:
-    """How much happens in a storm; ``calm`` is the share of slots in which nothing changes."""
+    """How much happens in a storm; ``calm`` is the share of slots in which nothing changes.
+
+    With ``limits`` the site has some, and they are kept too.
+    """
 
     chargers: int = 5
     batteries: int = 5
@@ -63,6 +86,12 @@ class Size:
     kinds: int = 6
     frames: int = 200
     calm: float = 0.8
+    speed: float = SPEED
+    limits: Limits | None = None
+
+
+LIMITED: Final = Size(slots=24, frames=100, calm=0.3, speed=90.0, limits=Limits())
+"""A storm under site limits."""
 
 
 @attrs.define
@@ -82,21 +111,27 @@ class Storm:
             AssertionError: a promise was broken; it names which, and where.
         """
         file = self.folder / f"storm_{self.seed}.toml"
-        file.write_text(
-            site_text(self.size.chargers, self.size.batteries, started=2), encoding="utf-8"
-        )
+        file.write_text(self._site(), encoding="utf-8")
         source = random.Random(f"storm {self.seed}")
         arrivals = {
             f"CP-{number}": (Arrival(1, source.choice((0.0, 0.0, 9_000.0))),)
             for number in range(1, self.size.chargers + 1)
         }
-        start = PlanStart(to_us(START), SPEED)
+        start = PlanStart(to_us(START), self.size.speed)
         with Simulation.of(file, self.seed, start=start, arrivals=arrivals) as run:
             played = _Played(self, run, source)
             played.through()
             counts = run.assert_promises() + played.counts
             counts.update(f"fault {one.kind}" for one in run.world.faults.injected)
         return counts
+
+    def _site(self) -> str:
+        """Return the site file; devices under limits have little time to settle."""
+        size, limits = self.size, self.size.limits
+        if limits is None:
+            return site_text(size.chargers, size.batteries, started=2)
+        text = site_text(size.chargers, size.batteries, started=2, limits=limits.text)
+        return text.replace("[defaults]", f"[defaults]\nsettle_s = {limits.settle_s}", 1)
 
 
 class _Played:
@@ -106,6 +141,11 @@ class _Played:
         self._run = run
         self._random = source
         self._assets = list(run.devices)
+        limits = storm.size.limits
+        self._watch = None
+        if limits is not None:
+            kept = (limits.import_kw, limits.export_kw, limits.base_kw, limits.patience_s)
+            self._watch = LimitWatch(*kept)
 
     def through(self) -> None:
         """Play the day, then let all be well, and look."""
@@ -115,13 +155,37 @@ class _Played:
         steps += [self._person] * 10 + [self._vehicle] * 4 + [self._crash]
         steps += [self._usurp] * (self._random.random() < _USURPED)
         self._random.shuffle(steps)
-        pause_s = size.slots * SLOT.total_seconds() / SPEED / len(steps)
+        pause_s = size.slots * SLOT.total_seconds() / size.speed / len(steps)
         for step in steps:
             step()
-            run.advance(self._random.uniform(0.2, 1.8) * pause_s)
+            self._pass(self._random.uniform(0.2, 1.8) * pause_s)
             self._restart_if_crashed()
         self._at_least()
         self._calm_down()
+        self._judge_limits()
+
+    def _pass(self, seconds: float) -> None:
+        """Let time pass, and look at the limits every second."""
+        watch, run = self._watch, self._run
+        if watch is None:
+            run.advance(seconds)
+            return
+        while seconds > 0:
+            run.advance(min(seconds, 1.0))
+            seconds -= 1.0
+            if run.crash.happened:
+                return
+            watch.look(run, run.plan_clocks.now().device_us / US_PER_S)
+
+    def _judge_limits(self) -> None:
+        watch = self._watch
+        if watch is None:
+            return
+        if watch.violations:
+            raise AssertionError("\n".join(watch.violations))
+        self.counts["looks at the power"] += watch.looks
+        self.counts["looks above a limit"] += watch.above
+        self.counts["looks above a limit with an alarm"] += watch.alarmed
 
     # --- what happens
 

@@ -1,0 +1,66 @@
+"""What devices really draw, held against the site's limits: above for a moment, or with an alarm.
+
+A device that cannot be heard is left out: nobody can measure what it draws.
+"""
+
+from collections.abc import Iterator
+
+import attrs
+
+from actors.sim.charger import SimCharger
+from actors.testing.simulation import Simulation
+
+
+@attrs.define
+class LimitWatch:
+    """Looks at all devices from time to time, in device seconds.
+
+    Limits and base load are kilowatts. ``patience_s``: so long may power be above a limit before
+    there is an alarm, since vehicles ramp down and meters tell only now and then.
+    """
+
+    import_kw: float
+    export_kw: float
+    base_kw: float
+    patience_s: float
+    looks: int = 0
+    above: int = 0
+    """How often power was above a limit."""
+    alarmed: int = 0
+    """How often it was so with an alarm."""
+    violations: list[str] = attrs.field(factory=list)
+    _since_s: dict[str, float] = attrs.field(factory=dict)
+
+    def look(self, run: Simulation, now_s: float) -> None:
+        """Look once; the engine has to be running."""
+        views = run.state()
+        heard = {name for name, one in views.items() if one.connected and not one.stale}
+        total_kw = sum(_power_kw(run, name) for name in heard)
+        alarms = [alarm for one in views.values() for alarm in one.alarms]
+        alarms += run.site_state.exceeded
+        self.looks += 1
+        for direction, power_kw, most_kw in self._directions(total_kw):
+            if power_kw <= most_kw * 1.05 + 0.2:
+                self._since_s.pop(direction, None)
+                continue
+            self.above += 1
+            self.alarmed += bool(alarms)
+            if alarms:
+                self._since_s.pop(direction, None)
+            elif now_s - self._since_s.setdefault(direction, now_s) > self.patience_s:
+                self.violations.append(
+                    f"{direction} of {power_kw:.1f} kW against {most_kw:.1f} kW for "
+                    f"{self.patience_s:g} s at {now_s:.0f} s, and no alarm"
+                )
+
+    def _directions(self, total_kw: float) -> Iterator[tuple[str, float, float]]:
+        yield "import", total_kw, self.import_kw - self.base_kw
+        yield "export", -total_kw, self.export_kw
+
+
+def _power_kw(run: Simulation, asset_id: str) -> float:
+    """Return what a device draws in truth, charging positive."""
+    device = run.devices[asset_id]
+    if isinstance(device, SimCharger):
+        return device.connector(1).power_w / 1_000
+    return device.power_w() / 1_000
