@@ -16,6 +16,9 @@ PLAUSIBLE_W: Final = 1e9
 """No charge point has or allows more; a number above it is no power."""
 
 _WATTS: Final = {"W": 1.0, "kW": 1_000.0}
+_WATT_HOURS: Final = {"Wh": 1.0, "kWh": 1_000.0}
+_MOST_WH: Final = 1 << 53
+_ENERGY: Final = "Energy.Active.Import.Register"
 _MULTIPLIERS: Final = range(-9, 10)
 _ZONES_US: Final = 900 * US_PER_S
 _FARTHEST_US: Final = 14 * 3_600 * US_PER_S
@@ -68,12 +71,10 @@ def number(value: object) -> float | None:
 def measured(payload: Mapping[str, object]) -> PowerMeasured | None:
     """Return the newest power and state of charge of what was metered, null without either."""
     newest: PowerMeasured | None = None
-    values = payload.get("meterValue")
-    for value in values if isinstance(values, list) else ():
-        if isinstance(value, Mapping):
-            found = _measured_at_once(value)
-            if found is not None and _is_newer(found, newest):
-                newest = found
+    for value in _objects(payload, "meterValue"):
+        found = _measured_at_once(value)
+        if found is not None and _is_newer(found, newest):
+            newest = found
     return newest
 
 
@@ -87,7 +88,7 @@ def _measured_at_once(value: Mapping[str, object]) -> PowerMeasured | None:
     power_w: dict[str | None, float] = {}
     current_a: dict[str | None, float] = {}
     soc_pct: float | None = None
-    for sample in _samples(value):
+    for sample in _objects(value, "sampledValue"):
         found = None
         if sample.get("measurand") == "SoC":
             soc_pct = number(sample.get("value"))
@@ -122,11 +123,11 @@ def _phases(current_a: Mapping[str | None, float], power_w: float | None) -> int
     return 1 if _VOLTS[0] <= power_w / most_a <= _VOLTS[1] else None
 
 
-def _samples(value: Mapping[str, object]) -> Iterator[Mapping[str, object]]:
-    samples = value.get("sampledValue")
-    for sample in samples if isinstance(samples, list) else ():
-        if isinstance(sample, Mapping):
-            yield sample
+def _objects(payload: Mapping[str, object], name: str) -> Iterator[Mapping[str, object]]:
+    listed = payload.get(name)
+    for one in listed if isinstance(listed, list) else ():
+        if isinstance(one, Mapping):
+            yield one
 
 
 def _is_of(sample: Mapping[str, object], measurand: str) -> bool:
@@ -136,25 +137,47 @@ def _is_of(sample: Mapping[str, object], measurand: str) -> bool:
 
 def _sampled_w(sample: Mapping[str, object]) -> float | None:
     """Return a sample in watts, which are meant where no unit is given."""
-    unit_w, found = _unit_w(sample), number(sample.get("value"))
+    unit_w, found = _unit(sample, _WATTS, "W"), number(sample.get("value"))
     if found is None or unit_w is None:
         return None
     power_w = found * unit_w
     return power_w if abs(power_w) <= PLAUSIBLE_W else None
 
 
-def _unit_w(sample: Mapping[str, object]) -> float | None:
-    """Return a sample's unit in watts: a word in 1.6, a word and a power of ten in 2.0.1."""
-    unit, multiplier = sample.get("unit", "W"), 0
+def _unit(sample: Mapping[str, object], units: Mapping[str, float], meant: str) -> float | None:
+    """Return how much a sample's unit is: a word in 1.6, a word and a power of ten in 2.0.1.
+
+    ``meant`` is the unit where none is given; null is for one that is not among the ``units``.
+    """
+    unit, multiplier = sample.get("unit", meant), 0
     told = sample.get("unitOfMeasure")
     if isinstance(told, Mapping):
-        unit, multiplier = told.get("unit", "W"), told.get("multiplier", 0)
-    if not isinstance(unit, str) or unit not in _WATTS or multiplier not in _MULTIPLIERS:
+        unit, multiplier = told.get("unit", meant), told.get("multiplier", 0)
+    if not isinstance(unit, str) or unit not in units or multiplier not in _MULTIPLIERS:
         return None
-    return _WATTS[unit] * 10.0**multiplier
+    return units[unit] * 10.0**multiplier
 
 
 def _phase(sample: Mapping[str, object]) -> str | None:
     """Return L1, L2 or L3, L1-N being L1; null for the sum."""
     phase = sample.get("phase")
     return phase.removesuffix("-N") if isinstance(phase, str) else None
+
+
+def taken_at(payload: Mapping[str, object]) -> datetime | None:
+    """Return the newest time at which something was metered, null where none has an offset."""
+    moments = (instant(value.get("timestamp")) for value in _objects(payload, "meterValue"))
+    return max((one for one in moments if one is not None), default=None)
+
+
+def metered_wh(payload: Mapping[str, object]) -> int | None:
+    """Return the newest reading of the meter in Wh, null without one; it is meant by default."""
+    found: int | None = None
+    for value in _objects(payload, "meterValue"):
+        for sample in _objects(value, "sampledValue"):
+            is_meter = sample.get("measurand", _ENERGY) == _ENERGY and "phase" not in sample
+            read = number(sample.get("value")) if is_meter else None
+            unit = _unit(sample, _WATT_HOURS, "Wh")
+            if read is not None and unit is not None and abs(read * unit) < _MOST_WH:
+                found = round(read * unit)
+    return found

@@ -49,7 +49,7 @@ class OcppListen:
     host: str = "127.0.0.1"
     port: int = 9000
     security_profile: int = 1
-    versions: tuple[str, ...] = ("1.6",)
+    versions: tuple[str, ...] = ("1.6", "2.0.1")
     id_tags: tuple[str, ...] | None = None
     setpoint_id_tag: str = "SETPOINT"
     heartbeat_seconds: int = 30

@@ -19,6 +19,8 @@ _PORT: Final = Range(least=0, most=65_535)
 _PORT_DIGITS: Final = 5
 _LONGEST_TAG: Final = 20
 """OCPP 1.6, 7.28 IdToken: CiString20Type."""
+_LONGEST_TOKEN: Final = 36
+"""OCPP 2.0.1, part 2, 2.28 IdTokenType."""
 
 
 def read_ocpp(table: Table, check: TlsCheck = unseen) -> OcppListen:
@@ -34,12 +36,11 @@ def read_ocpp(table: Table, check: TlsCheck = unseen) -> OcppListen:
     tag = table.text("setpoint_id_tag") or own.setpoint_id_tag
     if len(tag) > _LONGEST_TAG:
         table.refuse("setpoint_id_tag", "range", "an id tag has 1 to 20 characters")
-    _check_versions(table)
     return OcppListen(
         host,
         port,
         profile,
-        own.versions,
+        _versions(table, own),
         _id_tags(table),
         tag,
         table.whole("heartbeat_seconds", Range(least=1, most=86_400)) or own.heartbeat_seconds,
@@ -52,9 +53,6 @@ def ocpp_warnings(table: Table, listen: OcppListen) -> list[str]:
     found = []
     if listen.security_profile == 0:
         found.append("ocpp.security_profile 0: charge points connect without a password")
-    versions = table.raw("versions")
-    if isinstance(versions, list) and "2.0.1" in versions:
-        found.append("ocpp.versions: 2.0.1 is not in this version; 1.6 alone is offered")
     return found + tls_warnings(table, listen.security_profile)
 
 
@@ -71,18 +69,17 @@ def _listen(table: Table, own: OcppListen) -> tuple[str, int]:
     return host, int(port)
 
 
-def _check_versions(table: Table) -> None:
+def _versions(table: Table, own: OcppListen) -> tuple[str, ...]:
     if "versions" not in table:
-        return
+        return own.versions
     versions = table.raw("versions")
     if not isinstance(versions, list) or not versions:
-        table.refuse("versions", "type", 'must be a list, such as ["1.6"]')
-        return
+        table.refuse("versions", "type", 'must be a list, such as ["1.6", "2.0.1"]')
+        return own.versions
     for version in versions:
-        if version not in ("1.6", "2.0.1"):
+        if version not in own.versions:
             table.refuse("versions", "choice", f"{version!r} is no version: 1.6 or 2.0.1")
-    if "1.6" not in versions:
-        table.refuse("versions", "not_yet", "2.0.1 alone is not in this version: add 1.6")
+    return tuple(one for one in own.versions if one in versions) or own.versions
 
 
 def _id_tags(table: Table) -> tuple[str, ...] | None:
@@ -91,9 +88,9 @@ def _id_tags(table: Table) -> tuple[str, ...] | None:
     tags = table.raw("id_tags")
     if isinstance(tags, list) and all(_is_tag(tag) for tag in tags):
         return tuple(tags)
-    table.refuse("id_tags", "type", 'must be "any" or a list of texts of 1 to 20 characters')
+    table.refuse("id_tags", "type", 'must be "any" or a list of texts of 1 to 36 characters')
     return None
 
 
 def _is_tag(tag: object) -> bool:
-    return isinstance(tag, str) and 1 <= len(tag) <= _LONGEST_TAG
+    return isinstance(tag, str) and 1 <= len(tag) <= _LONGEST_TOKEN

@@ -105,7 +105,7 @@ def test_the_smallest_site_has_the_defaults_of_the_contract() -> None:
             store_url="sqlite:///sit_a.db",
             assets=site.assets,
             defaults=Defaults(5.0, 30.0, 3, 2.0, 60.0, 900.0, 60.0, 90.0, 300.0),
-            ocpp=OcppListen("127.0.0.1", 9000, 1, ("1.6",), None, "SETPOINT", 30),
+            ocpp=OcppListen("127.0.0.1", 9000, 1, ("1.6", "2.0.1"), None, "SETPOINT", 30),
         )
         == site
     )
@@ -290,10 +290,22 @@ def test_what_a_limit_does_not_see_is_warned_of() -> None:
 
 
 @pytest.mark.parametrize(
+    ("given", "offered"),
+    [('["2.0.1"]', ("2.0.1",)), ('["1.6"]', ("1.6",)), ('["2.0.1", "1.6"]', ("1.6", "2.0.1"))],
+)
+def test_the_versions_that_are_offered_are_those_of_the_file(
+    given: str, offered: tuple[str, ...]
+) -> None:
+    """Each alone, or both in any order."""
+    site = read(f'[site]\nid = "sit_a"\n[ocpp]\nversions = {given}\n' + CHARGER)
+    assert site.ocpp is not None
+    assert site.ocpp.versions == offered
+
+
+@pytest.mark.parametrize(
     ("ocpp", "asset", "warning"),
     [
         ("security_profile = 0", "", "security_profile 0: charge points connect without"),
-        ('versions = ["1.6", "2.0.1"]', "", "2.0.1 is not in this version; 1.6 alone"),
         ("", 'password = "0123456789abcdef"', "ast_a: the password stands in the site file"),
         ("security_profile = 1", "password_less", "CP: no password is given"),
         (TLS_2, "password_less", "CP: no password is given, so security profile 2"),

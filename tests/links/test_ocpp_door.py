@@ -114,7 +114,7 @@ def run(story: Callable[[House], Awaitable[None]], **listen: Any) -> None:  # no
         ({"password": None, "headers": {"Authorization": "Basic ?"}}, 401),
         ({"password": None, "headers": {"Authorization": "Basic //8="}}, 401),
         ({"headers": {"authorization": "Basic Q1AgMTp4"}}, 401),
-        ({"protocols": ("ocpp2.0.1",)}, 400),
+        ({"protocols": ("ocpp2.1",)}, 400),
         ({"protocols": ()}, 400),
     ],
     ids=range(13),

@@ -6,10 +6,11 @@ from typing import Final, Protocol
 
 from actors.links.ocpp.assets import Assets
 from actors.links.ocpp.dialogue16 import Dialogue16
+from actors.links.ocpp.dialogue201 import Dialogue201
 from actors.links.ocpp.framing import Call
 from actors.links.ocpp.manners import Manners
 from actors.links.ocpp.session import Session
-from actors.links.ocpp.versions import V16, Version
+from actors.links.ocpp.versions import V16, V201, Version
 
 
 class Dialogue(Protocol):
@@ -32,4 +33,7 @@ class Dialogue(Protocol):
         ...
 
 
-DIALOGUES: Final[Mapping[Version, Callable[[Assets, Manners], Dialogue]]] = {V16: Dialogue16}
+DIALOGUES: Final[Mapping[Version, Callable[[Assets, Manners], Dialogue]]] = {
+    V16: Dialogue16,
+    V201: Dialogue201,
+}

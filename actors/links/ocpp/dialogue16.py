@@ -10,14 +10,15 @@ from typing import Final
 
 from actors.links.ocpp.assets import Assets
 from actors.links.ocpp.framing import Call
+from actors.links.ocpp.freshness import Freshness
 from actors.links.ocpp.manners import Manners
+from actors.links.ocpp.questions import Questions16
 from actors.links.ocpp.session import Session
-from actors.links.ocpp.transactions import Transactions, taken_at
+from actors.links.ocpp.transactions16 import Transactions16
 from actors.links.ocpp.upkeep import Upkeep
-from actors.links.ocpp.watch import Watch
-from engine.adapters.base import ClockRead, Connected, StateReported
+from engine.adapters.base import Connected, StateReported
 from engine.adapters.ocpp16_reports import status_of
-from engine.adapters.samples import instant
+from engine.adapters.samples import instant, taken_at
 
 _TEXT: Final = 50
 
@@ -30,15 +31,13 @@ class Dialogue16:
         self._assets = assets
         self._manners = manners
         self._upkeep: Upkeep | None = None
-        self._transactions = Transactions(manners, assets.tell)
-        self._watch = Watch(manners.device_us, self._clock_told)
+        self._freshness = Freshness(manners, assets)
+        self._transactions = Transactions16(manners, self._freshness, assets.tell)
 
     def opened(self, session: Session) -> None:
         """Ask for what it does not say by itself."""
-        connectors = self._assets.connectors
-        self._upkeep = Upkeep(session, self._manners.quiet_s, connectors, self._assets.tell_all)
-        self._transactions.connected()
-        self._watch.forget()
+        self._upkeep = Upkeep(session, Questions16(), self._assets, self._manners.quiet_s)
+        self._freshness.connected()
 
     def closed(self) -> None:
         """Ask nothing more."""
@@ -55,13 +54,9 @@ class Dialogue16:
         _HANDLERS[call.action](self, session, call)
 
     def _hear_time(self, at: datetime | None) -> None:
-        self._watch.hear(at)
-        if self._watch.is_doubtful and self._upkeep is not None:
+        self._freshness.hear(at)
+        if self._freshness.is_doubtful and self._upkeep is not None:
             self._upkeep.doubt_clock()
-
-    def _clock_told(self, ahead_s: int) -> None:
-        self._transactions.told_clock(ahead_s)
-        self._assets.tell_all(ClockRead(ahead_s))
 
     def on_boot(self, session: Session, call: Call) -> None:
         """BootNotification [4.2]: accepted, with our time and heartbeat interval."""
@@ -74,7 +69,7 @@ class Dialogue16:
         has_booted = self._upkeep is not None and self._upkeep.booted()
         if has_booted:
             self._transactions.forget()
-            self._watch.forget()
+            self._freshness.booted()
         self._assets.tell_all(Connected(booted=has_booted, detail=_described(call)))
 
     def on_heartbeat(self, session: Session, call: Call) -> None:
@@ -85,7 +80,7 @@ class Dialogue16:
         """StatusNotification [4.9]: connector 0 speaks for all."""
         session.answer(call.id, {})
         connector, reported = call.payload["connectorId"], status_of(call.payload)
-        self._transactions.told_time(reported.reported_at)
+        self._freshness.told_time(reported.reported_at)
         self._hear_time(instant(call.payload.get("timestamp")))
         if connector == 0:
             self._assets.tell_all(reported)
@@ -99,7 +94,7 @@ class Dialogue16:
         session.answer(call.id, {"idTagInfo": self._manners.tag_info(call.payload["idTag"])})
 
     def on_start(self, session: Session, call: Call) -> None:
-        """StartTransaction [4.8]: see `Transactions.started`."""
+        """StartTransaction [4.8]: see `Transactions16.started`."""
         self._hear_time(instant(call.payload.get("timestamp")))
         self._transactions.started(session, call)
 
@@ -113,9 +108,9 @@ class Dialogue16:
             self._assets.tell_all(changed)
 
     def on_meter_values(self, session: Session, call: Call) -> None:
-        """MeterValues [4.7]: see `Transactions.metered`."""
+        """MeterValues [4.7]: see `Transactions16.metered`."""
         session.answer(call.id, {})
-        self._hear_time(taken_at(call.payload, instant))
+        self._hear_time(taken_at(call.payload))
         self._transactions.metered(call.payload)
         self._infer(call.payload["connectorId"])
 

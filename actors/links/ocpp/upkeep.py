@@ -5,15 +5,15 @@ Some say nothing of themselves when they connect to a central system that was re
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator, Mapping
-from collections.abc import Set as AbstractSet
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final
 
+from actors.links.ocpp.assets import Assets
+from actors.links.ocpp.questions import Questions
 from actors.links.ocpp.session import Reply, Request, Session
 from engine.adapters.base import CapabilitiesLearned
 from engine.adapters.device_clock import APART_US
-from engine.adapters.ocpp16_configuration import KEYS, configuration
 from engine.errors import LinkError
 from engine.types import US_PER_S
 
@@ -35,18 +35,18 @@ class Upkeep:
     def __init__(
         self,
         session: Session,
+        questions: Questions,
+        assets: Assets,
         quiet_s: float,
-        connectors: AbstractSet[int],
-        learned: Callable[[CapabilitiesLearned], None],
     ) -> None:
         """Begin to ask ``quiet_s`` seconds from now for what is not said until then.
 
-        ``learned`` is told what the charge point can do.
+        The assets are told what the charge point can do.
         """
         self._session = session
+        self._questions = questions
+        self._assets = assets
         self._quiet_s = quiet_s
-        self._connectors = connectors
-        self._learned = learned
         self._tasks: set[asyncio.Task[None]] = set()
         self._asked = 0
         self._urgent = 0
@@ -76,9 +76,12 @@ class Upkeep:
 
     # --- what the charge point says by itself
 
-    def booted(self) -> bool:
-        """Return whether a BootNotification is of a boot, and not one that was asked for."""
-        was_triggered, self._triggered_boot = self._triggered_boot, False
+    def booted(self, *, asked_for: bool = False) -> bool:
+        """Return whether a BootNotification is of a boot, and not one that was asked for.
+
+        ``asked_for``: the charge point says so itself, whoever asked.
+        """
+        was_triggered, self._triggered_boot = self._triggered_boot or asked_for, False
         self._booted = True
         if not was_triggered:
             self._said.clear()
@@ -102,19 +105,25 @@ class Upkeep:
     # --- what it is asked
 
     async def _read_clock(self) -> None:
-        """Have it measure: that has the time of now, whatever the first time was of [5.17]."""
+        """Have it measure: that has the time of now, whatever the first time was of."""
         for _ in range(_TIMES):
             await asyncio.sleep(_APART_S)
-            await self._trigger("MeterValues", connectorId=min(self._connectors, default=1))
+            connector = min(self._assets.connectors, default=1)
+            await self._trigger(self._questions.measurement(connector))
 
     async def _after_connect(self) -> None:
         await asyncio.sleep(self._quiet_s)
         if self._booted:
             return
         self._triggered_boot = True  # some send it before they answer the trigger
-        if not await self._trigger("BootNotification"):
+        if not await self._trigger(self._questions.boot()):
             self._triggered_boot = False
-        await self._find_out(known=await self._learn())
+        known = await self._learn()
+        for connector in sorted(self._assets.connectors):
+            charging = self._questions.transaction(connector)
+            if charging is not None:
+                await self._trigger(charging)
+        await self._find_out(known=known)
 
     async def _after_boot(self) -> None:
         known = await self._learn()
@@ -125,36 +134,29 @@ class Upkeep:
         """Ask until all is answered, ever more seldom: one lost message must not be for good."""
         pause_s = AGAIN_S[0]
         while True:
-            for connector in sorted(self._connectors - self._said - self._mute):
-                told = await self._trigger("StatusNotification", connectorId=connector)
+            for connector in sorted(self._assets.connectors - self._said - self._mute):
+                told = await self._trigger(self._questions.status(connector))
                 if told is False:
                     self._mute.add(connector)
-            if known and not self._connectors - self._said - self._mute:
+            if known and not self._assets.connectors - self._said - self._mute:
                 return
             await asyncio.sleep(pause_s)
             pause_s = min(2 * pause_s, AGAIN_S[1])
             known = known or await self._learn()
 
-    async def _trigger(self, message: str, **more: object) -> bool | None:
-        """Ask for a message [5.17]; return whether it will come, null if there was no answer."""
-        reply = await self._ask("TriggerMessage", {"requestedMessage": message, **more})
+    async def _trigger(self, message: dict[str, object]) -> bool | None:
+        """Ask for a message; return whether it will come, null if there was no answer."""
+        reply = await self._ask("TriggerMessage", message)
         if reply is None:
             return None
         return isinstance(reply.payload, Mapping) and reply.payload.get("status") == "Accepted"
 
     async def _learn(self) -> bool:
-        """Ask what it can do [5.8, 9]; return whether there was an answer.
-
-        Some refuse a list of keys, or one so long, and tell all of them.
-        """
-        reply = await self._ask("GetConfiguration", {"key": list(KEYS)})
-        learned = {} if reply is None else configuration(reply.payload)
-        if reply is not None and not learned:
-            reply = await self._ask("GetConfiguration", {})
-            learned = {} if reply is None else configuration(reply.payload)
+        """Ask what it can do; return whether there was an answer."""
+        learned = await self._questions.learn(self._ask)
         if learned:
-            self._learned(CapabilitiesLearned(learned))
-        return reply is not None
+            self._assets.tell_all(CapabilitiesLearned(learned))
+        return learned is not None
 
     async def _ask(self, action: str, body: dict[str, object]) -> Reply | None:
         async with self._one_at_a_time:

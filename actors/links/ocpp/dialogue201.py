@@ -1,0 +1,182 @@
+"""What is said with a charging station in OCPP 2.0.1: its messages answered, its assets told.
+
+Source: OCPP 2.0.1 edition 2, part 2 (use cases in brackets).
+"""
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from datetime import datetime
+from typing import Final
+
+from actors.links.ocpp.assets import Assets
+from actors.links.ocpp.framing import Call
+from actors.links.ocpp.freshness import Freshness
+from actors.links.ocpp.manners import Manners
+from actors.links.ocpp.questions import Questions201, entries, report
+from actors.links.ocpp.session import Session
+from actors.links.ocpp.transactions201 import Transactions201
+from actors.links.ocpp.upkeep import Upkeep
+from engine.adapters.base import CapabilitiesLearned, Connected, ConnectorReported
+from engine.adapters.ocpp201_reports import availability_of, part, station_status
+from engine.adapters.samples import instant, measured, moment, taken_at
+
+_TEXT: Final = 50
+_ASKED_FOR: Final = "Triggered"
+
+
+class Dialogue201:
+    """See `actors.links.ocpp.dialogue.Dialogue`. The loop thread."""
+
+    def __init__(self, assets: Assets, manners: Manners) -> None:
+        """Begin without a socket."""
+        self._assets = assets
+        self._manners = manners
+        self._upkeep: Upkeep | None = None
+        self._freshness = Freshness(manners, assets)
+        self._transactions = Transactions201(manners, self._freshness, assets)
+
+    def opened(self, session: Session) -> None:
+        """Ask for what it does not say by itself."""
+        self._upkeep = Upkeep(session, Questions201(), self._assets, self._manners.quiet_s)
+        self._freshness.connected()
+
+    def closed(self) -> None:
+        """Ask nothing more."""
+        if self._upkeep is not None:
+            self._upkeep.end()
+            self._upkeep = None
+
+    def attempting(self) -> AbstractContextManager[None]:
+        """Ask nothing more while an attempt is on its way."""
+        return nullcontext() if self._upkeep is None else self._upkeep.attempting()
+
+    def hear(self, session: Session, call: Call) -> None:
+        """Answer a CALL of those that OCPP 2.0.1 has."""
+        answer = _ANSWERS.get(call.action)
+        if answer is not None:
+            session.answer(call.id, answer)
+        handler = _HANDLERS.get(call.action)
+        if handler is not None:
+            handler(self, session, call)
+
+    def _hear_time(self, at: datetime | None) -> None:
+        self._freshness.hear(at)
+        if self._freshness.is_doubtful and self._upkeep is not None:
+            self._upkeep.doubt_clock()
+
+    # --- answered with something of now
+
+    def on_boot(self, session: Session, call: Call) -> None:
+        """BootNotification [B01]: accepted, with our time and heartbeat interval."""
+        conf = {
+            "status": "Accepted",
+            "currentTime": self._manners.now(),
+            "interval": self._manners.heartbeat_s,
+        }
+        session.answer(call.id, conf)
+        asked_for = call.payload.get("reason") == _ASKED_FOR
+        has_booted = self._upkeep is not None and self._upkeep.booted(asked_for=asked_for)
+        if has_booted:
+            self._transactions.forget()
+            self._freshness.booted()
+        self._assets.tell_all(Connected(booted=has_booted, detail=_described(call)))
+
+    def on_heartbeat(self, session: Session, call: Call) -> None:
+        """Heartbeat [G02]: our time."""
+        session.answer(call.id, {"currentTime": self._manners.now()})
+
+    def on_authorize(self, session: Session, call: Call) -> None:
+        """Authorize [C01]."""
+        token = part(call.payload, "idToken").get("idToken")
+        session.answer(call.id, {"idTokenInfo": self._manners.tag_info(token)})
+
+    def on_transaction(self, session: Session, call: Call) -> None:
+        """TransactionEvent: see `Transactions201.happened`."""
+        if call.payload.get("offline") is not True:
+            self._hear_time(instant(call.payload.get("timestamp")))
+        self._transactions.happened(session, call)
+
+    # --- answered already: see `_ANSWERS`
+
+    def on_status(self, session: Session, call: Call) -> None:
+        """StatusNotification [G01]: EVSE 0 speaks for the station."""
+        del session
+        payload = call.payload
+        self._freshness.told_time(moment(payload.get("timestamp")))
+        self._hear_time(instant(payload.get("timestamp")))
+        self._available(payload["evseId"], payload["connectorStatus"], payload["connectorId"])
+
+    def on_event(self, session: Session, call: Call) -> None:
+        """NotifyEvent [N07, G01]: some say thus how available they are."""
+        del session
+        for event in entries(call.payload, "eventData"):
+            told = availability_of(event)
+            if told is not None:
+                self._available(*told)
+
+    def _available(self, evse: int, status: str, connector_id: int) -> None:
+        if evse == 0:
+            self._assets.tell_all(station_status(status))
+            return
+        if self._upkeep is not None:
+            self._upkeep.said(evse)
+        self._assets.tell(evse, ConnectorReported(status, connector_id))
+
+    def on_meter_values(self, session: Session, call: Call) -> None:
+        """MeterValues [J01]: EVSE 0 is the meter of the station, which is no asset's own power."""
+        del session
+        self._hear_time(taken_at(call.payload))
+        found = measured(call.payload)
+        if found is not None and call.payload["evseId"] != 0:
+            self._assets.tell(call.payload["evseId"], found)
+
+    def on_report(self, session: Session, call: Call) -> None:
+        """NotifyReport [B07]: whoever asked for it, it tells what the station can do."""
+        del session
+        learned = report(call.payload)
+        if learned:
+            self._assets.tell_all(CapabilitiesLearned(learned))
+
+
+_ANSWERS: Final[Mapping[str, Mapping[str, object]]] = {
+    "ClearedChargingLimit": {},
+    "DataTransfer": {"status": "UnknownVendorId"},
+    "FirmwareStatusNotification": {},
+    "Get15118EVCertificate": {"status": "Failed", "exiResponse": ""},
+    "GetCertificateStatus": {"status": "Failed"},
+    "LogStatusNotification": {},
+    "MeterValues": {},
+    "NotifyChargingLimit": {},
+    "NotifyCustomerInformation": {},
+    "NotifyDisplayMessages": {},
+    # K15: a schedule is not made for it; what limits the EVSE has been set already.
+    "NotifyEVChargingNeeds": {"status": "Rejected"},
+    "NotifyEVChargingSchedule": {"status": "Accepted"},
+    "NotifyEvent": {},
+    "NotifyMonitoringReport": {},
+    "NotifyReport": {},
+    "PublishFirmwareStatusNotification": {},
+    "ReportChargingProfiles": {},
+    "ReservationStatusUpdate": {},
+    "SecurityEventNotification": {},
+    "SignCertificate": {"status": "Rejected"},
+    "StatusNotification": {},
+}
+"""What is answered in the same way always."""
+
+_HANDLERS: Final[Mapping[str, Callable[[Dialogue201, Session, Call], None]]] = {
+    "Authorize": Dialogue201.on_authorize,
+    "BootNotification": Dialogue201.on_boot,
+    "Heartbeat": Dialogue201.on_heartbeat,
+    "MeterValues": Dialogue201.on_meter_values,
+    "NotifyEvent": Dialogue201.on_event,
+    "NotifyReport": Dialogue201.on_report,
+    "StatusNotification": Dialogue201.on_status,
+    "TransactionEvent": Dialogue201.on_transaction,
+}
+
+
+def _described(call: Call) -> dict[str, str]:
+    station = part(call.payload, "chargingStation")
+    named = (("vendor", "vendorName"), ("model", "model"), ("firmware", "firmwareVersion"))
+    return {name: str(station[key])[:_TEXT] for name, key in named if key in station}

@@ -1,0 +1,137 @@
+"""The charging transactions of one OCPP 2.0.1 station, as its TransactionEvents tell them.
+
+Source: OCPP 2.0.1 edition 2, part 2, E (transactions).
+"""
+
+from collections import OrderedDict
+from typing import Any, Final
+
+import attrs
+from msgspec.structs import replace
+
+from actors.links.ocpp.assets import Assets
+from actors.links.ocpp.framing import Call
+from actors.links.ocpp.freshness import Freshness
+from actors.links.ocpp.manners import Manners
+from actors.links.ocpp.owed import OwedAnswer
+from actors.links.ocpp.session import Session
+from engine.adapters.base import ChargingReported, Observation, TransactionChanged
+from engine.adapters.ocpp201_reports import charging_of, part
+from engine.adapters.samples import measured, metered_wh, moment
+
+REMEMBERED: Final = 64
+"""Transactions whose EVSE and newest number are known; the one not heard of for longest goes."""
+_TEXT: Final = 50
+
+
+@attrs.define
+class _Known:
+    """What is known of one transaction: where it is, its newest event, whether it was told of."""
+
+    evse: int | None = None
+    newest: int = -1
+    is_told: bool = False
+
+
+class Transactions201:
+    """Which transaction runs on which EVSE, beside what is committed. The loop thread."""
+
+    def __init__(self, manners: Manners, freshness: Freshness, assets: Assets) -> None:
+        """Begin with none."""
+        self._manners = manners
+        self._freshness = freshness
+        self._assets = assets
+        self._known: OrderedDict[str, _Known] = OrderedDict()
+
+    def forget(self) -> None:
+        """A boot ends whatever was running."""
+        self._known.clear()
+
+    def happened(self, session: Session, call: Call) -> None:
+        """TransactionEvent [E01-E15]: a start and an end are answered once they are committed.
+
+        What was kept while there was no socket, or comes after something newer, is history.
+        """
+        payload = call.payload
+        seen = charging_of(payload)
+        known = self._of(seen.transaction_id, part(payload, "evse").get("id"))
+        is_old = self._freshness.is_old(payload.get("timestamp"))
+        is_kept = payload.get("offline") is True or is_old
+        is_history = is_kept or seen.seq_no < known.newest
+        known.newest = max(known.newest, seen.seq_no)
+        answer = OwedAnswer(session, call, lambda _: self._conf(payload))
+        if seen.phase == "updated":
+            answer.now("")
+            if not is_history:
+                self._goes_on(known, seen)
+        else:
+            changed = _changed(call, seen, answer, is_history=is_history)
+            known.is_told = seen.phase == "started" and (known.is_told or not is_history)
+            if not self._tell(known, changed):
+                answer.now("")
+        if not is_history:
+            self._tell_state(known, seen, payload)
+
+    def _of(self, transaction_id: str, evse: object) -> _Known:
+        """Return what is known of a transaction; only its first event need name the EVSE."""
+        known = self._known.setdefault(transaction_id, _Known())
+        self._known.move_to_end(transaction_id)
+        while len(self._known) > REMEMBERED:
+            self._known.popitem(last=False)
+        if isinstance(evse, int) and evse > 0:
+            known.evse = evse
+        elif known.evse is None and len(self._assets.connectors) == 1:
+            (known.evse,) = self._assets.connectors
+        return known
+
+    def _goes_on(self, known: _Known, seen: ChargingReported) -> None:
+        """Adopt a transaction that runs and was not told of; where it is must be known for that."""
+        if known.evse is not None and not known.is_told:
+            known.is_told = True
+            self._tell(known, TransactionChanged("found", seen.transaction_id))
+
+    def _tell(self, known: _Known, observation: Observation) -> bool:
+        """Tell the asset of an EVSE, all where it is not known; return whether there is one."""
+        if known.evse is not None:
+            return self._assets.tell(known.evse, observation)
+        if isinstance(observation, TransactionChanged) and observation.kind != "ended":
+            return False
+        self._assets.tell_all(observation)
+        return bool(self._assets.connectors)
+
+    def _tell_state(self, known: _Known, seen: ChargingReported, payload: dict[str, Any]) -> None:
+        if known.evse is None:
+            self._assets.tell_all(replace(seen, to_all=True))
+            return
+        self._assets.tell(known.evse, seen)
+        found = measured(payload)
+        if found is not None:
+            self._assets.tell(known.evse, found)
+
+    def _conf(self, payload: dict[str, Any]) -> dict[str, object]:
+        """Return the answer; what a token may is told where one is given."""
+        token = payload.get("idToken")
+        if not isinstance(token, dict):
+            return {}
+        return {"idTokenInfo": self._manners.tag_info(token.get("idToken"))}
+
+
+def _changed(
+    call: Call, seen: ChargingReported, answer: OwedAnswer, *, is_history: bool
+) -> TransactionChanged:
+    """Return the start or the end that an event tells of; the same one said again has its key."""
+    payload = call.payload
+    reason = part(payload, "transactionInfo").get("stoppedReason", "Local")
+    is_start = seen.phase == "started"
+    token = part(payload, "idToken").get("idToken")
+    return TransactionChanged(
+        "started" if is_start else "ended",
+        seen.transaction_id,
+        f"{seen.transaction_id}|{payload.get('timestamp')}" if is_start else "",
+        str(token) if is_start and token else None,
+        metered_wh(payload),
+        moment(payload.get("timestamp")),
+        None if is_start else str(reason)[:_TEXT],
+        offline=is_history,
+        reply=answer.later,
+    )
