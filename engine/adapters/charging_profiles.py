@@ -76,12 +76,18 @@ def unit_of(own: OcppOptions, capabilities: Mapping[str, str]) -> str:
 
 
 def limit_of(
-    power_kw: float, own: OcppOptions, unit: str, measured: int | None = None
+    power_kw: float,
+    own: OcppOptions,
+    unit: str,
+    measured: int | None = None,
+    *,
+    is_off: bool = False,
 ) -> tuple[float, float]:
     """Return a power as a limit with one decimal, rounded down, and what that comes to in kW.
 
-    Below the least current it becomes 0, or the least, as ``below_min`` says. ``measured`` are the
-    phases that a vehicle charges on, null where not known.
+    Below the least current it becomes 0, or the least, as ``below_min`` says; ``is_off``: it was 0
+    for that, and takes some more to come on again. ``measured`` are the phases that a vehicle
+    charges on, null where not known.
 
     Raises:
         Untranslatable: it is negative, or no finite number.
@@ -91,8 +97,10 @@ def limit_of(
     watts = power_kw * 1_000
     per_ampere = own.voltage * phases_of(own, measured)
     least_w = own.min_a * per_ampere
-    if 0 < watts < least_w:
-        watts = least_w if own.below_min == "minimum" else 0.0
+    if 0 < watts < least_w and own.below_min == "minimum":
+        watts = least_w
+    elif watts < least_w + (own.hysteresis_a * per_ampere if is_off else 0.0):
+        watts = 0.0
     if unit == "W":
         tenths = math.floor(round(watts * 10, 3))
         return tenths / 10, tenths / 10_000
@@ -164,8 +172,8 @@ class _Attempted:
         """
         below = (self._fallback(),) if self._has_profile_below else ()
         cleared = tuple(_id(self.own, *one) for one in self._clearing())
-        applied_kw = limit_of(charge_kw, self.own, self.form.unit, self.asset.phases)[1]
-        return Setting((*below, self._setpoint(charge_kw)), cleared, applied_kw)
+        limit, applied_kw = self._limit(charge_kw, is_off=self._is_off)
+        return Setting((*below, self._setpoint(limit)), cleared, applied_kw)
 
     @property
     def _now(self) -> datetime:
@@ -211,8 +219,8 @@ class _Attempted:
 
     # --- the two profiles
 
-    def _setpoint(self, charge_kw: float) -> Profile:
-        profile = self._profile(self.form.purpose, self.form.level, _SETPOINT, charge_kw)
+    def _setpoint(self, limit: float) -> Profile:
+        profile = self._profile(self.form.purpose, self.form.level, _SETPOINT, limit)
         lease_s, fallback_kw = self.attempt.lease_s, self.attempt.fallback_kw
         if lease_s is None:
             return profile
@@ -222,11 +230,12 @@ class _Attempted:
             profile = attrs.evolve(profile, valid_to=valid_to)
         if fallback_kw is None or self.form.one_period:
             return attrs.evolve(profile, duration_s=end_s)
-        periods = (*profile.periods, self._period(end_s, fallback_kw))
+        periods = (*profile.periods, Period(end_s, self._limit(fallback_kw)[0]))
         return attrs.evolve(profile, periods=periods)
 
     def _fallback(self) -> Profile:
-        return self._profile("default", 0, _FALLBACK, self.attempt.fallback_kw or 0.0)
+        limit, _ = self._limit(self.attempt.fallback_kw or 0.0)
+        return self._profile("default", 0, _FALLBACK, limit)
 
     def _elapsed_s(self) -> int:
         """Return how long ago the schedule starts; a relative one with the transaction."""
@@ -237,11 +246,16 @@ class _Attempted:
             return 0
         return max(0, round((self.attempt.at - began_at).total_seconds()))
 
-    def _period(self, start_s: int, power_kw: float) -> Period:
-        limit, _ = limit_of(power_kw, self.own, self.form.unit, self.asset.phases)
-        return Period(start_s, limit)
+    @property
+    def _is_off(self) -> bool:
+        """Whether the charger holds 0 in place of a power below its minimum."""
+        held_kw = self.asset.held_charge_kw
+        return bool(held_kw) and self._limit(held_kw or 0.0)[0] == 0
 
-    def _profile(self, purpose: Purpose, level: int, which: int, power_kw: float) -> Profile:
+    def _limit(self, power_kw: float, *, is_off: bool = False) -> tuple[float, float]:
+        return limit_of(power_kw, self.own, self.form.unit, self.asset.phases, is_off=is_off)
+
+    def _profile(self, purpose: Purpose, level: int, which: int, limit: float) -> Profile:
         start_at = self._now - timedelta(seconds=_BACK_S)
         return Profile(
             _id(self.own, purpose, which),
@@ -250,7 +264,7 @@ class _Attempted:
             level,
             self.form.unit,
             None if self.form.bare else phases_of(self.own, self.asset.phases),
-            (self._period(0, power_kw),),
+            (Period(0, limit),),
             None if self.form.is_relative else start_at,
             self.asset.transaction_id if purpose == "transaction" else None,
         )

@@ -43,7 +43,8 @@ class OcppOptions:
     per phase is the least that a vehicle charges with (IEC 61851: 6). ``rate_unit`` is auto, W
     or A; ``phases`` null are those that a vehicle is measured to charge on, three before that;
     ``voltage`` volts between phase and neutral turn one into the other. ``below_min`` says
-    what becomes of a power below the minimum: off or minimum. ``charge_point_max`` lets the charge
+    what becomes of a power below the minimum: off or minimum; what is off for that comes on with
+    ``hysteresis_a`` amperes more, or when it is set again. ``charge_point_max`` lets the charge
     point as a whole be limited where it takes nothing else and has one connector.
     ``sample_interval_s`` has it measure power and currents so often, 0 leaves that to its owner.
     """
@@ -59,6 +60,7 @@ class OcppOptions:
     rate_unit: str = _one_of("auto", "A", "W")
     voltage: float = attrs.field(default=230.0, validator=[_finite, attrs.validators.gt(0)])
     below_min: str = _one_of("off", "minimum")
+    hysteresis_a: float = attrs.field(default=0.5, validator=[_finite, attrs.validators.ge(0)])
     charge_point_max: bool = False
     sample_interval_s: int = attrs.field(default=0, validator=attrs.validators.ge(0))
 

@@ -19,6 +19,7 @@ from engine.asset.state import (
     Verifying,
     Work,
 )
+from engine.asset.waking import resumed
 from engine.asset.wear import WRITE_BUDGET, worn_by
 from engine.commands import CauseKind, CommandStatus, CommandType
 from engine.types import US_PER_S, AssetKind, Instant
@@ -107,10 +108,10 @@ def ended(state: AssetState, event: events.AttemptEnded, at: Instant) -> AssetSt
         return replace(state, attempt=None, orders=orders, unknown=unknown)
     match event.status:
         case CommandStatus.COMPLETED:
-            return _completed(state, attempt=None, **_confirmed(attempt))
+            return _completed(state, attempt=None, **_confirmed(state, attempt, at))
         case CommandStatus.ACKNOWLEDGED:
             work = _with_work(state.work, verifying=_accepted(state, attempt, at))
-            return replace(state, attempt=None, work=work, **_confirmed(attempt))
+            return replace(state, attempt=None, work=work, **_confirmed(state, attempt, at))
         case CommandStatus.PENDING:
             return _pending(state, attempt, event)
         case _:
@@ -150,7 +151,7 @@ def _refused(state: AssetState, attempt: OpenAttempt, event: events.AttemptEnded
     return replace(state, refused=tuple(sorted({*state.refused, attempt.form})))
 
 
-def _confirmed(attempt: OpenAttempt) -> dict[str, Any]:
+def _confirmed(state: AssetState, attempt: OpenAttempt, at: Instant) -> dict[str, Any]:
     """Return what an accepted setpoint says: what the device holds, in which form it took it.
 
     It says nothing of a device that has forgotten its setpoints since the attempt began.
@@ -159,14 +160,14 @@ def _confirmed(attempt: OpenAttempt) -> dict[str, Any]:
     if setpoint is None or attempt.forgotten:
         return {}
     if setpoint == events.RELEASED:
-        return {"holding": Holding(None, None, released=True)}
+        return {"holding": Holding(None, None, released=True), "resumed": None}
     holding = Holding(
         setpoint.charge_w,
         setpoint.discharge_w,
         lease_until_us=attempt.lease_until_us,
         form=attempt.form,
     )
-    return {"holding": holding, "form": attempt.form}
+    return {"holding": holding, "form": attempt.form, "resumed": resumed(state, attempt, at)}
 
 
 def _accepted(state: AssetState, attempt: OpenAttempt, at: Instant) -> Verifying:
@@ -262,7 +263,7 @@ def reconciled(state: AssetState, event: events.AttemptReconciled, at: Instant) 
         over = () if event.status is CommandStatus.PENDING else event.command_ids
         return replace(state, orders=_without(state.orders, over))
     if event.status is CommandStatus.COMPLETED:
-        state = replace(state, **_confirmed(attempt))
+        state = replace(state, **_confirmed(state, attempt, at))
     if not _serves(state.work, event.command_ids):
         return state
     match event.status:

@@ -14,6 +14,7 @@ from engine.asset.programme import changes_until, first_open, has_commands, next
 from engine.asset.reported import PLUGGED
 from engine.asset.state import Absence, AssetState, Override, Part, Programme
 from engine.asset.view import open_commands
+from engine.asset.waking import nudge_us
 from engine.commands import CommandStatus, CommandType
 from engine.rules import AssetRules
 from engine.types import US_PER_S, Instant
@@ -256,7 +257,7 @@ def _plan_times(state: AssetState, rules: AssetRules, told: Instant) -> list[int
 
 
 def _device_times(state: AssetState, rules: AssetRules, told: Instant) -> list[int | None]:
-    times = [state.outside.asking_until_us, state.interference.again_at_us]
+    times = [state.outside.asking_until_us, state.interference.again_at_us, nudge_us(state)]
     work = state.work
     if work is not None:
         times.append(work.retry_at_us)

@@ -3,6 +3,7 @@
 from engine.adapters.base import SetpointRead
 from engine.asset.desire import is_zero
 from engine.asset.state import UNKNOWN_HOLDING, AssetState, Holding
+from engine.asset.waking import sleeps_on
 from engine.commands import CommandType
 from engine.events import RELEASED, Setpoint
 from engine.types import US_PER_S, Instant, to_w
@@ -70,7 +71,8 @@ def is_kept(state: AssetState, target: Setpoint, now: Instant) -> bool:
     if target == RELEASED:
         return True
     renew_us = renewal_us(state)
-    return renew_us is not None and now.device_us < renew_us
+    is_fresh = renew_us is not None and now.device_us < renew_us
+    return is_fresh and (state.resumed is None or not sleeps_on(state, now))
 
 
 def renewal_us(state: AssetState) -> int | None:

@@ -37,7 +37,8 @@ def state_changed(state: AssetState, event: events.StateChanged, at: Instant) ->
             odd_status=None,
         )
         device = _watch_departure(before, device, at)
-    return replace(state, device=device, given_up=())
+    sleeps = state.resumed if device.state == "SUSPENDED" else None
+    return replace(state, device=device, given_up=(), resumed=sleeps)
 
 
 def evse_changed(state: AssetState, event: events.EvseChanged) -> AssetState:

@@ -18,6 +18,7 @@ from engine.asset.programme import changes_until
 from engine.asset.reach import fits
 from engine.asset.spelling import Spelled, spell_step
 from engine.asset.state import AssetState, Verifying, Work
+from engine.asset.waking import sleeps_on
 from engine.asset.wear import wear_reason
 from engine.commands import CauseKind, CommandStatus
 from engine.errors import Untranslatable
@@ -134,7 +135,8 @@ def _may_not_try(draft: Draft, want: Desire) -> bool:
 def _assert_again(draft: Draft, want: Desire) -> None:
     """Set once more what the device is not known to hold, or holds for not much longer."""
     if draft.state.device.connected and not _may_not_try(draft, want):
-        renews = holds(known_holding(draft.state, draft.now), want.target)
+        is_held = holds(known_holding(draft.state, draft.now), want.target)
+        renews = is_held and not sleeps_on(draft.state, draft.now)
         _decide_anew(draft, want, None, CauseKind.RENEW if renews else None)
 
 

@@ -212,6 +212,16 @@ class Holding(Struct, frozen=True, gc=False):
 UNKNOWN_HOLDING: Final = Holding(None, None)
 
 
+class Resumed(Struct, frozen=True, gc=False):
+    """The device took a power above 0 after it had held 0, at ``since_us`` last (device clock).
+
+    ``nudges`` are the times that it took one again since, without the vehicle charging.
+    """
+
+    since_us: int
+    nudges: int = 0
+
+
 class Remains(Struct, frozen=True, gc=False):
     """The most that a device may still hold of setpoints that it was not seen to let go of.
 
@@ -358,6 +368,7 @@ class AssetState(Struct, frozen=True, omit_defaults=True):
     worn: tuple[Worn, ...] = ()
     form: int = 0
     refused: tuple[int, ...] = ()
+    resumed: Resumed | None = None
     crashes: int = 0
     outside: Outside = Outside()
 

@@ -300,6 +300,28 @@ def test_limits_are_rounded_down_to_a_tenth(
 
 
 @pytest.mark.parametrize(
+    ("power_kw", "held_kw", "limit"),
+    [
+        (4.2, 3.0, 0.0),
+        (4.485, 3.0, 4_485.0),
+        (4.2, 4.2, 4_200.0),
+        (4.2, 11.0, 4_200.0),
+        (4.2, 0.0, 4_200.0),
+        (4.2, None, 4_200.0),
+        (0.0, 3.0, 0.0),
+    ],
+)
+def test_what_is_off_for_being_too_little_takes_some_more_to_come_on(
+    power_kw: float, held_kw: float | None, limit: float
+) -> None:
+    """Half an ampere, or to be asked twice: a plan around 6 A does not switch all the time."""
+    seen = view(held_charge_kw=held_kw)
+    made = profile(seen=seen, charge_kw=power_kw)
+    periods = [one["limit"] for one in made["chargingSchedule"]["chargingSchedulePeriod"]]
+    assert periods == [limit, 4_200.0]
+
+
+@pytest.mark.parametrize(
     ("told", "unit"),
     [
         ("Current", "A"),
@@ -487,6 +509,8 @@ def test_options_of_another_adapter_are_refused() -> None:
         {"rate_unit": "kW"},
         {"voltage": 0.0},
         {"below_min": "duty"},
+        {"hysteresis_a": -1.0},
+        {"sample_interval_s": -1},
     ],
     ids=str,
 )
