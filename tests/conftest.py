@@ -12,6 +12,23 @@ POSTGRES: Final = os.environ.get("SETPOINT_TEST_POSTGRES")
 STORES: Final = ("sqlite", "postgres") if POSTGRES else ("sqlite",)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option for more malformed frames than CI sends."""
+    parser.addoption(
+        "--setpoint-malformed",
+        type=int,
+        default=10_000,
+        metavar="N",
+        help="send N malformed OCPP frames, and a tenth as many Modbus answers",
+    )
+
+
+@pytest.fixture
+def malformed(request: pytest.FixtureRequest) -> int:
+    """Give how many malformed frames are to be sent."""
+    return int(request.config.getoption("--setpoint-malformed"))
+
+
 def pytest_report_header() -> str:
     """Say which stores are tested."""
     if POSTGRES:
