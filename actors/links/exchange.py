@@ -15,6 +15,7 @@ from engine.adapters.base import Frame, Outcome
 _LENGTH_END: Final = 6
 _HEADER: Final = 7
 _ANSWER_LEAST: Final = _HEADER + 2
+_EXCEPTION_LENGTH: Final = 3
 _EXCEPTION: Final = 0x80
 _READS: Final = frozenset({3, 4})
 _REFUSALS: Final = frozenset({1, 2, 3})
@@ -166,7 +167,7 @@ def reply_fault(sent: bytes, got: bytes) -> str | None:
         return f"unit {got[6]}, not {sent[6]}"
     function = sent[_HEADER]
     if got[_HEADER] == function | _EXCEPTION:
-        return None
+        return _length_fault(got, _EXCEPTION_LENGTH)
     if got[_HEADER] != function:
         return f"function code {got[_HEADER]}, not {function}"
     return _read_fault(sent, got) if function in _READS else _echo_fault(sent, got)

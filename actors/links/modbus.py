@@ -275,6 +275,7 @@ class ModbusConnection:
             connected = await client.connect()
         except (OSError, UnicodeError):
             connected = False
+        _heed_cancellation()
         if client is None or not connected:
             how = "" if self._tls is None else " over TLS"
             self._went(f"cannot connect to {host}:{port}{how}", dropped=False)

@@ -15,13 +15,16 @@ import attrs
 
 from actors.sim.battery_quirks import QUIRKS as BATTERY_QUIRKS
 from actors.sim.quirks import QUIRKS as CHARGER_QUIRKS
+from actors.testing.malformed import Malformer, ModbusMalformer, OcppMalformer
 from engine.errors import UsageError
 from engine.types import from_us
 
 Direction: TypeAlias = Literal["in", "out"]
 
+SAID: Final = frozenset({"malformed"})
+"""Of the wire too, but only of what a device says: its own log is right about what it hears."""
 WIRE: Final = frozenset(
-    {"drop", "delay", "duplicate", "reorder", "garbage", "cut", "half_open", "drip", "reset"}
+    {"drop", "delay", "duplicate", "reorder", "garbage", "cut", "half_open", "drip", "reset"} | SAID
 )
 """Between a device and the engine; ``direction`` is seen from the device, as in its wire log."""
 LASTING: Final = frozenset({"latency"})
@@ -119,6 +122,11 @@ class Faults:
         self._rules: list[_Rule] = []
         self._lasting: list[_Rule] = []
         self._lock = threading.Lock()
+        self.malformers: dict[str, Malformer] = {
+            "ocpp": OcppMalformer(seed),
+            "modbus": ModbusMalformer(seed),
+        }
+        """What makes malformed messages, by protocol."""
         self.injected: list[Injected] = []
         """What was struck, in order; a fault that lasts is in it once, from its first message."""
 

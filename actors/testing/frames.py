@@ -5,11 +5,12 @@ Guide V1.0b, section 3.1.3.
 """
 
 import json
-from typing import Final, Protocol
+from collections.abc import Iterable
+from typing import Final, Protocol, runtime_checkable
 
 import attrs
 
-from actors.testing.faults import Direction
+from actors.testing.faults import Direction, Faults
 
 _TEXT: Final = 1
 _MASKED: Final = 0x80
@@ -39,6 +40,16 @@ class Splitter(Protocol):
 
     def feed(self, direction: Direction, data: bytes) -> list[Message]:
         """Return the messages that are complete with these bytes."""
+        ...
+
+
+@runtime_checkable
+class Malforming(Protocol):
+    """A splitter that also knows how messages of its protocol are spoilt."""
+
+    def malformed(self, message: Message, faults: Faults) -> Iterable[bytes]:
+        """Return what is sent in the place of a message that is spoilt, piece by piece."""
+        ...
 
 
 class ModbusSplitter:
@@ -62,6 +73,10 @@ class ModbusSplitter:
             found.append(Message(raw, action, slice(_FUNCTION, length), transaction_id))
         self._rest[direction] = rest
         return found
+
+    def malformed(self, message: Message, faults: Faults) -> Iterable[bytes]:
+        """Return what is sent in the place of a message that is spoilt, piece by piece."""
+        return faults.malformers["modbus"].of(message.raw).pieces
 
 
 class OcppSplitter:
@@ -95,6 +110,14 @@ class OcppSplitter:
         self._rest[direction] = rest
         return found
 
+    def malformed(self, message: Message, faults: Faults) -> Iterable[bytes]:
+        """Return a whole websocket frame with a message that is spoilt."""
+        raw, start = message.raw, message.body.start
+        is_masked = bool(raw[1] & _MASKED)
+        text = _masked(raw, start) if is_masked else raw[start:]
+        spoilt = faults.malformers["ocpp"].of(text).data
+        return (_framed(raw[0], spoilt, raw[start - 4 : start] if is_masked else b""),)
+
     def _know(self, direction: Direction, head: bytes) -> None:
         if direction == "out":
             path = head.split(b" ")[1].decode(errors="replace")
@@ -111,7 +134,7 @@ class OcppSplitter:
         """Return a message's action and unique id, null for what is none of OCPP's."""
         try:
             frame = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             return None, None
         if not isinstance(frame, list) or len(frame) < 3:  # noqa: PLR2004 - type, id, and more
             return None, None
@@ -135,6 +158,18 @@ def _frame_size(data: bytes) -> tuple[int, int] | None:
         length = int.from_bytes(data[2:start], "big")
     start += 4 if data[1] & _MASKED else 0
     return start, start + length
+
+
+def _framed(first: int, payload: bytes, mask: bytes) -> bytes:
+    """Return a websocket frame; ``mask`` is empty for one of a server."""
+    size, flag = len(payload), _MASKED if mask else 0
+    if size < _SHORT:
+        head = bytes((first, flag | size))
+    elif size < 1 << 16:
+        head = bytes((first, flag | _SHORT)) + size.to_bytes(2, "big")
+    else:
+        head = bytes((first, flag | _LONG)) + size.to_bytes(8, "big")
+    return head + mask + (_masked(mask + payload, len(mask)) if mask else payload)
 
 
 def _masked(raw: bytes, start: int) -> bytes:

@@ -9,7 +9,7 @@ import copy
 import json
 import random
 from collections.abc import Callable, Mapping
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias
 
 import attrs
 
@@ -70,6 +70,16 @@ class Malformed:
         return b"".join(self.pieces)
 
 
+class Malformer(Protocol):
+    """Spoils messages of one protocol; ``kinds`` are the ways."""
+
+    kinds: tuple[str, ...]
+
+    def of(self, message: bytes, kind: str | None = None) -> Malformed:
+        """Return a message spoilt; ``kind`` null draws one."""
+        ...
+
+
 # --- OCPP-J
 
 
@@ -82,10 +92,10 @@ class OcppMalformer:
 
     kinds: tuple[str, ...] = ()
 
-    def of(self, text: str, kind: str | None = None) -> Malformed:
+    def of(self, message: bytes, kind: str | None = None) -> Malformed:
         """Return a message spoilt; ``kind`` null draws one."""
         chosen = self._random.choice(self.kinds) if kind is None else kind
-        return Malformed(chosen, (_OCPP[chosen](self._random, text),))
+        return Malformed(chosen, (_OCPP[chosen](self._random, message.decode()),))
 
 
 def _spelled(frame: Any) -> bytes:  # noqa: ANN401 - any JSON
@@ -284,14 +294,14 @@ class ModbusMalformer:
 
     kinds: tuple[str, ...] = ()
 
-    def of(self, answer: bytes, kind: str | None = None) -> Malformed:
+    def of(self, message: bytes, kind: str | None = None) -> Malformed:
         """Return an answer spoilt; ``kind`` null draws one."""
         chosen = self._random.choice(self.kinds) if kind is None else kind
         if chosen == "of_before":
             pieces: tuple[bytes, ...] = (self._last,)
         else:
-            pieces = _MODBUS[chosen](self._random, answer)
-        self._last = answer
+            pieces = _MODBUS[chosen](self._random, message)
+        self._last = message
         return Malformed(chosen, pieces)
 
 

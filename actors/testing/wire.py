@@ -5,8 +5,8 @@ from typing import Final
 
 import attrs
 
-from actors.testing.faults import WIRE, Direction, Fault, Faults
-from actors.testing.frames import Message, Splitter
+from actors.testing.faults import SAID, WIRE, Direction, Fault, Faults
+from actors.testing.frames import Malforming, Message, Splitter
 
 
 @attrs.frozen
@@ -27,7 +27,11 @@ _DRIP: Final = 3
 """How many bytes fall at a time."""
 
 
-def _is_wire(fault: Fault) -> bool:
+def _to_device(fault: Fault) -> bool:
+    return fault.kind in WIRE - SAID
+
+
+def _from_device(fault: Fault) -> bool:
     return fault.kind in WIRE
 
 
@@ -65,7 +69,8 @@ class Tap:
         fault = None
         if message.action is not None:
             assets = self._assets()
-            fault = self._faults.strike(_is_wire, assets, direction, message.action, message.id)
+            kinds = _to_device if direction == "in" else _from_device
+            fault = self._faults.strike(kinds, assets, direction, message.action, message.id)
         if fault is not None:
             return self._struck(direction, message, fault)
         held, self._held[direction] = self._held[direction], b""
@@ -78,10 +83,13 @@ class Tap:
         self._is_half_open = fault.kind == "half_open"
         if fault.kind == "drip":
             return _dripping(raw, fault.seconds)
+        if fault.kind == "malformed" and isinstance(self._splitter, Malforming):
+            return [Piece(one) for one in self._splitter.malformed(message, self._faults)]
         pieces = {
             "delay": Piece(raw, fault.seconds),
             "duplicate": Piece(raw + raw),
             "garbage": Piece(_garbage(message)),
+            "malformed": Piece(_garbage(message)),
             "cut": Piece(raw[: len(raw) // 2], cuts=True),
             "reset": Piece(b"", resets=True),
         }

@@ -36,6 +36,7 @@ class TestReply:
             (SENT_READ, "0001000100070103040000090b", "protocol 0001, not 0000"),
             (SENT_READ, "0001000000070203040000090b", "unit 2, not 1"),
             (SENT_READ, "0001000000070104040000090b", "function code 4, not 3"),
+            (SENT_READ, "000100000007018304000009", "12 bytes of length 7, not 3"),
             (SENT_READ, "000100000005010302090b", "2 bytes of registers, not 4"),
             (SENT_READ, "0001000000090103040000090b", "13 bytes of length 9, not 7"),
             (SENT_READ, "0001000000070103040000090b00", "14 bytes of length 7, not 7"),

@@ -237,9 +237,9 @@ def _made(
     """Return a frame and its kind; a result often has the id of what was asked just now."""
     frame = json.loads(dice.choice(corpus))
     frame[1] = own_id if frame[0] == 2 else dice.choice((own_id, peer.asked or own_id))
-    text = json.dumps(frame)
+    text = json.dumps(frame).encode()
     if dice.random() < RIGHT:
-        return text.encode(), "right"
+        return text, "right"
     made = malformer.of(text)
     return made.data, made.kind
 
