@@ -10,7 +10,8 @@ from msgspec import Struct
 from engine import events
 from engine.asset import messages as message
 from engine.codec import Row
-from engine.plans import PlanRef
+from engine.plans import PlanRef, same_over
+from engine.site.load import Load
 from engine.types import AssetId, ScheduleId
 
 SCHEDULES: Final = "schedules"
@@ -24,13 +25,16 @@ FIELDS: Final = 1
 class Accepted:
     """The schedules accepted so far: their digests by id, and each asset's newest offer.
 
-    ``wanted`` names schedules that are in force, and whose plans have not been read yet.
+    ``wanted`` names schedules that are in force, and whose plans have not been read yet. The
+    newest base load is ``load``, which came with the schedule ``loaded``.
     """
 
     sequence: int = 0
     digests: Mapping[str, bytes] = attrs.field(factory=dict)
     offers: Mapping[AssetId, message.PlanOffered] = attrs.field(factory=dict)
     wanted: frozenset[str] = frozenset()
+    load: Load | None = None
+    loaded: ScheduleId | None = None
 
     def lacks(self, schedule_id: ScheduleId) -> bool:
         """Return whether a schedule's event has to be read."""
@@ -41,11 +45,14 @@ class Accepted:
         sequence = self.sequence
         digests = dict(self.digests)
         offers = dict(self.offers)
+        load, loaded = self.load, self.loaded
         for event in sorted(received, key=lambda one: one.sequence):
             sequence = max(sequence, event.sequence)
             digests[event.schedule_id] = event.digest
             offers.update(offers_of(event))
-        return Accepted(sequence, digests, offers)
+            if event.load is not None:
+                load, loaded = load_of(event), event.schedule_id
+        return Accepted(sequence, digests, offers, load=load, loaded=loaded)
 
 
 class _Kept(Struct, frozen=True, gc=False, array_like=True):
@@ -71,9 +78,11 @@ def encode_accepted(
     sequence: int,
     digests: Mapping[str, bytes],
     offers: Mapping[AssetId, message.PlanOffered],
+    loaded: ScheduleId | None = None,
 ) -> Row:
     """Return a snapshot of what is accepted; the plans stay in their schedules' streams."""
-    in_force = sorted({offer.ref.schedule_id for offer in offers.values()})
+    named = {offer.ref.schedule_id for offer in offers.values()}
+    in_force = sorted(named if loaded is None else named | {loaded})
     kept = _Kept(FIELDS, sequence, dict(digests), list(in_force))
     return Row(SCHEDULES, sequence, TOPIC, msgspec.msgpack.encode(kept, order="deterministic"))
 
@@ -87,6 +96,22 @@ def decode_accepted(body: bytes) -> Accepted:
     except msgspec.MsgspecError:
         return Accepted()
     return Accepted(kept.sequence, kept.digests, wanted=frozenset(kept.in_force))
+
+
+def load_of(event: events.ScheduleReceived) -> Load | None:
+    """Return the base load that a schedule says, null where it says none."""
+    if event.load is None:
+        return None
+    return Load(event.load, event.start_us, event.horizon_us)
+
+
+def same_load(load: Load | None, event: events.ScheduleReceived) -> bool:
+    """Return whether a schedule says of the base load what is known, or nothing at all."""
+    if event.load is None:
+        return True
+    if load is None:
+        return False
+    return same_over(load.plan, event.load, event.start_us, event.horizon_us)
 
 
 def offers_of(event: events.ScheduleReceived) -> dict[AssetId, message.PlanOffered]:

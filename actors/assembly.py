@@ -30,6 +30,7 @@ from engine.asset import messages as message
 from engine.config import AssetConfig, Site
 from engine.grants import Claim, Grant
 from engine.rules import AssetRules
+from engine.site.load import Load
 from engine.types import AssetId
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ class Parts:
     note: Callable[[events.SiteEvent], None]
     grants: Mapping[AssetId, Grant]
     claim: Callable[[AssetId, Claim], None]
+    loaded: Callable[[Load], None]
 
 
 class Assembly:
@@ -92,7 +94,13 @@ class Assembly:
                 self._retire(state, services)
         supervised = Supervised(parts.clocks, parts.journal, parts.runtime.wakeups, parts.ledger)
         office = Office(
-            supervised, parts.snapshots, self.board, self.passed, parts.accepted, parts.note
+            supervised,
+            parts.snapshots,
+            self.board,
+            self.passed,
+            parts.accepted,
+            parts.note,
+            parts.loaded,
         )
         actor = DispatcherActor.start(parts.runtime.pool, recovery.accepted, office)
         self._dispatcher = actor.tell

@@ -8,7 +8,7 @@ from typing import Final, cast
 
 import attrs
 
-from actors.accepted import Accepted, encode_accepted
+from actors.accepted import Accepted, encode_accepted, load_of, same_load
 from actors.actor import ActorPool
 from actors.appends import Append, Committed, Refused
 from actors.journalled import JournalledActor, Life, Lost, Readable, Supervised, failure
@@ -21,6 +21,7 @@ from engine.asset import AssetState
 from engine.asset import effects as effect
 from engine.asset import messages as message
 from engine.errors import EngineClosed, HandlingFailed, Problem, ScheduleRefused, StoreError
+from engine.site.load import Load
 from engine.types import AssetId, ScheduleId
 
 logger = logging.getLogger("setpoint")
@@ -60,7 +61,7 @@ class DispatcherLife(Life):
     ``waiting`` are submissions, in order; ``open`` has the offers that were not answered yet.
     """
 
-    __slots__ = ("digests", "in_flight", "offers", "open", "sequence", "waiting")
+    __slots__ = ("digests", "in_flight", "load", "loaded", "offers", "open", "sequence", "waiting")
 
     def __init__(self, accepted: Accepted) -> None:
         """Begin with what was accepted before."""
@@ -75,6 +76,7 @@ class DispatcherLife(Life):
         self.sequence = accepted.sequence
         self.digests = dict(accepted.digests)
         self.offers = dict(accepted.offers)
+        self.load, self.loaded = accepted.load, accepted.loaded
         self.open = {asset_id: one.ref.sequence for asset_id, one in self.offers.items()}
 
 
@@ -83,7 +85,8 @@ class Office:
     """What the dispatcher works with.
 
     ``board`` has every asset's state, read only; ``passed`` is what they have not taken note of.
-    ``rebuild`` reads what is accepted again, ``note`` puts an event on the site's record.
+    ``rebuild`` reads what is accepted again, ``note`` puts an event on the site's record, and
+    ``loaded`` hears of a base load.
     """
 
     supervised: Supervised
@@ -92,6 +95,7 @@ class Office:
     passed: Passed
     rebuild: Callable[[], Accepted]
     note: Callable[[events.SiteEvent], None]
+    loaded: Callable[[Load], None]
 
 
 class DispatcherActor(JournalledActor):
@@ -197,11 +201,18 @@ class DispatcherActor(JournalledActor):
         for asset_id, offer in in_flight.offers.items():
             if not self._pass_over(life, asset_id, in_flight):
                 self._offer(life, asset_id, offer)
+        self._take_load(life, event)
         life.in_flight = None
         in_flight.submitted.reply(in_flight.receipt)
         if life.sequence % _KEEP_EVERY == 0:
             self._keep(life)
         self._submit_next(life)
+
+    def _take_load(self, life: DispatcherLife, event: events.ScheduleReceived) -> None:
+        load = load_of(event)
+        if load is not None:
+            life.load, life.loaded = load, event.schedule_id
+            self._office.loaded(load)
 
     def _refused(self, life: DispatcherLife, refused: Refused) -> None:
         if not refused.for_good:
@@ -216,7 +227,7 @@ class DispatcherActor(JournalledActor):
 
     def _keep(self, life: DispatcherLife) -> None:
         """Have what is accepted stored as a snapshot."""
-        row = encode_accepted(life.sequence, life.digests, life.offers)
+        row = encode_accepted(life.sequence, life.digests, life.offers, life.loaded)
         if life is self._life:
             self._office.snapshots.offer_row(row)
 
@@ -325,6 +336,7 @@ def _event(life: DispatcherLife, submitted: Submitted) -> events.ScheduleReceive
         intake.plans,
         intake.ignored_columns,
         tuple((one.row, one.column, one.from_kw, one.to_kw) for one in intake.clamped),
+        intake.load,
     )
 
 
@@ -342,5 +354,7 @@ def _same_as_before(life: DispatcherLife, in_flight: InFlight) -> str | None:
     before = {life.offers[asset_id].ref.schedule_id for asset_id in in_flight.offers}
     horizons = {life.offers[asset_id].horizon_us for asset_id in in_flight.offers}
     if len(before) != 1 or horizons != {in_flight.event.horizon_us}:
+        return None
+    if not same_load(life.load, in_flight.event):
         return None
     return before.pop()

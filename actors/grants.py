@@ -1,19 +1,24 @@
 """What the site actor does for the site's limits: takes claims, and tells each asset its grant."""
 
 from collections.abc import Callable, Mapping
+from typing import Protocol
 
 import attrs
+from msgspec.structs import replace
 
+from actors.recovery import Recovery
 from engine import events
 from engine.asset import AssetState
 from engine.asset import messages as message
 from engine.asset.granting import opening_claim
 from engine.asset.holding import is_stale
+from engine.config import Site
 from engine.grants import Claim, Grant
 from engine.rules import AssetRules
 from engine.site import Book, Limits, Member, SiteState
 from engine.site.excess import Meter, news, reserved
-from engine.types import AssetId, Instant
+from engine.site.load import BaseLoad, Load
+from engine.types import US_PER_S, AssetId, Instant
 
 
 @attrs.frozen
@@ -34,12 +39,16 @@ class Look:
     """The sweep came round: are the limits kept?"""
 
 
-@attrs.frozen
-class Assets:
-    """The assets as they start: whom to tell, and what is known of them."""
+class Assets(Protocol):
+    """The assets as they start."""
 
-    tell: Mapping[AssetId, Callable[[object], None]]
-    board: Mapping[AssetId, AssetState]
+    @property
+    def tell(self) -> Mapping[AssetId, Callable[[object], None]]:
+        """Whom to tell."""
+
+    @property
+    def board(self) -> Mapping[AssetId, AssetState]:
+        """What is known of them."""
 
 
 class Grants:
@@ -48,12 +57,22 @@ class Grants:
     It outlives a crash of the site actor: what is granted is in no log, and must not be forgotten.
     """
 
-    def __init__(self, book: Book, assets: Assets, settle_us: int) -> None:
+    def __init__(self, book: Book, assets: Assets, settle_us: int, base: BaseLoad) -> None:
         """Begin with a book; what is measured above a limit may take ``settle_us`` to settle."""
         self.book = book
         self._assets = assets
         self._meter = Meter(settle_us)
+        self._base = base
         self._due = False
+
+    def planned(self, load: Load) -> None:
+        """Know what a schedule says of the base load from now on."""
+        self._base = replace(self._base, planned=load)
+
+    def carry(self, now: Instant) -> int | None:
+        """Let the base load of now count; return when it may be another (plan clock)."""
+        self.book.load(self._base.at_w(now.plan_us))
+        return self._base.next_us(now.plan_us)
 
     def claimed(self, claimed: Claimed) -> bool:
         """Take a claim; return whether the book has to be settled, once for many claims."""
@@ -85,22 +104,33 @@ def _measured_w(state: AssetState, now: Instant) -> int:
     return sample.power_w
 
 
-def opened_book(
-    limits: Limits,
-    rules: Mapping[AssetId, AssetRules],
-    states: Mapping[AssetId, AssetState | None],
-    now: Instant,
-) -> Book:
+def book_of(
+    site: Site, rules: Mapping[AssetId, AssetRules], recovery: Recovery, now: Instant
+) -> Book | None:
     """Return the book of a site at its start: what each asset may hold by its log.
 
-    An asset without a state is new; of one whose log cannot be read the state is null.
+    There is none for a site without limits. An asset without a log is new.
     """
+    limits = Limits(site.import_limit_w, site.export_limit_w)
+    if limits == Limits():
+        return None
 
     def member(asset_id: AssetId, own: AssetRules) -> Member:
-        state = states.get(asset_id, AssetState(asset_id))
-        return Member(asset_id, own.priority, opening_claim(state, own, now))
+        state = recovery.assets.get(asset_id, AssetState(asset_id))
+        read = None if asset_id in recovery.unreadable else state
+        return Member(asset_id, own.priority, opening_claim(read, own, now))
 
-    return Book(limits, (member(asset_id, own) for asset_id, own in rules.items()))
+    book = Book(limits, (member(asset_id, own) for asset_id, own in rules.items()))
+    book.load(BaseLoad(site.base_load_w, recovery.accepted.load).at_w(now.plan_us))
+    return book
+
+
+def grants_of(site: Site, book: Book | None, planned: Load | None, assets: Assets) -> Grants | None:
+    """Return what grants the assets their shares, null for a site without limits."""
+    if book is None:
+        return None
+    settle_us = round(site.defaults.settle_s * US_PER_S)
+    return Grants(book, assets, settle_us, BaseLoad(site.base_load_w, planned))
 
 
 def first_grants(book: Book | None) -> dict[AssetId, Grant]:

@@ -18,7 +18,7 @@ from actors.dispatcher import Swept
 from actors.environment import read_site
 from actors.fence import Fence, claim
 from actors.following import Follower
-from actors.grants import Assets, Claimed, Grants, Look, first_grants, opened_book
+from actors.grants import Claimed, Look, book_of, first_grants, grants_of
 from actors.ids import Ids
 from actors.journal import Journal
 from actors.journalled import Supervised
@@ -43,8 +43,10 @@ from engine.commands import FINAL
 from engine.config import Site
 from engine.errors import SetpointError
 from engine.history import History, histories
-from engine.site import Book, Limits, SiteState
-from engine.types import US_PER_S
+from engine.rules import AssetRules
+from engine.site import SiteState
+from engine.site.load import Load
+from engine.types import US_PER_S, AssetId
 
 logger = logging.getLogger("setpoint")
 
@@ -100,8 +102,7 @@ class Running:
         self.journal.hooks.fenced = self._was_fenced
         self._lost_us: int | None = None
         ledger = CrashLedger()
-        book = self._book(stored.recovery)
-        self.book = book
+        self.book = book_of(site, self._rules(), stored.recovery, self.clocks.now())
         parts = Parts(
             site,
             self.clocks,
@@ -114,8 +115,9 @@ class Running:
             ledger,
             lambda: accepted_again(stored.reader),
             lambda event: self._site.tell(Noted((event,), _told)),
-            first_grants(book),
+            first_grants(self.book),
             lambda asset_id, claim: self._site.tell(Claimed(asset_id, claim)),
+            self._loaded,
         )
         self.assembly = Assembly(parts)
         self._stored = stored
@@ -127,29 +129,9 @@ class Running:
             stored.recovery.site,
             supervised,
             stored.reader.site,
-            None if book is None else self._grants(book),
+            grants_of(site, self.book, stored.recovery.accepted.load, self.assembly),
         )
         self._site = self._site_actor.actor_ref
-
-    def _grants(self, book: Book) -> Grants:
-        """Return what grants the assets their share of the site's limits."""
-        assets = Assets(self.assembly.tell, self.assembly.board)
-        return Grants(book, assets, round(self.site.defaults.settle_s * US_PER_S))
-
-    def _book(self, recovery: Recovery) -> Book | None:
-        """Return the book of the site's limits, null where it has none."""
-        limits = Limits(self.site.import_limit_w, self.site.export_limit_w)
-        if limits == Limits():
-            return None
-        adapter_of = self.adapters.adapter_of
-        rules = {
-            one.rules.asset_id: rules_of(adapter_of(one.rules.adapter), one)
-            for one in self.site.assets
-        }
-        states = {**recovery.assets, **dict.fromkeys(recovery.unreadable)}
-        book = opened_book(limits, rules, states, self.clocks.now())
-        book.load(self.site.base_load_w or 0)
-        return book
 
     @classmethod
     def open(
@@ -218,6 +200,16 @@ class Running:
         self._sweep()
         if self._stored.recovery.accepted.sequence:
             self.schedule_accepted()
+
+    def _rules(self) -> dict[AssetId, AssetRules]:
+        """Return every asset's rules, with what only its adapter knows."""
+        adapter_of, assets = self.adapters.adapter_of, self.site.assets
+        return {one.rules.asset_id: rules_of(adapter_of(one.rules.adapter), one) for one in assets}
+
+    def _loaded(self, load: Load) -> None:
+        """Take note of a base load that a schedule says. A pool thread."""
+        if self.book is not None:
+            self._site.tell(load)
 
     @property
     def site_state(self) -> SiteState:

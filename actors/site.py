@@ -14,6 +14,7 @@ from actors.supervisor import Verdict
 from engine import events
 from engine.errors import EngineClosed, StoreError
 from engine.site import SiteState, evolve_site
+from engine.site.load import Load
 
 if TYPE_CHECKING:
     from engine.types import Instant
@@ -93,24 +94,35 @@ class SiteActor(JournalledActor):
                 self._append_next(life)
             case Readable():
                 self._begin_again(life, told)
-            case Claimed() | Settle() | Look() if self._grants is not None:
+            case Claimed() | Settle() | Look() | Load() if self._grants is not None:
                 self._grant(life, self._grants, told)
             case _:
                 raise TypeError(type(told).__name__)
 
-    def _grant(self, life: SiteLife, grants: Grants, told: Claimed | Settle | Look) -> None:
+    def _grant(self, life: SiteLife, grants: Grants, told: Claimed | Settle | Look | Load) -> None:
         """Take a claim, or settle all that came since: those of one instant together."""
         if isinstance(told, Claimed):
             if grants.claimed(told):
                 self.actor_ref.tell(Settle())
             return
-        if isinstance(told, Settle):
-            grants.settle()
+        if isinstance(told, Load):
+            grants.planned(told)
+        self._carry(grants)
+        grants.settle()
         if life.in_flight is None and not life.stash and not life.lost:
             found = grants.look(life.state, self._supervision.clocks.now())
             if found:
                 life.stash.append(Noted(found, _not_told))
                 self._append_next(life)
+
+    def _carry(self, grants: Grants) -> None:
+        """Let the base load of now count, and be woken when it changes."""
+        next_us = grants.carry(self._supervision.clocks.now())
+        self._supervision.wakeups.at("base load", self._look, plan_us=next_us)
+
+    def _look(self) -> None:
+        """Look again. The timer's thread."""
+        self.actor_ref.tell(Look())
 
     def _append_next(self, life: SiteLife) -> None:
         if life.in_flight is not None or life.lost or not life.stash:
@@ -154,7 +166,7 @@ class SiteActor(JournalledActor):
         in_flight = self._life.in_flight
         if in_flight is not None:
             return in_flight[0]
-        return told if isinstance(told, Noted | Claimed | Settle | Look) else None
+        return told if isinstance(told, Noted | Claimed | Settle | Look | Load) else None
 
     def _begin_life(self, lost: Lost) -> tuple[Life, Life]:
         before = self._life
@@ -185,7 +197,7 @@ class SiteActor(JournalledActor):
                 life.stash.insert(0, noted)
             else:
                 _tell(noted, failure(lost))
-        elif isinstance(noted, Claimed | Settle | Look):
+        elif isinstance(noted, Claimed | Settle | Look | Load):
             self.again(noted if lost.again else Settle())
         if self.is_worth_recording(lost):
             life.stash.insert(0, Noted((crashed(STREAM, lost),), _not_told))

@@ -52,7 +52,8 @@ class Intake:
 
     ``start_us`` is the first slot that is not over, ``horizon_us`` the end of the last. ``plans``
     are in the order of the columns. ``clamped`` lists the slots that are not over. ``digest``
-    (SHA-256) covers the slots that are over too: it stays the same as time passes.
+    (SHA-256) covers the slots that are over too: it stays the same as time passes. ``load`` is the
+    base load, null where it was not asked for or is not there.
     """
 
     start_us: int
@@ -62,6 +63,7 @@ class Intake:
     ignored_columns: tuple[str, ...]
     clamped: tuple[Clamp, ...]
     digest: bytes
+    load: Plan | None = None
 
 
 @attrs.frozen

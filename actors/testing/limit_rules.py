@@ -79,6 +79,9 @@ class LimitRules:
             case events.SiteConfigured():
                 self._limits = (event.import_limit_w, event.export_limit_w)
                 self._base_w = event.base_load_w or 0
+            case events.ScheduleReceived(load=load) if load is not None:
+                # A grant may be of the slot before: of all that is planned the least counts.
+                self._base_w = min([self._base_w, *(one.watts for one in load.changes())])
             case events.AssetConfigured(rules=rules):
                 self._asset(header.stream).rules = rules
             case events.AssetRetired():

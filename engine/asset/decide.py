@@ -67,7 +67,7 @@ def decided(state: AssetState, message: messages.Message, now: Instant) -> Draft
     settle_slot(draft)
     if draft.state.outside.grant is not None:
         watch(draft)
-        claim(draft)
+        claim(draft, again=isinstance(message, messages.Woke))
     return draft
 
 

@@ -77,7 +77,8 @@ def evolve(state: AssetState, event: events.AssetEvent, at: Instant) -> AssetSta
         case events.AssetRetired():
             return _retired(state)
         case events.AssetRecovered():
-            return remains.after_restart(state, attempts.recovered(_put_back(state)))
+            recovered = attempts.recovered(reported.grant_kept(_put_back(state)))
+            return remains.after_restart(state, recovered)
         case events.ActorCrashed():
             return _crashed(state, event)
         case events.ActorRecovered():

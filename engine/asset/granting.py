@@ -102,13 +102,17 @@ def _usable_w(power_w: int, bound: Bound, rules: AssetRules, least_w: int) -> in
 # --- claiming
 
 
-def claim(draft: Draft) -> None:
-    """Tell the site what is wished and may be held, if that is news to it."""
-    grant, rules = draft.state.outside.grant, draft.state.rules
+def claim(draft: Draft, *, again: bool) -> None:
+    """Tell the site what is wished and may be held, if that is news to it.
+
+    ``again``: also if it was told, and has not answered.
+    """
+    state, now = draft.state, draft.now
+    grant, rules = state.outside.grant, state.rules
     if grant is None or rules is None:
         return
-    own = claim_of(draft.state, rules, grant.number, draft.now)
-    if own != draft.state.outside.claimed:
+    own = claim_of(state, rules, grant.number, now)
+    if own != state.outside.claimed or (again and awaits_grant(state, now)):
         draft.want(Claimed(own))
 
 

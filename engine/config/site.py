@@ -208,8 +208,8 @@ def _of_limits(site: Site) -> Iterator[str]:
     """Yield what the site's limits do not see, or see all the time."""
     if site.import_limit_w is not None and site.base_load_w is None:
         yield (
-            "site.import_limit_kw bounds the assets alone, as no base load is known: "
-            "give base_load_kw"
+            "site.import_limit_kw bounds the assets alone while no base load is known: "
+            "give base_load_kw, or a column load_kw in the schedule"
         )
     for rules in (one.rules for one in site.assets if one.rules.fallback_w is None):
         for limit_w, most_w, what in (

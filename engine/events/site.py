@@ -9,7 +9,10 @@ from engine.types import AssetId, ScheduleId
 
 
 class ScheduleReceived(Struct, frozen=True, gc=False):
-    """A schedule was accepted, with the plans of all assets that it names."""
+    """A schedule was accepted, with the plans of all assets that it names.
+
+    ``load`` is the base load that it says, where it was asked for that.
+    """
 
     schedule_id: ScheduleId
     sequence: int
@@ -19,6 +22,7 @@ class ScheduleReceived(Struct, frozen=True, gc=False):
     plans: dict[AssetId, Plan]
     ignored_columns: tuple[str, ...] = ()
     clamped: tuple[tuple[str, str, float, float], ...] = ()
+    load: Plan | None = None
 
 
 # --- the site's stream

@@ -15,6 +15,7 @@ from engine.frames.index import row_name
 from engine.intake import Matching
 from engine.plans import Plan
 from engine.rules import AssetRules
+from engine.site.load import COLUMN
 from engine.types import W_PER_KW, AssetId, AssetKind
 
 ABSENT: Final = -1
@@ -200,6 +201,27 @@ def both_ways(watts: Watts, layout: Layout, index: pd.Index) -> Iterator[Problem
         names = " and ".join(layout.names[at : at + 2])
         message = "charge and discharge are both above zero"
         yield Problem("both_directions", message, row_name(index, row), names, kw)
+
+
+class Load:
+    """The base load of a frame: its column, in whole watts."""
+
+    def __init__(self, frame: pd.DataFrame, columns: Sequence[Hashable]) -> None:
+        """Read it; a value that is no power is a problem."""
+        own, limit = AssetId(COLUMN), np.full(1, float(_MAX_W))
+        self._layout = Layout([own], [], [own], [columns.index(COLUMN)], [COLUMN], limit)
+        kw, odd = read_kw(frame, self._layout)
+        self._watts, _, outside = to_watts(kw, self._layout, frame.index, clamp=False)
+        self.problems = [*odd, *outside]
+
+    def beside(self, watts: Watts) -> Watts:
+        """Return powers with the load as one channel more."""
+        return np.concatenate((watts, self._watts))
+
+    def plan(self, first: int, starts_us: npt.NDArray[np.int64]) -> Plan:
+        """Return it from a row on, packed; ``starts_us`` is when each of these rows begins."""
+        (packed,) = pack_all(self._watts[:, first:], starts_us, self._layout).values()
+        return packed
 
 
 # --- changes

@@ -12,6 +12,7 @@ from engine.frames import powers
 from engine.frames.index import Slots, read_slots
 from engine.intake import Clamp, Intake, Intent, match
 from engine.rules import AssetRules
+from engine.site.load import COLUMN
 from engine.types import AssetId, iso, to_kw
 
 _ACCEPTED: Final = ("optimal", "feasible", "ok", "success")
@@ -24,6 +25,7 @@ def read_schedule(
     intent: Intent = _DEFAULT,
     *,
     now_us: int | None = None,
+    load: bool = False,
 ) -> Intake:
     """Return a schedule as packed plans, one per asset that it names (specification 2).
 
@@ -33,7 +35,7 @@ def read_schedule(
     ``battery_{id}_charge_kw`` and ``battery_{id}_discharge_kw``. Of a battery one of the two may be
     left out and is then planned as 0. Other columns are ignored. Slots that are over at
     ``now_us`` (plan clock, microseconds since 1970 UTC) are checked and dropped; the first that is
-    left is a change on every channel.
+    left is a change on every channel. With ``load`` the column ``load_kw`` is the base load.
 
     Raises:
         ScheduleRefused: anything is wrong with it; all problems at once.
@@ -49,6 +51,8 @@ def read_schedule(
         kw, layout, frame.index, clamp=intent.limits == "clamp"
     )
     problems += [*odd, *outside, *powers.both_ways(watts, layout, frame.index)]
+    base = powers.Load(frame, columns) if load and COLUMN in columns else None
+    problems += () if base is None else base.problems
     first = 0 if slots is None else slots.running_at(now_us)
     if first == len(frame) > 0:
         problems.append(Problem("past", "all slots are over"))
@@ -60,9 +64,10 @@ def read_schedule(
         horizon_us=slots.horizon_us,
         shortest_slot_us=slots.shortest_us,
         plans=powers.pack_all(watts[:, first:], starts_us, layout),
-        ignored_columns=matching.ignored,
+        ignored_columns=tuple(one for one in matching.ignored if base is None or one != COLUMN),
         clamped=tuple(_clamp(e, watts, slots, layout) for e in excesses if e.row >= first),
-        digest=_digest(slots, watts, layout),
+        digest=_digest(slots, watts if base is None else base.beside(watts), layout),
+        load=None if base is None else base.plan(first, starts_us),
     )
 
 

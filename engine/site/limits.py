@@ -45,15 +45,18 @@ class Book:
             self.ledgers[EXPORT] = Ledger(limits.export_w, accounts)
 
     def claim(self, asset_id: AssetId, claim: Claim) -> None:
-        """Take an asset's claim.
+        """Take an asset's claim; one that is made again was not answered, or not heard.
 
         Raises:
             KeyError: the asset is not under these limits.
         """
+        again = claim == self._claims[asset_id]
         self._claims[asset_id] = claim
         for direction, ledger in self.ledgers.items():
-            share = claim.charge if direction == IMPORT else claim.discharge
-            ledger.account(asset_id).claim(share, claim.number)
+            account = ledger.account(asset_id)
+            account.claim(claim.charge if direction == IMPORT else claim.discharge, claim.number)
+            if again:
+                account.told = None
 
     def load(self, base_w: int) -> None:
         """Let the base load take so much of the import limit."""

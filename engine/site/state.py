@@ -34,7 +34,7 @@ def evolve_site(state: SiteState, event: events.SiteEvent, at: Instant) -> SiteS
     state = replace(state, version=state.version + 1)
     match event:
         case events.EngineStarted(epoch=epoch):
-            return replace(state, epoch=epoch, running=True)
+            return replace(state, epoch=epoch, running=True, exceeded=())
         case events.SiteConfigured():
             return replace(state, configured=event)
         case events.ClockSet() | events.ClockStarted():

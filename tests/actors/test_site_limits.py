@@ -177,3 +177,60 @@ def test_a_battery_counts_under_the_limit_of_its_direction(
     run.advance(SLOT_S)
     assert setpoints(run)["ast_battery_1"] == (-12.0, "limit")
     run.assert_promises()
+
+
+def with_load(*columns: list[float], load: list[float]) -> pd.DataFrame:
+    """Return such a schedule with a base load."""
+    return plan(*columns).assign(load_kw=load)
+
+
+def test_a_base_load_that_rises_throttles_and_one_that_falls_lifts(
+    depot: Callable[..., Simulation],
+) -> None:
+    """It takes from the lowest rank; what it took is an alarm until it is given up."""
+    run = depot("import_limit_kw = 40")
+    alarms: list[str] = []
+    run.subscribe(lambda event: alarms.append(str(event.data["alarm"])), "ALARM")
+    load = [5.0, 20.0, 5.0]
+    receipt = run.submit(with_load([11.0] * 3, [11.0] * 3, [11.0] * 3, load=load))
+    assert receipt.ignored_columns == ()
+    run.advance(SLOT_S / 2)
+    assert reserved_kw(run) == pytest.approx(33.0)
+    run.advance(SLOT_S)
+    assert setpoints(run)["ast_charger_2"] == (4.8, "limit")
+    assert setpoints(run)["ast_charger_3"] == (4.2, "limit")
+    assert alarms == ["import_limit"]
+    assert run.site_state.exceeded == ()
+    assert "the base load takes 20 kW" in run.why("ast_charger_3").sentence
+    run.advance(SLOT_S)
+    assert setpoints(run)["ast_charger_3"] == (11.0, "schedule")
+    run.assert_promises()
+
+
+def test_a_schedule_of_which_only_the_load_is_new_is_taken(
+    depot: Callable[..., Simulation],
+) -> None:
+    """No asset has anything else to do; what it says again is nothing new."""
+    run = depot("import_limit_kw = 40\nbase_load_kw = 1")
+    powers = ([11.0] * 4, [11.0] * 4, [11.0] * 4)
+    run.submit(with_load(*powers, load=[5.0] * 4))
+    run.advance(5)
+    receipt = run.submit(with_load(*powers, load=[20.0] * 4))
+    assert (receipt.unchanged, receipt.changed_assets) == (False, 0)
+    assert run.submit(with_load(*powers, load=[20.0] * 4)).unchanged
+    assert run.submit(plan(*powers)).unchanged
+    run.advance(SLOT_S / 2)
+    assert reserved_kw(run) <= 20.0
+    run.stop()
+    run.restart()
+    book = run._running.book  # noqa: SLF001 - nobody else looks into it
+    assert book is not None
+    assert book.ledgers["import"].base_w == 20_000
+
+
+def test_without_an_import_limit_a_load_is_ignored(depot: Callable[..., Simulation]) -> None:
+    """There is nothing that it could take from."""
+    run = depot("export_limit_kw = 40")
+    columns = ([11.0] * 2, [11.0] * 2, [11.0] * 2)
+    receipt = run.submit(with_load(*columns, load=[5.0] * 2))
+    assert receipt.ignored_columns == ("load_kw",)

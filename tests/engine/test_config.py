@@ -284,7 +284,7 @@ def test_what_a_limit_does_not_see_is_warned_of() -> None:
     limits = "import_limit_kw = 100\nexport_limit_kw = 100\n"
     site = read(SITE + limits + CHARGER + "fallback_kw = 4.2\n" + BATTERY)
     alone, charging, discharging = site.warnings
-    assert "bounds the assets alone" in alone
+    assert "bounds the assets alone while no base load is known" in alone
     assert "ast_b: without fallback_kw 50 kW of charging" in charging
     assert "ast_b: without fallback_kw 40 kW of discharging" in discharging
 

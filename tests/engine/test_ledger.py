@@ -98,6 +98,16 @@ def test_a_wish_is_answered_also_when_the_bound_stays() -> None:
     assert (bound.limit_w, bound.base_w, bound.others_w) == (10_000, 0, 10_000)
 
 
+def test_a_claim_that_is_made_again_is_answered_again() -> None:
+    """The answer was not heard, or got lost in a crash."""
+    own = book(Limits(10_000), (A, 1, share(10_000, 0)))
+    first = own.settle()[A]
+    assert own.settle() == {}
+    own.claim(A, Claim(share(10_000, 0)))
+    again = own.settle()[A]
+    assert (again.charge, again.number) == (first.charge, 2)
+
+
 def test_too_little_to_be_used_is_not_granted() -> None:
     """Below the least current a charger is off, and another can use what is left."""
     ranked = [account(A, share(9_000, 0, 0, 4_140)), account(B, share(9_000, 8_000))]

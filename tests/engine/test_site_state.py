@@ -30,6 +30,8 @@ def test_the_sites_state_is_the_fold_of_its_stream() -> None:
     assert evolve_site(state, over, AT).exceeded == ("import:reserved",)
     state = evolve_site(evolve_site(state, over, AT), events.LimitKept("import", "reserved"), AT)
     assert state.exceeded == ()
+    started = evolve_site(evolve_site(state, over, AT), events.EngineStarted(5, "j", "0.1"), AT)
+    assert started.exceeded == ()
     state = evolve_site(state, events.StoreBack(7, 9), AT)
     state = evolve_site(state, events.EngineStopped(4, "closed"), AT)
     assert (state.version, state.running, state.lost_us) == (11, False, None)

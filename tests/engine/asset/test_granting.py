@@ -84,6 +84,18 @@ def test_an_increase_is_claimed_and_waits_for_its_grant() -> None:
     assert claims(rig)[-1] == Claim(Share(11_000, 11_000, 4_200), Share(), 1)
 
 
+def test_who_waits_for_an_answer_claims_again_at_the_next_sweep() -> None:
+    """The first claim, or its answer, may have been lost in a crash."""
+    rig = charger()
+    before = len(claims(rig))
+    rig.tell(message.Woke())
+    assert claims(rig)[before:] == claims(rig)[before - 1 : before]
+    granted(rig, 11_000, 11_000)
+    before = len(claims(rig))
+    rig.tell(message.Woke())
+    assert len(claims(rig)) == before
+
+
 def test_a_decrease_waits_for_nobody_and_is_told_when_it_is_done() -> None:
     """What was held counts until the device has taken the lower one."""
     rig = charger()
