@@ -21,7 +21,9 @@ from engine.types import W_PER_KW
 
 _PLAUSIBLE: Final[Mapping[str, tuple[Fraction, Fraction]]] = {
     "soc_pct": (Fraction(0), Fraction(100)),
+    "power_w": (Fraction(-(10**9)), Fraction(10**9)),
 }
+"""What can be; beyond a gigawatt is some vendor's way to say that there is no value."""
 
 
 def observations(

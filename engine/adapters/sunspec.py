@@ -148,7 +148,7 @@ def _find_base(unit: int, silent: frozenset[int]) -> Generator[Frame, Words | No
 def _walk(unit: int, address: int) -> Generator[Frame, Words | None, dict[int, tuple[int, int]]]:
     """Return address and length of the first model of each number, up to the end model.
 
-    A map that has no end model ends where nothing can be read any more.
+    A map that has no end model ends where nothing can be read any more, or with the addresses.
     """
     models: dict[int, tuple[int, int]] = {}
     for _ in range(_MOST_MODELS):
@@ -158,8 +158,10 @@ def _walk(unit: int, address: int) -> Generator[Frame, Words | None, dict[int, t
         if header is None or header[0] == END:
             break
         model, length = header
-        models.setdefault(model, (address, length))
-        address += _HEADER + length
+        following = address + _HEADER + length
+        if following - 1 <= _LAST_ADDRESS:
+            models.setdefault(model, (address, length))
+        address = following
     return models
 
 

@@ -155,6 +155,14 @@ def test_no_value_is_no_good_value() -> None:
     assert told_otherwise(register, "no answer in 3 s").is_good is False
 
 
+def test_a_power_beyond_belief_is_no_power() -> None:
+    """Vendors say "no value" by all kinds of numbers."""
+    power = builtin("solaredge-storedge").register("power_w")
+    assert told(power, (0xFFFF, 0xFF7F)).verdict == "no value (NaN)"
+    assert told(power, (0xFFFF, 0x7F7F)).verdict == "not plausible"
+    assert told(power, tuple(little_float(-2_500.0))).value == -2_500.0
+
+
 def test_any_register_may_say_whether_the_device_fits() -> None:
     """Kostal's battery management has to be external."""
     profile = builtin("kostal-plenticore")

@@ -88,6 +88,13 @@ class TestSurvey:
         long = {0: 0x5375, 1: 0x6E53, 2: 9, 3: 65_530, 65_534: 8, 65_535: 0}
         assert surveyed(long)[0]["models"] == "9@2 8@65534"
 
+    def test_a_model_that_ends_beyond_the_addresses_is_none(self) -> None:
+        """Its points could not be asked for."""
+        beyond = {0: 0x5375, 1: 0x6E53, 2: 9, 3: 65_520, 65_524: STORAGE, 65_525: 24}
+        facts, asked = surveyed(beyond)
+        assert facts["models"] == "9@2"
+        assert max(asked) <= 65_535
+
     def test_a_model_that_is_shorter_has_fewer_points(self) -> None:
         """What lies beyond its length is the next model's."""
         words = sunspec_words()
