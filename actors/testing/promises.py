@@ -5,7 +5,7 @@ check, so it counts what it has looked at.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, cast
 
 import attrs
@@ -60,6 +60,7 @@ def judge(
     chargers: Mapping[str, Sequence[WireEntry]],
     batteries: Mapping[AssetId, tuple[Sequence[WireEntry], frozenset[int]]],
     struck: Sequence[Injected] = (),
+    repeating: Container[AssetId] = (),
 ) -> Judgement:
     """Hold a log against what the devices saw.
 
@@ -68,6 +69,7 @@ def judge(
         chargers: each charge point's wire log.
         batteries: each battery's wire log with the addresses of its heartbeat registers.
         struck: the faults that struck messages on the wire.
+        repeating: the batteries that are kept alive by their setpoint, written again and again.
     """
     counts: Counter[str] = Counter()
     violations: list[str] = []
@@ -94,7 +96,8 @@ def judge(
         own = [one for one in attempts.values() if one.asset_id == asset_id]
         way = OnTheWay.to((asset_id,), struck)
         writes = _writes(way.once_each(entries), heartbeats)
-        violations += _of_a_battery(own, writes, counts)
+        counts["Modbus writes"] += len(writes)
+        violations += _of_a_battery(own, writes, repeats=asset_id in repeating)
     return Judgement(tuple(violations), counts)
 
 
@@ -234,15 +237,16 @@ def _writes(entries: Sequence[WireEntry], heartbeats: frozenset[int]) -> list[Wr
 
 
 def _of_a_battery(
-    attempts: Sequence[Attempt], writes: Sequence[Write], counts: Counter[str]
+    attempts: Sequence[Attempt], writes: Sequence[Write], *, repeats: bool
 ) -> Iterator[str]:
     """Yield the first place where the writes are not those of the attempts, in their order.
 
     An accepted attempt was written whole, one that was not sent not at all; of any other as many
-    of its frames as came through, from the first on.
+    of its frames as came through, from the first on. Where the battery is kept alive so, what was
+    written is repeated until something else is accepted.
     """
-    counts["Modbus writes"] += len(writes)
     reached = {0}
+    kept: list[list[Write]] = []
     for attempt in attempts:
         wanted = [
             Write(body["address"], tuple(body["values"]), spared="reads" in body)
@@ -256,11 +260,24 @@ def _of_a_battery(
         if not following:
             yield f"P3: {attempt.id} ({attempt.asset_id}) was {attempt.outcome}, and not so written"
             return
+        if attempt.outcome not in _UNSENT:
+            own = [one for one in wanted if not one.spared]
+            kept = [own] if attempt.outcome == "accepted" else [*kept, own]
+        for frames in kept if repeats else ():
+            following |= {one for end in following for one in _repeated(frames, writes, end)}
         reached = following
     if len(writes) not in reached:
         extra = writes[max(reached)]
         asset = attempts[0].asset_id if attempts else "?"
         yield f"P2: {asset}: the write of {extra.values} to {extra.address} has no recorded attempt"
+
+
+def _repeated(kept: Sequence[Write], writes: Sequence[Write], start: int) -> Iterator[int]:
+    """Yield how far the writes may have come by being repeated, the last time perhaps in part."""
+    place = start
+    while kept and writes[place : place + 1] == [kept[(place - start) % len(kept)]]:
+        place += 1
+        yield place
 
 
 def _ends(

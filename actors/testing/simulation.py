@@ -337,7 +337,8 @@ class Simulation(ActorSystem):
             else:
                 batteries[AssetId(asset_id)] = (device.wire_log.entries, heartbeats_of(device))
         struck = [one for one in self.world.faults.injected if one.kind in WIRE | LASTING]
-        return judge(self.records(), chargers, batteries, struck)
+        repeating = {AssetId(one) for one, own in self.devices.items() if is_repeated(own)}
+        return judge(self.records(), chargers, batteries, struck, repeating)
 
     def rows(self) -> list[Row]:
         """Return the whole log as it is stored."""
@@ -367,6 +368,12 @@ class _Watched(FaultyStore):
         positions = super().append(rows)
         self.witness.committed(rows, positions)
         return positions
+
+
+def is_repeated(device: SimCharger | SimBattery) -> bool:
+    """Return whether a device is kept alive by its setpoint, written again and again."""
+    keepalive = None if isinstance(device, SimCharger) else device.profile.keepalive
+    return keepalive is not None and keepalive.role == "setpoint"
 
 
 def heartbeats_of(battery: SimBattery) -> frozenset[int]:

@@ -286,6 +286,22 @@ def test_an_accepted_attempt_that_was_not_written_is_found() -> None:
     assert of_battery(batteries_log("not_sent"), *wrote(1))
 
 
+def test_a_setpoint_that_keeps_a_battery_alive_is_repeated() -> None:
+    """Until another is accepted, and only where the battery is kept alive so."""
+
+    def broken(records: list[Record], *seen: int, repeating: bool = True) -> list[str]:
+        kept = {BATTERY} if repeating else set()
+        found = judge(records, {}, {BATTERY: (wrote(*seen), frozenset())}, (), kept)
+        return [one for one in found.violations if not one.startswith(("P4", "P8"))]
+
+    assert not broken(batteries_log("accepted", "accepted"), 1, 1, 1, 2, 2)
+    assert not broken(batteries_log("accepted", "not_sent", "accepted"), 1, 1, 3)
+    assert not broken(batteries_log("accepted", "timed_out", "accepted"), 1, 2, 2, 3)
+    assert broken(batteries_log("accepted", "accepted"), 1, 2, 1)
+    assert broken(batteries_log("accepted"), 1, 1, repeating=False)
+    assert broken(batteries_log("accepted"), 1, 1, 7)
+
+
 def test_a_write_that_a_fault_made_arrive_twice_is_one() -> None:
     """Its transaction is the same; so is one that follows at once, if it was sent again."""
     records = batteries_log("accepted", "accepted")
