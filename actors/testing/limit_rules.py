@@ -39,6 +39,8 @@ class _Asset:
     may: dict[str, _Set] = attrs.field(factory=dict)
     open: str | None = None
     accepted: str | None = None
+    found: Pair = (0, 0)
+    """What somebody else has set: to bring that down is no increase."""
 
     def pair(self, now_us: int) -> Pair:
         """Return the most of each direction."""
@@ -60,6 +62,7 @@ class _Asset:
     def only(self, attempt_id: str | None) -> None:
         """Know that the device holds what one attempt set, or none of them."""
         self.may = {name: one for name, one in self.may.items() if name == attempt_id}
+        self.found = (0, 0)
 
 
 @attrs.define
@@ -98,7 +101,7 @@ class LimitRules:
         self, stream: str, event: events.AttemptStarted, setpoint: Setpoint, now_us: int
     ) -> Iterator[str]:
         asset = self._asset(stream)
-        before = asset.pair(now_us)
+        before = tuple(map(max, asset.pair(now_us), asset.found))
         asset.may[event.attempt_id] = _Set(
             _pair(setpoint, asset.rules), event.lease_until_us, len(event.payload.frames)
         )
@@ -128,6 +131,7 @@ class LimitRules:
             case events.CommandVerified(found=found) | events.DeviceChanged(found=found):
                 if found is not None and asset.tells_all(found):
                     asset.only(None)
+                    asset.found = _pair(found, asset.rules)
             case _:
                 return
 

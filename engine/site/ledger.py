@@ -15,7 +15,7 @@ from engine.types import AssetId
 class Account:
     """One asset in one direction: its share, and the bounds that it may still act on."""
 
-    __slots__ = ("asset_id", "open", "priority", "share", "told")
+    __slots__ = ("asset_id", "heard", "open", "priority", "share", "told")
 
     def __init__(self, asset_id: AssetId, priority: int, share: Share) -> None:
         """Open an account: nothing is granted yet."""
@@ -24,6 +24,8 @@ class Account:
         self.share = share
         self.told: Bound | None = None
         """The newest bound that the asset was told."""
+        self.heard = True
+        """Whether it is not known to have missed that."""
         self.open: list[tuple[int, int]] = []
         """The numbers and watts of the bounds that it may still act on, the newest last."""
 
@@ -32,6 +34,11 @@ class Account:
         """The most that the asset may hold, or come to hold under what it was granted."""
         return max([self.share.holds_w, *(most_w for _, most_w in self.open)])
 
+    @property
+    def own_w(self) -> int:
+        """What is the asset's own to keep: what it was granted, or held before anything was."""
+        return self.reserved_w if self.told is None else self.told.most_w
+
     def claim(self, share: Share, number: int) -> None:
         """Take a new share; bounds before that ``number`` are acted on no more."""
         self.share = share
@@ -39,7 +46,7 @@ class Account:
 
     def grant(self, bound: Bound, number: int) -> None:
         """Take note of what the asset is told."""
-        self.told = bound
+        self.told, self.heard = bound, True
         self.open.append((number, bound.most_w))
 
 
@@ -80,7 +87,8 @@ class Ledger:
         found = {}
         for account, own_w, may_w in zip(self._ranked, reserved_w, most_w, strict=True):
             told, wish_w = account.told, account.share.wish_w
-            if told is None or (told.most_w, told.answers_w) != (may_w, wish_w):
+            answer = None if told is None or not account.heard else (told.most_w, told.answers_w)
+            if answer != (may_w, wish_w):
                 others_w = total_w - own_w
                 found[account.asset_id] = Bound(may_w, wish_w, self.limit_w, self.base_w, others_w)
         return found
@@ -125,10 +133,13 @@ def entitled(capacity_w: int, ranked: Sequence[Account]) -> list[int]:
 
 
 def _kept(equals: Sequence[Account], left_w: int) -> Iterator[int]:
-    """Yield what each asset keeps of what it has, as far as it wishes to."""
+    """Yield what each asset keeps of what it has, as far as it wishes to.
+
+    What it holds above its grant is not its own.
+    """
     for account in equals:
         share = account.share
-        has_w = min(share.wish_w, account.reserved_w, share.floor_w + left_w)
+        has_w = min(share.wish_w, account.own_w, share.floor_w + left_w)
         kept_w = _useful(share, has_w, share.floor_w)
         left_w -= kept_w - share.floor_w
         yield kept_w

@@ -56,7 +56,7 @@ class Book:
             account = ledger.account(asset_id)
             account.claim(claim.charge if direction == IMPORT else claim.discharge, claim.number)
             if again:
-                account.told = None
+                account.heard = False
 
     def load(self, base_w: int) -> None:
         """Let the base load take so much of the import limit."""

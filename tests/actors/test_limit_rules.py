@@ -149,6 +149,18 @@ def test_a_device_on_its_own_may_hold_all_that_it_can_and_discharge_has_its_own_
     assert len(log.said) == 2
 
 
+def test_to_bring_down_what_somebody_else_has_set_is_no_increase() -> None:
+    """Whatever it was set to before; the next step up is one again."""
+    log = Log(rules("ast_a"), rules("ast_b"))
+    log.hold("ast_a", 20_000)
+    log.hold("ast_b", 5_000)
+    log.add("ast_b", events.DeviceChanged(Setpoint(22_000, None)))
+    log.hold("ast_b", 9_000)
+    assert log.said == []
+    log.hold("ast_b", 9_001)
+    assert len(log.said) == 1
+
+
 def test_what_nobody_knows_of_is_not_judged() -> None:
     """An asset without rules, an attempt that began unseen."""
     log = Log()

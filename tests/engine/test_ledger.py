@@ -64,6 +64,14 @@ def test_who_ranks_higher_takes_from_who_ranks_lower() -> None:
     assert entitled(25_000, ranked) == [20_800, 4_200]
 
 
+def test_what_an_asset_holds_above_its_grant_is_not_its_own_to_keep() -> None:
+    """Somebody else has set it: nobody gives up anything for that."""
+    own = book(Limits(20_000), (A, 1, share(10_000, 10_000)), (B, 1, share(10_000, 10_000)))
+    own.settle()
+    own.claim(A, Claim(share(15_000, 22_000), number=1))
+    assert charge_w(own.settle()) == {A: 10_000}
+
+
 def test_an_increase_waits_for_the_decrease_that_makes_room() -> None:
     """What another asset is to give up is free once it is known to have given it up."""
     own = book(Limits(25_000), (A, 1, share(20_000, 20_000)), (B, 2, share(0, 0)))
