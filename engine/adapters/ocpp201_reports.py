@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Final, Literal
 
 from engine.adapters.base import ChargingReported, StateReported
+from engine.adapters.samples import counted
 
 _STATION: Final = {
     "Available": "AVAILABLE",
@@ -49,13 +50,12 @@ def charging_of(payload: Mapping[str, object]) -> ChargingReported:
     """Return what a TransactionEvent [E02] says of the vehicle; an odd type is an update."""
     info, trigger = part(payload, "transactionInfo"), payload.get("triggerReason")
     charging, connector = info.get("chargingState"), part(payload, "evse").get("connectorId")
-    seq_no = payload.get("seqNo")
     return ChargingReported(
         str(info.get("transactionId")),
-        seq_no if isinstance(seq_no, int) else 0,
+        counted(payload.get("seqNo")) or 0,
         _PHASES.get(str(payload.get("eventType")), "updated"),
         None if charging is None else str(charging),
-        connector if isinstance(connector, int) else None,
+        counted(connector),
         stopped=trigger in _STOPS,
         left=trigger in _LEAVING or info.get("stoppedReason") in _LEFT,
     )
@@ -73,9 +73,9 @@ def availability_of(event: Mapping[str, object]) -> tuple[int, str, int] | None:
     if component.get("name") == "ChargingStation":
         return 0, status, 0
     evse = part(component, "evse")
-    own_id, connector_id = evse.get("id"), evse.get("connectorId", 1)
+    own_id, connector_id = counted(evse.get("id")), counted(evse.get("connectorId", 1))
     is_place = component.get("name") in _PLACES
-    if is_place and isinstance(own_id, int) and isinstance(connector_id, int):
+    if is_place and own_id is not None and connector_id is not None:
         return own_id, status, connector_id
     return None
 

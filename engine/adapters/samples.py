@@ -59,6 +59,10 @@ def is_now_somewhere(lag_us: int) -> bool:
     return abs(lag_us) <= _FARTHEST_US and min(beyond_us, _ZONES_US - beyond_us) <= _NEAR_US
 
 
+_BITS: Final = 53
+"""Of the numbers that are the same for everybody who reads JSON (RFC 8259, 6)."""
+
+
 def number(value: object) -> float | None:
     """Return a finite number, also of a text; null for whatever is none."""
     try:
@@ -66,6 +70,11 @@ def number(value: object) -> float | None:
     except (TypeError, ValueError, OverflowError):
         return None
     return found if math.isfinite(found) else None
+
+
+def counted(value: object) -> int | None:
+    """Return a whole number that a log can keep, null for any other."""
+    return value if isinstance(value, int) and value.bit_length() <= _BITS else None
 
 
 def measured(payload: Mapping[str, object]) -> PowerMeasured | None:

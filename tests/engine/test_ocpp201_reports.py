@@ -41,6 +41,10 @@ def event(**more: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
             },
             ChargingReported("tx", 3, "ended", left=True),
         ),
+        (
+            {"seqNo": 10**30, "evse": {"id": 1, "connectorId": 2**53}},
+            ChargingReported("tx", 0, "updated"),
+        ),
     ],
     ids=str,
 )
@@ -82,6 +86,7 @@ CONNECTOR = {"name": "Connector", "evse": {"id": 2, "connectorId": 3}}
         ({"name": "EVSE"}, "Faulted", None),
         ({"name": "EVSE", "evse": {"id": "2"}}, "Faulted", None),
         ({"name": "EVSE", "evse": {"id": 2, "connectorId": None}}, "Faulted", None),
+        ({"name": "EVSE", "evse": {"id": 2, "connectorId": 10**30}}, "Faulted", None),
         ({"name": "Controller", "evse": {"id": 2}}, "Faulted", None),
         (CONNECTOR, 5, None),
         ("Connector", "Occupied", None),

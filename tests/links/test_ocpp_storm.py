@@ -90,3 +90,25 @@ def test_who_says_too_much_is_read_more_slowly(monkeypatch: pytest.MonkeyPatch) 
             await link.close()
 
     asyncio.run(story())
+
+
+def test_who_boots_over_and_over_is_asked_no_more_for_it() -> None:
+    """One asks at a time, whatever there is to find out after each boot."""
+
+    async def story() -> None:
+        adapter = house(lambda *_: True, 0)
+        link = adapter.link(OcppOptions("CP-1"), lambda _: None)
+        await link.open()
+        boot = '{"chargePointVendor":"v","chargePointModel":"m"}'
+        async with connect(f"{adapter.url}/CP-1", subprotocols=OCPP) as socket:
+            asked = 0
+            for number in range(200):
+                await socket.send(f'[2,"{number}","BootNotification",{boot}]')
+                while (answer := str(await socket.recv())).startswith("[2,"):
+                    asked += 1
+                assert answer.startswith(f'[3,"{number}"')
+            assert asked <= 1
+            assert len(asyncio.all_tasks()) < 20
+        await link.close()
+
+    asyncio.run(story())

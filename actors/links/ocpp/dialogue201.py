@@ -18,7 +18,7 @@ from actors.links.ocpp.transactions201 import Transactions201
 from actors.links.ocpp.upkeep import Upkeep
 from engine.adapters.base import CapabilitiesLearned, Connected, ConnectorReported
 from engine.adapters.ocpp201_reports import availability_of, part, station_status
-from engine.adapters.samples import instant, measured, moment, taken_at
+from engine.adapters.samples import counted, instant, measured, moment, taken_at
 
 _TEXT: Final = 50
 _ASKED_FOR: Final = "Triggered"
@@ -104,7 +104,9 @@ class Dialogue201:
         payload = call.payload
         self._freshness.told_time(moment(payload.get("timestamp")))
         self._hear_time(instant(payload.get("timestamp")))
-        self._available(payload["evseId"], payload["connectorStatus"], payload["connectorId"])
+        connector_id = counted(payload["connectorId"])
+        if connector_id is not None:
+            self._available(payload["evseId"], payload["connectorStatus"], connector_id)
 
     def on_event(self, session: Session, call: Call) -> None:
         """NotifyEvent [N07, G01]: some say thus how available they are."""

@@ -6,7 +6,7 @@ Some say nothing of themselves when they connect to a central system that was re
 import asyncio
 import logging
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Final
 
 from actors.links.ocpp.assets import Assets
@@ -56,6 +56,8 @@ class Upkeep:
         self._said: set[int] = set()
         self._mute: set[int] = set()
         self._booted = False
+        self._boots = 0
+        self._rebooted = asyncio.Event()
         self._triggered_boot = False
         self._doubts_clock = False
         self._start(self._after_connect())
@@ -85,7 +87,10 @@ class Upkeep:
         self._booted = True
         if not was_triggered:
             self._said.clear()
-            self._start(self._after_boot())
+            self._boots += 1
+            self._rebooted.set()
+            if self._boots == 1:
+                self._start(self._after_boots())
         return not was_triggered
 
     def said(self, connector: int) -> None:
@@ -125,24 +130,34 @@ class Upkeep:
                 await self._trigger(charging)
         await self._find_out(known=known)
 
-    async def _after_boot(self) -> None:
-        known = await self._learn()
-        await asyncio.sleep(self._quiet_s)
-        await self._find_out(known=known)
+    async def _after_boots(self) -> None:
+        """Ask after each boot; who boots over and over is asked as often as it answers."""
+        while True:
+            await self._rebooted.wait()
+            self._rebooted.clear()
+            known = await self._learn()
+            await asyncio.sleep(self._quiet_s)
+            await self._find_out(known=known)
 
     async def _find_out(self, *, known: bool) -> None:
         """Ask until all is answered, ever more seldom: one lost message must not be for good."""
         pause_s = AGAIN_S[0]
-        while True:
+        while not self._rebooted.is_set():
             for connector in sorted(self._assets.connectors - self._said - self._mute):
                 told = await self._trigger(self._questions.status(connector))
                 if told is False:
                     self._mute.add(connector)
             if known and not self._assets.connectors - self._said - self._mute:
                 return
-            await asyncio.sleep(pause_s)
+            await self._pause(pause_s)
             pause_s = min(2 * pause_s, AGAIN_S[1])
             known = known or await self._learn()
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait so long, or until it boots again."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._rebooted.wait()
 
     async def _trigger(self, message: dict[str, object]) -> bool | None:
         """Ask for a message; return whether it will come, null if there was no answer."""
