@@ -137,7 +137,8 @@ class ActorSystem(Audit):
 
         intent = Intent(timezone, asset_map, limits, slot)
         intake = self._read(schedule, intent, schedule_id)
-        return planned(intake, self._running.site, self._running.adapters)
+        told = {AssetId(name): view.capabilities for name, view in self.state().items()}
+        return planned(intake, self._running.site, self._running.adapters, told)
 
     def _read(self, schedule: object, intent: Intent, schedule_id: str | None) -> Intake:
         from engine.frames import read_schedule  # noqa: PLC0415 - pandas is imported lazily

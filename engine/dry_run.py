@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 import attrs
 
 from engine.adapters.base import AdapterPlugin, AssetView, Payload
+from engine.asset.reported import PROTOCOL
 from engine.commands import Attempt, Command
 from engine.dispatch import planned_command
 from engine.errors import Untranslatable
@@ -35,11 +36,12 @@ class PlannedCommand:
 
 @attrs.frozen
 class Dry:
-    """What a dry run needs to know of one asset."""
+    """What a dry run needs to know of one asset; ``capabilities`` as its device told them last."""
 
     rules: AssetRules
     options: object
     adapter: AdapterPlugin
+    capabilities: Mapping[str, str] = attrs.field(factory=dict)
 
 
 def dry_run(intake: Intake, assets: Mapping[AssetId, Dry]) -> tuple[PlannedCommand, ...]:
@@ -62,6 +64,7 @@ def _of_asset(plan: Plan, dry: Dry, horizon_us: int) -> Iterator[PlannedCommand]
             dry.rules.kind,
             "AVAILABLE",
             options=dry.options,
+            capabilities=dry.capabilities,
             held_charge_kw=_kw(held[Channel.CHARGE]),
             held_discharge_kw=_kw(held[Channel.DISCHARGE]),
         )
@@ -90,7 +93,8 @@ def _pair_after(
 
 
 def _spelled(dry: Dry, command: Command, view: AssetView, attempt: Attempt) -> PlannedCommand:
-    protocol = str(getattr(dry.adapter, "protocol", dry.rules.adapter))
+    assumed = getattr(dry.adapter, "protocol", dry.rules.adapter)
+    protocol = dry.capabilities.get(PROTOCOL, str(assumed))
     try:
         payload = dry.adapter.translate(command, view, attempt)
     except Untranslatable as error:

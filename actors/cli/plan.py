@@ -6,8 +6,9 @@ import click
 
 from actors.adapters import spelling_adapters
 from actors.cli.output import emit, formats
-from actors.cli.places import moment_of, site_of
-from actors.dry_run import planned
+from actors.cli.places import moment_of, reader_of, site_of
+from actors.dry_run import Told, planned
+from actors.recovery import recover
 from engine.dry_run import to_json
 from engine.intake import Intent
 from engine.types import to_us
@@ -22,7 +23,8 @@ def plan(site: str, file: Path, start_at: str | None, form: str | None) -> None:
     """Show every command that a schedule file would send, payloads included.
 
     Nothing is recorded, no socket is opened and no secret is needed. Without --start-at the
-    whole file counts, also what is past.
+    whole file counts, also what is past. What the devices told of themselves is read from the
+    site's own file, where it has one.
     """
     from engine.frames import load_file, read_schedule
 
@@ -35,7 +37,7 @@ def plan(site: str, file: Path, start_at: str | None, form: str | None) -> None:
         Intent(timezone=found.timezone),
         now_us=None if begin is None else to_us(begin),
     )
-    commands = planned(intake, found, spelling_adapters(found))
+    commands = planned(intake, found, spelling_adapters(found), _told(found.store_url))
     columns = ("due_at", "asset_id", "type", "value_kw", "applied_kw", "protocol", "problem")
     emit((to_json(one) for one in commands), form, columns, f"{len(commands)} commands")
     if found.import_limit_w is not None or found.export_limit_w is not None:
@@ -46,3 +48,13 @@ def plan(site: str, file: Path, start_at: str | None, form: str | None) -> None:
         click.echo(f"clamped: {clamp}", err=True)
     if intake.ignored_columns:
         click.echo(f"ignored columns: {', '.join(intake.ignored_columns)}", err=True)
+
+
+def _told(store_url: str) -> Told:
+    """Return what devices told of themselves, from a store that is a file; nothing without one."""
+    kind, _, path = store_url.partition(":///")
+    if kind != "sqlite" or not Path(path).is_file():
+        return {}
+    with reader_of(store_url) as reader:
+        assets = recover(reader).assets
+    return {asset_id: state.device.capabilities for asset_id, state in assets.items()}

@@ -4,6 +4,7 @@ import pandas as pd
 
 from engine.adapters.base import Payload
 from engine.adapters.modbus import ModbusOptions, ModbusSpelling
+from engine.adapters.ocpp import OcppSpelling
 from engine.adapters.ocpp16 import Ocpp16Spelling, OcppOptions
 from engine.adapters.profile import builtin
 from engine.dry_run import Dry, dry_run, to_json
@@ -54,6 +55,17 @@ def test_every_command_comes_with_its_payload() -> None:
     assert rows[2]["applied_kw"] == 7.4
     assert rows[2]["expires_at"] == "2025-01-01T00:30:00.000000Z"
     assert all(isinstance(one.payload, Payload) for one in found)
+
+
+def test_a_charger_is_planned_for_as_it_told_of_itself() -> None:
+    """In the version that it spoke last, in amperes where it takes no watts."""
+    told = {"protocol": "ocpp2.0.1", "ChargingScheduleAllowedChargingRateUnit": "A"}
+    charger = Dry(RULES[EV], OcppOptions("CP-1"), OcppSpelling(), told)  # type: ignore[arg-type]  # links nothing
+    found = dry_run(read_schedule(schedule(), RULES), {**ASSETS, EV: charger})
+    row = next(to_json(one) for one in found if one.command.asset_id == EV)
+    assert row["protocol"] == "ocpp2.0.1"
+    assert row["payload"][0]["body"]["evseId"] == 1  # type: ignore[index]  # JSON
+    assert row["applied_kw"] == 7.383
 
 
 def test_what_an_adapter_cannot_spell_is_told() -> None:

@@ -613,6 +613,20 @@ def test_a_station_that_takes_few_variables_at_once_is_asked_one_by_one() -> Non
     run(story)
 
 
+@pytest.mark.parametrize("conf", ["NotSupported", {"getVariableResult": []}], ids=str)
+def test_a_station_that_tells_no_variables_is_asked_for_a_report(conf: Any) -> None:  # noqa: ANN401 - JSON
+    """Nothing is learned from its answer; what it reports comes by itself."""
+
+    async def story(station: Station) -> None:
+        await station.ask("BootNotification", **BOOT)
+        await station.called("GetVariables", conf)
+        asked = await station.called("GetBaseReport", "NotSupported")
+        assert asked["reportBase"] == "FullInventory"
+        assert len(station.of(base.CapabilitiesLearned)) == 1
+
+    run(story)
+
+
 def test_a_report_tells_what_a_station_can_do_whoever_asked_for_it() -> None:
     """By its actual values; what is not understood is passed over."""
 

@@ -96,8 +96,16 @@ class Questions201:
     async def learn(self, ask: Ask) -> Mapping[str, str] | None:
         """Return its variables, as far as they matter.
 
-        Stations may take fewer of them in one message than there are.
+        One that tells none of them is asked for a report, which comes by itself [B07].
         """
+        learned = await self._variables(ask)
+        if learned is not None and not learned:
+            base: dict[str, object] = {"requestId": 1, "reportBase": "FullInventory"}
+            await ask("GetBaseReport", base)
+        return learned
+
+    async def _variables(self, ask: Ask) -> Mapping[str, str] | None:
+        """Ask for them together; stations may take fewer in one message than there are."""
         together = await ask("GetVariables", _getting(*VARIABLES))
         if together is None or together.error in {None, "NotImplemented", "NotSupported"}:
             return None if together is None else variables(together.payload)
