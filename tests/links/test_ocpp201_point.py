@@ -581,6 +581,29 @@ def test_a_silent_station_is_asked_who_and_how_it_is() -> None:
     run(story, quiet_s=0.0)
 
 
+def test_after_a_change_of_availability_who_says_nothing_is_asked() -> None:
+    """Some never say that they are available again; who has said it is not asked."""
+
+    async def story(station: Station) -> None:
+        await station.ask("BootNotification", **BOOT)
+        await station.called("GetVariables", RESULTS)
+        for evse in (1, 2):
+            await station.ask(
+                "StatusNotification", **{**ORDINARY["StatusNotification"], "evseId": evse}
+            )
+        body: dict[str, object] = {"operationalStatus": "Operative"}
+        request = Request("att", "ChangeAvailability", body, 5)
+        calling = asyncio.ensure_future(station.point.call(request))
+        await station.called("ChangeAvailability", ACCEPTED)
+        await calling
+        await station.ask("StatusNotification", **{**ORDINARY["StatusNotification"], "evseId": 1})
+        asked = await station.called("TriggerMessage", ACCEPTED)
+        assert asked["requestedMessage"] == "StatusNotification"
+        assert asked["evse"] == {"id": 2, "connectorId": 1}
+
+    run(story, quiet_s=0.05)
+
+
 def test_what_it_can_do_goes_by_the_names_of_1_6() -> None:
     """After each boot it is asked anew; an attempt goes first."""
 

@@ -28,6 +28,9 @@ class Dialogue(Protocol):
     def hear(self, session: Session, call: Call) -> None:
         """Answer a CALL whose payload has what it needs, and tell the assets what it says."""
 
+    def look_again(self) -> None:
+        """Ask how the connectors are after what may have changed that, if they do not say it."""
+
     def attempting(self) -> AbstractContextManager[None]:
         """Ask nothing more while an attempt is on its way."""
         ...

@@ -46,6 +46,11 @@ class Dialogue201:
             self._upkeep.end()
             self._upkeep = None
 
+    def look_again(self) -> None:
+        """Ask how the connectors are, if they do not say it."""
+        if self._upkeep is not None:
+            self._upkeep.look_again()
+
     def attempting(self) -> AbstractContextManager[None]:
         """Ask nothing more while an attempt is on its way."""
         return nullcontext() if self._upkeep is None else self._upkeep.attempting()

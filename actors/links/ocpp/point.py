@@ -1,6 +1,7 @@
 """One charge point over all its sockets: which of them counts, and in which version it speaks."""
 
 import logging
+from typing import Final
 
 from actors.links.ocpp.assets import Assets, Report
 from actors.links.ocpp.dialogue import DIALOGUES, Dialogue
@@ -12,6 +13,8 @@ from engine.adapters.base import CapabilitiesLearned, Connected, Disconnected, S
 from engine.errors import NotSent
 
 logger = logging.getLogger("setpoint")
+
+_CHANGES_STATUS: Final = "ChangeAvailability"
 
 
 class ChargePoint:
@@ -92,8 +95,12 @@ class ChargePoint:
         session = self.session
         if session is None:
             raise NotSent("the charge point is not connected")
-        with self._dialogue(session).attempting():
-            return await session.call(request)
+        dialogue = self._dialogue(session)
+        with dialogue.attempting():
+            reply = await session.call(request)
+        if request.action == _CHANGES_STATUS and self.session is session:
+            dialogue.look_again()
+        return reply
 
     def _called(self, session: Session, call: Call) -> None:
         self._dialogue(session).hear(session, call)

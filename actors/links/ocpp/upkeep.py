@@ -101,6 +101,14 @@ class Upkeep:
         """Return whether a connector's status is not known, and is not told when asked for."""
         return connector in self._mute and connector not in self._said
 
+    def look_again(self) -> None:
+        """Have connectors tell how they are that something was changed on, and that say nothing.
+
+        Some never tell that they are available again.
+        """
+        self._said.clear()
+        self._start(self._after_change())
+
     def doubt_clock(self) -> None:
         """A time was told that would make its clock a wrong one: have another told, once."""
         if not self._doubts_clock:
@@ -138,6 +146,10 @@ class Upkeep:
             known = await self._learn()
             await asyncio.sleep(self._quiet_s)
             await self._find_out(known=known)
+
+    async def _after_change(self) -> None:
+        await asyncio.sleep(self._quiet_s)
+        await self._find_out(known=True)
 
     async def _find_out(self, *, known: bool) -> None:
         """Ask until all is answered, ever more seldom: one lost message must not be for good."""
