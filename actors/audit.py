@@ -18,7 +18,15 @@ from engine.asset.view import view_of
 from engine.codec import Record
 from engine.errors import UsageError
 from engine.events import ClockSet, ClockStarted
-from engine.history import Changes, Filters, History, asset_state, changes_of
+from engine.history import (
+    Changes,
+    Filters,
+    History,
+    Report,
+    asset_state,
+    changes_of,
+    report_of,
+)
 from engine.site import SiteState
 from engine.types import AssetId, Instant, to_us
 from engine.verification import Verification
@@ -109,6 +117,16 @@ class Audit(abc.ABC):
             UsageError: there is no such type, status or cause, or a time has no time zone.
         """
         return self._reader.history(filters_of(**wanted))
+
+    def report(self, **wanted: Unpack[Wanted]) -> Report:
+        """Return what was planned, commanded, acknowledged, applied and measured, slot by slot.
+
+        A total for each asset and schedule follows. Filters are those of `history`.
+
+        Raises:
+            UsageError: there is no such type, status or cause, or a time has no time zone.
+        """
+        return report_of(self.history(**wanted))
 
     def state_at(self, time: Time) -> Mapping[str, AssetView]:
         """Return every asset as it was known at a moment.

@@ -23,6 +23,7 @@ VERBS: Final = {
     "call": ("actors.cli.operate", "Send any action of the asset's protocol."),
     "stop-all": ("actors.cli.operate", "Pause every asset."),
     "history": ("actors.cli.read", "List commands with their lifecycle."),
+    "report": ("actors.cli.report", "Say how far what was measured is off the plan."),
     "show": ("actors.cli.read", "Show one command with every attempt and answer."),
     "state": ("actors.cli.read", "Show every asset as it is known now."),
     "diff": ("actors.cli.read", "Show what changed between two moments, and by which event."),

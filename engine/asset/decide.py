@@ -5,6 +5,7 @@ from typing import Final, assert_never
 from engine import events
 from engine.asset import messages
 from engine.asset.answers import attempt_answered, question_answered
+from engine.asset.compliance import tell
 from engine.asset.deadlines import attempt_guard_us, end_what_is_over, retire
 from engine.asset.draft import Draft
 from engine.asset.effects import Effect, OfferTaken, Respond, Stopped
@@ -64,6 +65,8 @@ def decided(state: AssetState, message: messages.Message, now: Instant) -> Draft
             end_what_is_over(draft)
             if _may_act(draft.state, message):
                 advance(draft)
+            if draft.state.outside.tally is not None:
+                tell(draft, draft.state.outside.tally)
     settle_slot(draft)
     if draft.state.outside.grant is not None:
         watch(draft)

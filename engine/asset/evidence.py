@@ -83,19 +83,20 @@ def sample_since(state: AssetState, verifying: Verifying) -> Sample | None:
 def shows(rules: AssetRules, target_w: int, power_w: int) -> bool:
     """Return whether a measured power shows a setpoint: a vehicle may take less, a battery not."""
     if rules.kind is AssetKind.BATTERY:
-        return abs(power_w - target_w) <= _tolerance_w(target_w)
+        return abs(power_w - target_w) <= tolerance_w(target_w)
     return not exceeds_target(rules, target_w, power_w)
 
 
 def exceeds_target(rules: AssetRules, target_w: int, power_w: int) -> bool:
     """Return whether a measured power is beyond its setpoint, or in the other direction."""
-    near_w = _tolerance_w(target_w)
+    near_w = tolerance_w(target_w)
     if power_w > max(target_w, 0) + near_w:
         return True
     return rules.kind is AssetKind.BATTERY and power_w < min(target_w, 0) - near_w
 
 
-def _tolerance_w(target_w: int) -> float:
+def tolerance_w(target_w: int) -> float:
+    """Return by how much a measured power may differ and still be that of a setpoint."""
     return max(_TOLERATED * abs(target_w), _TOLERATED_W)
 
 

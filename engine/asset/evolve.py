@@ -66,7 +66,7 @@ def evolve(state: AssetState, event: events.AssetEvent, at: Instant) -> AssetSta
             return programme.returned(state)
         case events.PlanCut():
             return programme.cut(state, event)
-        case events.PlanRejected() | events.LateAnswered():
+        case events.PlanRejected() | events.LateAnswered() | events.PowerTallied():
             return state
         case events.OverrideSet():
             return _override_set(state, event)

@@ -8,6 +8,7 @@ from engine.adapters import base
 from engine.adapters.device_clock import Told
 from engine.asset import messages
 from engine.asset.above import above_since
+from engine.asset.compliance import tallied
 from engine.asset.effects import Ask, Claimed, Effect, ReleaseSlot, RequestSlot, Send, Stopped
 from engine.asset.samples import sampled
 from engine.asset.state import AssetState, Outside
@@ -25,6 +26,8 @@ def noted(state: AssetState, message: messages.Message, now: Instant) -> AssetSt
             changes = {} if answer is None else {"last_seen_us": now.device_us}
         case messages.Observed(observation=seen):
             changes = _observed(outside, seen, now)
+            if "sample" in changes:
+                changes["tally"] = tallied(state, changes["sample"], now)
         case messages.PlanOffered(ref=ref):
             newest = max(outside.sequence, state.programme.sequence)
             changes = _offered(message) if ref.sequence >= newest else {}

@@ -287,6 +287,29 @@ class Sample(Struct, frozen=True, gc=False):
     heard_us: int
 
 
+class Tally(Struct, frozen=True, gc=False):
+    """What was measured since ``from_us`` of a stretch in which ``planned_w`` is planned.
+
+    ``command_id`` is the command whose slot it is, ``sequence`` the plan's. Up to ``at_us`` it is
+    summed up, ``power_w`` is what was measured last, at ``heard_us`` (device clock; all other times
+    and durations are plan clock). Sums are watts by microseconds.
+    """
+
+    command_id: CommandId | None
+    sequence: int
+    planned_w: int
+    from_us: int
+    until_us: int
+    at_us: int
+    heard_us: int
+    power_w: int
+    measured_us: int = 0
+    energy_wus: int = 0
+    above_wus: int = 0
+    below_wus: int = 0
+    off_us: int = 0
+
+
 # Seen by the collector: what an adapter refers to may lead back to whom this state belongs.
 class Outside(Struct, frozen=True, omit_defaults=True):
     """What is known beside the fold. Times are device clock.
@@ -296,7 +319,8 @@ class Outside(Struct, frozen=True, omit_defaults=True):
     ``slot`` is idle, waiting or granted; an asset with a link of its own is always granted.
     ``asking`` names the attempt that the device is being asked about, and for how long at most.
     ``asked_us`` is when it was asked last. ``read`` is what the device last said that it holds, on
-    both channels, on this connection. ``sample`` is its newest power, timed by its ``clock``.
+    both channels, on this connection. ``sample`` is its newest power, timed by its ``clock``;
+    ``tally`` sums up what is measured of the running slot.
     ``phases_seen`` are those measured last, and how often in a row.
     ``unreadable`` names the row of the stream that cannot be read: nothing is decided then.
     ``grant`` is what the asset may be set to, null where the site has no limit; ``claimed`` is what
@@ -318,6 +342,7 @@ class Outside(Struct, frozen=True, omit_defaults=True):
     sample: Sample | None = None
     phases_seen: tuple[int, int] = (0, 0)
     clock: Reading = Reading()
+    tally: Tally | None = None
     soc_pct: float | None = None
     read: SetpointRead | None = None
     stopping: bool = False

@@ -30,6 +30,7 @@ from engine.events.asset import (
     PlanCut,
     PlanRejected,
     PlanReplaced,
+    PowerTallied,
     ScheduleExhausted,
     SetpointDecided,
 )
@@ -109,6 +110,7 @@ __all__ = [
     "PlanCut",
     "PlanRejected",
     "PlanReplaced",
+    "PowerTallied",
     "Reaction",
     "ScheduleExhausted",
     "ScheduleReceived",
@@ -146,6 +148,7 @@ AssetEvent: TypeAlias = (
     | AttemptEnded
     | AttemptReconciled
     | CommandVerified
+    | PowerTallied
     | LateAnswered
     | OverrideSet
     | OverrideEnded
@@ -200,6 +203,7 @@ TOPICS: Final[dict[str, type]] = {
     "asset.attempt_ended": AttemptEnded,
     "asset.attempt_reconciled": AttemptReconciled,
     "asset.command_verified": CommandVerified,
+    "asset.power_tallied": PowerTallied,
     "asset.late_answered": LateAnswered,
     "asset.override_set": OverrideSet,
     "asset.override_ended": OverrideEnded,

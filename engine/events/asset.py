@@ -184,6 +184,25 @@ class CommandVerified(Struct, frozen=True, gc=False):
     measured_w: int | None = None
 
 
+class PowerTallied(Struct, frozen=True, gc=False):
+    """What was measured of a stretch of the plan that is over: as a rule, of a command's slot.
+
+    Powers are signed, charging positive. ``measured_us`` of it (plan clock) were measured: so much
+    energy flowed, so much above and below what was planned (watt-seconds); for ``off_us`` of it the
+    power was off the plan, by more than 5 %, or 200 W where that is more.
+    """
+
+    command_id: CommandId | None
+    from_us: int
+    until_us: int
+    planned_w: int
+    measured_us: int
+    energy_ws: int
+    above_ws: int
+    below_ws: int
+    off_us: int
+
+
 class LateAnswered(Struct, frozen=True, gc=False):
     """An answer came after its attempt had ended; it changes nothing."""
 

@@ -13,6 +13,7 @@ from engine.history.records import (
     summary,
     to_json,
 )
+from engine.history.report import Report, ReportRow, report_of
 from engine.history.states import asset_state
 
 __all__ = [
@@ -26,9 +27,12 @@ __all__ = [
     "Filters",
     "History",
     "LateAnswer",
+    "Report",
+    "ReportRow",
     "asset_state",
     "changes_of",
     "histories",
+    "report_of",
     "summary",
     "to_json",
 ]

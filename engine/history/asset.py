@@ -226,7 +226,9 @@ class AssetHistory:
                     life.reconciled(event, at)
             case events.CommandVerified():
                 for life in self._lives(event.command_ids):
-                    life.turn(event.status, at, event.reason, event.evidence)
+                    life.verified(event, at)
+            case events.PowerTallied(command_id=command_id) if command_id is not None:
+                self._tallied(command_id, event)
             case events.CommandHeld():
                 for life in self._lives(event.command_ids):
                     life.held(event.reason, at)
@@ -246,6 +248,18 @@ class AssetHistory:
                 self._exhausted(event)
             case _:
                 return
+
+    def _tallied(self, command_id: CommandId, event: events.PowerTallied) -> None:
+        """Take what was measured of a command's slot; a command without events goes by its plan."""
+        parsed = parse_command_id(command_id)
+        plan = None if parsed is None else self._plan(parsed[0])
+        if parsed is None:
+            life = self._created.get(command_id) or self._recalled(command_id)
+        else:
+            life = None if plan is None else plan.known(*parsed[1:], self._remembered)
+        if life is not None:
+            life.tallied(event)
+            self._changed.life(life)
 
     def _decided(self, decision: events.Decision) -> None:
         """Let the planned commands that a decision took up go their own way from here on."""

@@ -1,5 +1,7 @@
 """One command's life as its own events tell it."""
 
+from typing import Final
+
 import attrs
 
 from engine import events
@@ -12,8 +14,9 @@ from engine.history.records import (
     CommandRecord,
     LateAnswer,
 )
-from engine.types import AssetId, CommandId, Instant, ScheduleId, from_us, to_kw
+from engine.types import US_PER_S, AssetId, CommandId, Instant, ScheduleId, from_us, to_kw
 
+_WS_PER_KWH: Final = 3_600_000
 _ANSWERED = frozenset({"accepted", "rejected", "error"})
 
 
@@ -57,11 +60,37 @@ class Try:
         )
 
 
+@attrs.frozen
+class Metered:
+    """What was measured of a command's slot: durations on the plan clock, energies in watt-seconds.
+
+    ``above_ws`` and ``below_ws`` are off the plan, for ``off_us`` by more than is tolerated.
+    """
+
+    measured_us: int = 0
+    energy_ws: int = 0
+    above_ws: int = 0
+    below_ws: int = 0
+    off_us: int = 0
+
+    def plus(self, event: events.PowerTallied) -> "Metered":
+        """Return the sums with those of another stretch."""
+        return Metered(
+            self.measured_us + event.measured_us,
+            self.energy_ws + event.energy_ws,
+            self.above_ws + event.above_ws,
+            self.below_ws + event.below_ws,
+            self.off_us + event.off_us,
+        )
+
+
 @attrs.define
 class Life:
     """A command and what has become of it; times are plan clock, powers watts.
 
-    ``number`` counts an asset's commands that are not part of a plan.
+    ``number`` counts an asset's commands that are not part of a plan. ``found_w`` is what the
+    device was found to hold or to allow, ``measured_w`` what was evidence of it, ``metered`` what
+    was measured of its slot.
     """
 
     command_id: CommandId
@@ -83,6 +112,10 @@ class Life:
     ended_by: str | None = None
     attempts: list[Try] = attrs.field(factory=list)
     number: int = 0
+    acknowledged_w: int | None = None
+    found_w: int | None = None
+    measured_w: int | None = None
+    metered: Metered | None = None
 
     def turn(
         self,
@@ -121,7 +154,7 @@ class Life:
         if not self.turn(event.status, at, event.reason, event.evidence):
             return
         if event.outcome == "accepted":
-            self.acknowledged_us = at.plan_us
+            self._accepted(event.evidence, at)
         elif all(one.outcome == "not_sent" for one in self.attempts):
             self.dispatched_us = None
 
@@ -129,7 +162,27 @@ class Life:
         """Take what the device was found to hold; who holds it has accepted it."""
         taken = self.turn(event.status, at, event.reason, event.evidence)
         if taken and event.status is CommandStatus.COMPLETED:
-            self.acknowledged_us = at.plan_us
+            self._accepted(event.evidence, at)
+
+    def _accepted(self, evidence: str | None, at: Instant) -> None:
+        self.acknowledged_us = at.plan_us
+        self.acknowledged_w = self.applied_w
+        if evidence in {"readback", "composite"} and self.status is CommandStatus.COMPLETED:
+            self.found_w = self.applied_w
+
+    def verified(self, event: events.CommandVerified, at: Instant) -> None:
+        """Take evidence, and what it was."""
+        if not self.turn(event.status, at, event.reason, event.evidence):
+            return
+        self.measured_w = event.measured_w
+        if event.found is not None:
+            self.found_w = _of_channel(self.type, event.found)
+        elif event.evidence == "readback":
+            self.found_w = self.applied_w
+
+    def tallied(self, event: events.PowerTallied) -> None:
+        """Take what was measured of its slot; that comes when it is over."""
+        self.metered = (self.metered or Metered()).plus(event)
 
     def record(self, asset_id: AssetId) -> CommandRecord:
         """Return the command as people read it."""
@@ -153,4 +206,33 @@ class Life:
             evidence=self.evidence,
             attempts=tuple(one.record() for one in self.attempts),
             ended_by=self.ended_by,
+            acknowledged_kw=_kw(self.acknowledged_w),
+            found_kw=_kw(self.found_w),
+            **self._measured(),
         )
+
+    def _measured(self) -> dict[str, float | None]:
+        """Return the mean power of the slot and how far it was off, as far as it was measured."""
+        sums = self.metered
+        if sums is None:
+            return {"measured_kw": _kw(self.measured_w)}
+        return {
+            "measured_kw": round(sums.energy_ws / sums.measured_us * 1_000, 3),
+            "measured_s": sums.measured_us / US_PER_S,
+            "energy_kwh": _kwh(sums.energy_ws),
+            "above_plan_kwh": _kwh(sums.above_ws),
+            "below_plan_kwh": _kwh(sums.below_ws),
+            "off_plan_s": sums.off_us / US_PER_S,
+        }
+
+
+def _kw(power_w: int | None) -> float | None:
+    return None if power_w is None else to_kw(power_w)
+
+
+def _kwh(energy_ws: int) -> float:
+    return round(energy_ws / _WS_PER_KWH, 6)
+
+
+def _of_channel(kind: CommandType, found: events.Setpoint) -> int | None:
+    return found.discharge_w if kind is CommandType.SET_DISCHARGE_RATE else found.charge_w

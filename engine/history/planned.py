@@ -133,6 +133,15 @@ class TakenPlan:
             found = self._lives[index] = known or self._begin(self._event.plan.change(index))
         return found
 
+    def known(
+        self, ordinal: int, index: int, recall: Callable[[CommandId], Life | None]
+    ) -> Life | None:
+        """Return the life of a change's command, if it had events of its own before."""
+        known_id = command_id(self._event.ref, index)
+        if index not in self._lives and recall(known_id) is None:
+            return None
+        return self.life(ordinal, index, recall)
+
     def forget(self, index: int) -> None:
         """Let go of a life; it can be recalled."""
         self._lives.pop(index, None)

@@ -63,6 +63,10 @@ class CommandRecord:
     """One command with its whole life; powers in kW, times aware, UTC, plan clock.
 
     ``ended_by`` names what ended it, where that is known: a schedule, an override or a person.
+    ``value_kw`` is what was asked, ``applied_kw`` what was sent, ``acknowledged_kw`` what of it was
+    accepted, ``found_kw`` what the device was then found to hold or to allow. ``measured_kw`` is
+    the mean power of its slot (signed, charging positive), of which ``measured_s`` were measured;
+    the last four fields say how far that was off the plan.
     """
 
     id: CommandId
@@ -84,6 +88,14 @@ class CommandRecord:
     evidence: str | None
     attempts: tuple[AttemptRecord, ...]
     ended_by: str | None = None
+    acknowledged_kw: float | None = None
+    found_kw: float | None = None
+    measured_kw: float | None = None
+    measured_s: float | None = None
+    energy_kwh: float | None = None
+    above_plan_kwh: float | None = None
+    below_plan_kwh: float | None = None
+    off_plan_s: float | None = None
 
 
 def to_json(record: CommandRecord) -> dict[str, object]:
@@ -123,6 +135,7 @@ def _flat(record: CommandRecord) -> dict[str, object]:
         "evidence": record.evidence,
         "attempts": None,
         "ended_by": record.ended_by,
+        **{name: getattr(record, name) for name in _FACTS},
     }
 
 
@@ -148,11 +161,16 @@ def _iso(moment: datetime | None) -> str | None:
     return None if moment is None else iso(to_us(moment))
 
 
+_FACTS: Final = (
+    *("acknowledged_kw", "found_kw", "measured_kw", "measured_s"),
+    *("energy_kwh", "above_plan_kwh", "below_plan_kwh", "off_plan_s"),
+)
 _COLUMNS: Final = (
     *("id", "asset_id", "type", "value_kw", "applied_kw", "priority", "due_at", "expires_at"),
     *("status", "reason", "schedule_id", "cause", "slot", "column", "by", "cause_reason"),
     *("event_id", "created_at", "dispatched_at", "acknowledged_at", "finished_at", "evidence"),
     *("attempts", "ended_by"),
+    *_FACTS,
 )
 
 

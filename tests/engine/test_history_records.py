@@ -89,6 +89,14 @@ def test_the_json_of_a_command_is_the_contracts() -> None:
         "finished_at": "2027-01-15T08:00:00.500000Z",
         "evidence": "ack",
         "ended_by": None,
+        "acknowledged_kw": 11.0,
+        "found_kw": None,
+        "measured_kw": None,
+        "measured_s": None,
+        "energy_kwh": None,
+        "above_plan_kwh": None,
+        "below_plan_kwh": None,
+        "off_plan_s": None,
     }
     assert attempts == [
         {

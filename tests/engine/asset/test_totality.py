@@ -110,6 +110,7 @@ RECORDED: tuple[events.AssetEvent, ...] = (
     events.LinkFailed("ValueError"),
     events.GrantExceeded("measured", 15_000, 11_000),
     events.GrantKept(),
+    events.PowerTallied(ONE, 0, 60_000_000, 5_000, 60_000_000, 300_000, 0, 0, 0),
 )
 TOLD: tuple[message.Message, ...] = (
     message.Woke(),
