@@ -220,6 +220,8 @@ class AssetView(Struct, frozen=True, gc=False):
     Powers in kW (a battery's ``setpoint_kw`` is signed, charging positive); times aware, UTC:
     ``valid_until`` plan clock, ``last_seen_at`` and ``measured_at`` wall clock. ``options`` are
     the adapter's keys of the site file, ``capabilities`` what the device said of itself,
+    ``planned_kw`` is what the plan says now, ``acknowledged_kw`` what the device has accepted and
+    is known to hold, ``applied_kw`` what it was found to hold or to allow (signed as the setpoint).
     ``held_charge_kw`` and ``held_discharge_kw`` what the device is known to hold, ``held_form`` in
     which form it took that (null where not known). ``transaction_began_at`` is device clock, of
     which the device's own is ``clock_ahead_s`` seconds ahead. ``phases`` are those that a vehicle
@@ -246,6 +248,9 @@ class AssetView(Struct, frozen=True, gc=False):
     alarms: tuple[str, ...] = ()
     options: object = None
     capabilities: Mapping[str, str] = field(default_factory=dict)
+    planned_kw: float | None = None
+    acknowledged_kw: float | None = None
+    applied_kw: float | None = None
     held_charge_kw: float | None = None
     held_discharge_kw: float | None = None
     held_form: int | None = None

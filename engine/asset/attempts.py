@@ -6,6 +6,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from engine import events
+from engine.asset.evidence import READBACK
 from engine.asset.interference import set_right
 from engine.asset.programme import decided
 from engine.asset.state import (
@@ -108,10 +109,13 @@ def ended(state: AssetState, event: events.AttemptEnded, at: Instant) -> AssetSt
         return replace(state, attempt=None, orders=orders, unknown=unknown)
     match event.status:
         case CommandStatus.COMPLETED:
-            return _completed(state, attempt=None, **_confirmed(state, attempt, at))
+            applied = attempt.setpoint if event.evidence == READBACK else None
+            confirmed = _confirmed(state, attempt, at)
+            return _completed(state, attempt=None, applied=applied, **confirmed)
         case CommandStatus.ACKNOWLEDGED:
             work = _with_work(state.work, verifying=_accepted(state, attempt, at))
-            return replace(state, attempt=None, work=work, **_confirmed(state, attempt, at))
+            confirmed = _confirmed(state, attempt, at)
+            return replace(state, attempt=None, work=work, applied=None, **confirmed)
         case CommandStatus.PENDING:
             return _pending(state, attempt, event)
         case _:
@@ -279,6 +283,10 @@ def reconciled(state: AssetState, event: events.AttemptReconciled, at: Instant) 
 def verified(state: AssetState, event: events.CommandVerified, at: Instant) -> AssetState:
     """Return the state after commands ended by evidence gathered beside the wire."""
     has_failed = event.status is not CommandStatus.COMPLETED
+    if event.found is not None:
+        state = replace(state, applied=event.found)
+    elif event.evidence == READBACK and state.work is not None:
+        state = replace(state, applied=state.work.steps[0].setpoint)
     if has_failed and event.found is not None:
         holding = Holding(event.found.charge_w, event.found.discharge_w)
         state = replace(state, holding=holding)

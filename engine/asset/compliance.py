@@ -12,7 +12,8 @@ from engine.asset.desire import horizon
 from engine.asset.draft import Draft
 from engine.asset.evidence import tolerance_w
 from engine.asset.programme import next_change_us, part_at, values_at
-from engine.asset.state import AssetState, Part, Sample, Tally
+from engine.asset.samples import Sample, Tally
+from engine.asset.state import AssetState, Part
 from engine.events import PowerTallied
 from engine.plans import command_id
 from engine.types import US_PER_S, CommandId, Instant

@@ -2,7 +2,8 @@
 
 from typing import Final
 
-from engine.asset.state import AssetState, Sample, Verifying
+from engine.asset.samples import Sample
+from engine.asset.state import AssetState, Verifying
 from engine.events import RELEASED, Setpoint
 from engine.rules import AssetRules
 from engine.types import US_PER_S, AssetKind

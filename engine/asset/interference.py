@@ -34,7 +34,7 @@ def device_changed(state: AssetState, event: events.DeviceChanged, at: Instant) 
         alarms = (*alarms, INTERFERENCE)
     match event.reaction:
         case "recorded":
-            return replace(state, holding=holding)
+            return replace(state, holding=holding, applied=event.found)
         case "given_in":
             after = Interference(before.set_again_us)
             alarms = _without(alarms)
@@ -48,7 +48,7 @@ def device_changed(state: AssetState, event: events.DeviceChanged, at: Instant) 
         case _:
             after = Interference(_with_one_more(before, at), answering=True)
     holding = replace(holding, lease_until_us=None)
-    return replace(state, holding=holding, interference=after, alarms=alarms)
+    return replace(state, holding=holding, interference=after, alarms=alarms, applied=event.found)
 
 
 def held_by(state: AssetState, found: events.Setpoint) -> Holding:

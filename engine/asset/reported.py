@@ -119,7 +119,14 @@ def _forgotten(state: AssetState) -> AssetState:
         attempt = replace(attempt, forgotten=True)
     if work is not None:
         work = replace(work, form=state.first_form(work.steps[0].setpoint))
-    return replace(state, holding=UNKNOWN_HOLDING, attempt=attempt, work=work, refused=())
+    return replace(
+        state,
+        holding=UNKNOWN_HOLDING,
+        attempt=attempt,
+        work=work,
+        refused=(),
+        applied=None,
+    )
 
 
 def transaction_started(

@@ -2,11 +2,47 @@
 
 from typing import Final
 
+from msgspec import Struct
+
 from engine.adapters.device_clock import Reading
-from engine.asset.state import Sample
-from engine.types import US_PER_S
+from engine.types import US_PER_S, CommandId
 
 _NEAR_S: Final = 2
+
+
+class Sample(Struct, frozen=True, gc=False):
+    """A measured power, charging positive. Times are device clock.
+
+    ``taken_us`` is the device's own time of it, put right by what is known of its clock;
+    ``heard_us`` is when it came.
+    """
+
+    power_w: int
+    taken_us: int
+    heard_us: int
+
+
+class Tally(Struct, frozen=True, gc=False):
+    """What was measured since ``from_us`` of a stretch in which ``planned_w`` is planned.
+
+    ``command_id`` is the command whose slot it is, ``sequence`` the plan's. Up to ``at_us`` it is
+    summed up, ``power_w`` is what was measured last, at ``heard_us`` (device clock; all other times
+    and durations are plan clock). Sums are watts by microseconds.
+    """
+
+    command_id: CommandId | None
+    sequence: int
+    planned_w: int
+    from_us: int
+    until_us: int
+    at_us: int
+    heard_us: int
+    power_w: int
+    measured_us: int = 0
+    energy_wus: int = 0
+    above_wus: int = 0
+    below_wus: int = 0
+    off_us: int = 0
 
 
 def sampled(power_w: int, stamp_us: int | None, clock: Reading, now_us: int) -> Sample:

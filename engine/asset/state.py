@@ -11,6 +11,7 @@ from msgspec import Struct, field
 
 from engine.adapters.base import Payload, SetpointRead, Spelling
 from engine.adapters.device_clock import Reading
+from engine.asset.samples import Sample, Tally
 from engine.commands import CommandType
 from engine.events import RELEASED, Decision, Evse, Setpoint, Step
 from engine.grants import Claim, Grant
@@ -275,41 +276,6 @@ class Worn(Struct, frozen=True, gc=False):
     last_us: int = 0
 
 
-class Sample(Struct, frozen=True, gc=False):
-    """A measured power, charging positive. Times are device clock.
-
-    ``taken_us`` is the device's own time of it, put right by what is known of its clock;
-    ``heard_us`` is when it came.
-    """
-
-    power_w: int
-    taken_us: int
-    heard_us: int
-
-
-class Tally(Struct, frozen=True, gc=False):
-    """What was measured since ``from_us`` of a stretch in which ``planned_w`` is planned.
-
-    ``command_id`` is the command whose slot it is, ``sequence`` the plan's. Up to ``at_us`` it is
-    summed up, ``power_w`` is what was measured last, at ``heard_us`` (device clock; all other times
-    and durations are plan clock). Sums are watts by microseconds.
-    """
-
-    command_id: CommandId | None
-    sequence: int
-    planned_w: int
-    from_us: int
-    until_us: int
-    at_us: int
-    heard_us: int
-    power_w: int
-    measured_us: int = 0
-    energy_wus: int = 0
-    above_wus: int = 0
-    below_wus: int = 0
-    off_us: int = 0
-
-
 # Seen by the collector: what an adapter refers to may lead back to whom this state belongs.
 class Outside(Struct, frozen=True, omit_defaults=True):
     """What is known beside the fold. Times are device clock.
@@ -371,7 +337,7 @@ class AssetState(Struct, frozen=True, omit_defaults=True):
     ``form`` is the spelling in which a rate begins: the one that the device took last. ``refused``
     are those that it took not, since it may have changed its mind. ``worn`` are its registers that
     are kept in flash, as far as they were written. ``remains`` is what the device may hold beside
-    what it is known to hold.
+    what it is known to hold, ``applied`` what it was last found to hold or to allow.
     """
 
     asset_id: AssetId
@@ -387,6 +353,7 @@ class AssetState(Struct, frozen=True, omit_defaults=True):
     unknown: OpenAttempt | None = None
     holding: Holding = UNKNOWN_HOLDING
     remains: Remains | None = None
+    applied: Setpoint | None = None
     given_up: tuple[GivenUp, ...] = ()
     alarms: tuple[str, ...] = ()
     interference: Interference = NO_INTERFERENCE

@@ -7,7 +7,7 @@ from typing import Final, cast
 from engine.adapters.base import AssetView
 from engine.asset.desire import horizon
 from engine.asset.holding import is_stale
-from engine.asset.programme import next_change_us
+from engine.asset.programme import next_change_us, part_at, values_at
 from engine.asset.state import AssetState, Transaction
 from engine.events import RELEASED, Setpoint
 from engine.types import AssetKind, CommandId, Instant, from_us, iso, to_kw, to_us
@@ -45,6 +45,9 @@ def view_of(state: AssetState, now: Instant) -> AssetView:
         alarms=state.alarms if outside.unreadable is None else (*state.alarms, UNREADABLE),
         options=outside.options,
         capabilities=device.capabilities,
+        planned_kw=_signed_kw(_planned(state, now)),
+        acknowledged_kw=_held_kw(state),
+        applied_kw=_signed_kw(state.applied),
         held_charge_kw=_kw(state.holding.charge_w),
         held_discharge_kw=_kw(state.holding.discharge_w),
         held_form=state.holding.form,
@@ -149,6 +152,9 @@ def view_json(view: AssetView) -> dict[str, object]:
         "discharge_kw": view.discharge_kw,
         "setpoint_source": view.setpoint_source,
         "valid_until": _text(view.valid_until),
+        "planned_kw": view.planned_kw,
+        "acknowledged_kw": view.acknowledged_kw,
+        "applied_kw": view.applied_kw,
         "measured_kw": view.measured_kw,
         "measured_at": _text(view.measured_at),
         "soc_pct": view.soc_pct,
@@ -179,6 +185,19 @@ def _valid_until_us(state: AssetState) -> int | None:
         return None if desired is None else desired.expires_us
     following_us = next_change_us(state.programme, desired.due_us)
     return horizon(state) if following_us is None else following_us
+
+
+def _planned(state: AssetState, now: Instant) -> Setpoint | None:
+    """Return what the plan says now, whatever outranks it."""
+    part = part_at(state.programme, now.plan_us)
+    return None if part is None else values_at(part.plan, now.plan_us)
+
+
+def _held_kw(state: AssetState) -> float | None:
+    held = state.holding
+    if held.charge_w is None and held.discharge_w is None:
+        return None
+    return _signed_kw(Setpoint(held.charge_w, held.discharge_w))
 
 
 def _moment(moment_us: int | None) -> datetime | None:

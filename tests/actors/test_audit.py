@@ -155,6 +155,19 @@ def test_verbs_print_what_the_methods_return(store: Path, audit: StoreAudit) -> 
         run("verify", place, "--seal", "x")
 
 
+def test_a_report_has_the_facts_of_each_slot(store: Path, audit: StoreAudit) -> None:
+    """And a total for each asset and schedule; as JSON what the method returns."""
+    place = str(store)
+    told = rows("report", place, "--asset", "ast_1", "--since", "2020-01-01T00:00Z")
+    assert told == json.loads(json.dumps([one.to_json() for one in audit.report(asset="ast_1")]))
+    first = told[0]
+    assert (first["kind"], first["planned_kw"], first["acknowledged_kw"]) == ("slot", 5.0, 5.0)
+    assert (told[-1]["kind"], told[-1]["schedule_id"]) == ("total", "sch_1")
+    assert rows("report", place, "--schedule", "sch_none") == []
+    code, out = run("report", place, "--csv")
+    assert (code, out.splitlines()[0].split(",")[:2]) == (0, ["kind", "asset_id"])
+
+
 def test_a_log_as_csv_has_one_header(store: Path) -> None:
     """A row for each event, as in JSON."""
     place = str(store)

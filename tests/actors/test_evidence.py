@@ -11,7 +11,7 @@ import pytest
 from actors.sim.timetable import Arrival
 from actors.standing import PlanStart
 from actors.testing.simulation import Simulation
-from engine.history import CommandRecord, histories
+from engine.history import CommandRecord, Filters, histories, report_of
 from engine.types import to_us
 
 START = datetime(2026, 3, 2, 6, tzinfo=UTC)
@@ -111,3 +111,26 @@ def test_a_decrease_is_completed_by_what_there_is_to_see(
     assert (last.status, last.evidence, last.reason) == case.expected
     alarms = run.state()["ast_a"].alarms
     assert ("decrease_failed" in alarms) is (last.status == "FAILED")
+
+
+def test_a_report_is_the_same_from_the_log_and_after_a_restart(tmp_path: Path) -> None:
+    """Of the slots that are over; the five facts of each, and how far it was off the plan."""
+    run = made(tmp_path, Case("auto", ("COMPLETED", "measured", None)))
+    index = pd.date_range(START, periods=3, freq="5min")
+    run.submit(pd.DataFrame({"ev_a_kw": [11.0, 7.0, 0.0]}, index=index))
+    run.run_until("2026-03-02T06:06:00+00:00")
+    assert run.state()["ast_a"].planned_kw == 7.0
+    run.restart()
+    run.run_until("2026-03-02T06:12:00+00:00")
+    report = run.report(cause="schedule")
+    of_the_log = histories(run.records(), Filters(cause="schedule"))
+    assert list(report) == list(report_of(of_the_log))
+    first = report[0]
+    assert (first.planned_kw, first.commanded_kw, first.acknowledged_kw) == (11.0, 11.0, 11.0)
+    assert first.measured_s == pytest.approx(300, abs=30)
+    assert first.measured_kw == pytest.approx(11.0, abs=2.0)
+    assert [row.kind for row in report] == ["slot", "slot", "slot", "total"]
+    assert report.totals[0].off_plan_s is not None
+    run.stop()
+    assert run.verified().problems == ()
+    run.close()
