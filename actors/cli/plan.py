@@ -36,6 +36,7 @@ def plan(site: str, file: Path, start_at: str | None, form: str | None) -> None:
         rules,
         Intent(timezone=found.timezone),
         now_us=None if begin is None else to_us(begin),
+        load=found.import_limit_w is not None,
     )
     commands = planned(intake, found, spelling_adapters(found), _told(found.store_url))
     columns = ("due_at", "asset_id", "type", "value_kw", "applied_kw", "protocol", "problem")

@@ -45,6 +45,7 @@ _OF_BATTERIES: Final = (
 _OF_ACTORS: Final = ("raise", "raise_late", "hang", "die")
 _OF_STORES: Final = ("locked", "full", "slow", "reply_lost", "wall_jump")
 _USURPED: Final = 0.3  # of all storms
+_LIES: Final = 0.25  # of all faults under limits
 _WAYS: Final[tuple[Direction | None, ...]] = ("in", "out", None)
 _SKEWS: Final = (-3_600.0, -50.0, 90.0, 3_600.0)
 _ACTIONS: Final = ("SetChargingProfile", "ClearChargingProfile", "RemoteStartTransaction", None)
@@ -57,10 +58,10 @@ class Limits:
     """A site's limits in kilowatts, and how long power may be above them without an alarm."""
 
     import_kw: float = 50.0
-    export_kw: float = 20.0
+    export_kw: float = 5.0
     base_kw: float = 10.0
     settle_s: float = 20.0
-    patience_s: float = 90.0
+    patience_s: float = 45.0
 
     @property
     def text(self) -> str:
@@ -90,7 +91,9 @@ class Size:
     limits: Limits | None = None
 
 
-LIMITED: Final = Size(slots=24, frames=100, calm=0.3, speed=90.0, limits=Limits())
+LIMITED: Final = Size(
+    chargers=6, batteries=1, slots=24, frames=100, calm=0.3, speed=90.0, limits=Limits()
+)
 """A storm under site limits."""
 
 
@@ -126,11 +129,15 @@ class Storm:
         return counts
 
     def _site(self) -> str:
-        """Return the site file; devices under limits have little time to settle."""
+        """Return the site file; devices under limits have little time to settle, and are believed.
+
+        Who is believed can lie: what is measured would give it away before there is any harm.
+        """
         size, limits = self.size, self.size.limits
         if limits is None:
             return site_text(size.chargers, size.batteries, started=2)
         text = site_text(size.chargers, size.batteries, started=2, limits=limits.text)
+        text = text.replace('adapter = "ocpp"', 'adapter = "ocpp"\nverify = "ack"')
         return text.replace("[defaults]", f"[defaults]\nsettle_s = {limits.settle_s}", 1)
 
 
@@ -203,6 +210,8 @@ class _Played:
         self.counts["re-plans"] += 1
 
     def _fault(self) -> None:
+        if self._watch is not None and self._random.random() < _LIES:
+            self._lie()
         family = self._random.random()
         asset = self._random.choice(self._assets)
         nth = self._random.randint(1, 4)
@@ -229,6 +238,13 @@ class _Played:
             kind, function = self._random.choice(_OF_BATTERIES), self._random.choice((6, 3, None))
             way = self._random.choice(_WAYS)
             self._add(Fault(kind=kind, asset=asset, direction=way, action=function, nth=nth))
+
+    def _lie(self) -> None:
+        """Let a charger accept setpoints for a while, and do as it likes."""
+        asset = self._random.choice(self._assets)
+        if isinstance(self._run.devices[asset], SimCharger):
+            lie = Fault(kind="ignore", asset=asset, action="SetChargingProfile", times=6)
+            self._add(lie)
 
     def _add(self, fault: Fault) -> None:
         self._tell(str(fault))

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from click.testing import CliRunner
 
+from actors.cli.plan import plan as plan_verb
 from actors.sim.timetable import Arrival
 from actors.standing import PlanStart
 from actors.testing.faults import Fault
@@ -33,9 +35,15 @@ def depot(tmp_path: Path) -> Iterator[Callable[..., Simulation]]:
     runs: list[Simulation] = []
 
     def made(
-        limits: str, *, batteries: int = 0, priorities: tuple[int, ...] = (1, 1, 1)
+        limits: str,
+        *,
+        batteries: int = 0,
+        priorities: tuple[int, ...] = (1, 1, 1),
+        verify: str = "auto",
     ) -> Simulation:
-        text = site_text(3, batteries).replace("[ocpp]", f"{limits}\n[ocpp]", 1)
+        text = site_text(3, batteries, limits=limits)
+        text = text.replace('adapter = "ocpp"', f'adapter = "ocpp"\nverify = "{verify}"')
+        text = text.replace("[defaults]", "[defaults]\nsettle_s = 20")
         for number, priority in enumerate(priorities, 1):
             own = f'id = "ast_charger_{number}"\n'
             text = text.replace(own, f"{own}priority = {priority}\n")
@@ -200,7 +208,7 @@ def test_a_base_load_that_rises_throttles_and_one_that_falls_lifts(
     assert setpoints(run)["ast_charger_2"] == (4.8, "limit")
     assert setpoints(run)["ast_charger_3"] == (4.2, "limit")
     assert alarms == ["import_limit"]
-    assert run.site_state.exceeded == ()
+    assert not run.site_state.exceeded
     assert "the base load takes 20 kW" in run.why("ast_charger_3").sentence
     run.advance(SLOT_S)
     assert setpoints(run)["ast_charger_3"] == (11.0, "schedule")
@@ -234,3 +242,39 @@ def test_without_an_import_limit_a_load_is_ignored(depot: Callable[..., Simulati
     columns = ([11.0] * 2, [11.0] * 2, [11.0] * 2)
     receipt = run.submit(with_load(*columns, load=[5.0] * 2))
     assert receipt.ignored_columns == ("load_kw",)
+
+
+def test_a_dry_run_says_that_it_shows_a_schedule_without_the_limits(tmp_path: Path) -> None:
+    """What they leave of it depends on what holds then; the base load is not ignored."""
+    site, schedule = tmp_path / "site.toml", tmp_path / "day.csv"
+    site.write_text(site_text(3, 0, limits="import_limit_kw = 30"), encoding="utf-8")
+    frame = with_load([22.0] * 2, [22.0] * 2, [22.0] * 2, load=[5.0] * 2)
+    frame.to_csv(schedule, index_label="timestamp")
+    told = CliRunner().invoke(plan_verb, [str(site), str(schedule), "--json"])
+    assert told.exit_code == 0
+    assert told.output.count('"value_kw":22') == 3
+    assert "the site's limits are not applied here" in told.stderr
+    assert "ignored" not in told.stderr
+
+
+def test_a_device_that_lies_is_above_its_grant_and_the_site_above_its_limit(
+    depot: Callable[..., Simulation],
+) -> None:
+    """Its word was taken, and its room given away: both are alarms, once, until it is over."""
+    run = depot("import_limit_kw = 20", verify="ack")
+    alarms: list[str] = []
+    run.subscribe(lambda event: alarms.append(str(event.data["alarm"])), "ALARM")
+    run.submit(plan([11.0, 0.0, 0.0, 0.0], [4.2, 11.0, 11.0, 0.0], [4.2] * 4))
+    run.advance(SLOT_S / 2)
+    lie = Fault(kind="ignore", asset="ast_charger_1", action="SetChargingProfile", times=1_000)
+    run.world.faults.add(lie)
+    run.advance(SLOT_S * 1.9)
+    assert sorted(alarms) == ["above_grant", "import_limit"]
+    assert run.state()["ast_charger_1"].alarms == ("above_grant",)
+    assert run.site_state.exceeded == ("import:measured",)
+    run.world.faults.clear()
+    run.override("ast_charger_1", 2.0, until="unplugged", by="ann", reason="a nudge")
+    run.advance(SLOT_S)
+    assert not run.state()["ast_charger_1"].alarms
+    assert not run.site_state.exceeded
+    assert len(alarms) == 2
