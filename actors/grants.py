@@ -71,7 +71,7 @@ class Grants:
 
     def carry(self, now: Instant) -> int | None:
         """Let the base load of now count; return when it may be another (plan clock)."""
-        self.book.load(self._base.at_w(now.plan_us))
+        self.book.load(self._base.at_w(now.plan_us), self._base.value_w(now.plan_us))
         return self._base.next_us(now.plan_us)
 
     def claimed(self, claimed: Claimed) -> bool:

@@ -15,9 +15,12 @@ from engine.types import Instant
 
 def desire(state: AssetState, now: Instant) -> Desire | None:
     """Return what should hold now, cut to what is granted; null when nothing was ever asked."""
+    grant = state.outside.grant
     want = wanted(state, now)
-    grant, rules = state.outside.grant, state.rules
-    if grant is None or rules is None or want is None:
+    if grant is None:
+        return want
+    rules = state.rules
+    if rules is None or want is None:
         return want
     if fits(want.target, rules, grant):
         return want

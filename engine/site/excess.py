@@ -37,7 +37,7 @@ class Meter:
         for direction, ledger in book.ledgers.items():
             is_import = direction == IMPORT
             power_w = measured_w if is_import else -measured_w
-            most_w = ledger.capacity_w if is_import else ledger.limit_w
+            most_w = ledger.left_w if is_import else ledger.limit_w
             if power_w <= most_w + max(ledger.limit_w // _SHARE, _LEAST_W):
                 self._since_us.pop(direction, None)
             elif now_us >= self._since_us.setdefault(direction, now_us) + self._settle_us:
@@ -59,7 +59,7 @@ def news(state: SiteState, book: Book, found: Iterable[Excess]) -> tuple[events.
             one.kind,
             one.power_w,
             book.ledgers[one.direction].limit_w,
-            book.ledgers[one.direction].base_w,
+            book.ledgers[one.direction].present_w,
         )
         for name, one in by_name.items()
         if name not in state.exceeded

@@ -57,7 +57,9 @@ class Ledger:
         """Begin with what the assets may hold, as far as the log says."""
         self.limit_w = limit_w
         self.base_w = 0
-        """What the base load takes of the limit."""
+        """What the base load takes of the limit, or is about to take."""
+        self.present_w = 0
+        """What it takes now."""
         self._ranked = sorted(accounts, key=lambda one: (-one.priority, one.asset_id))
         self._by_id = {one.asset_id: one for one in self._ranked}
 
@@ -65,6 +67,11 @@ class Ledger:
     def capacity_w(self) -> int:
         """What is left of the limit for the assets; below zero where the base load is above it."""
         return self.limit_w - self.base_w
+
+    @property
+    def left_w(self) -> int:
+        """What is left of the limit at present."""
+        return self.limit_w - self.present_w
 
     @property
     def reserved_w(self) -> int:

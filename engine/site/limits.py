@@ -58,10 +58,11 @@ class Book:
             if again:
                 account.heard = False
 
-    def load(self, base_w: int) -> None:
-        """Let the base load take so much of the import limit."""
+    def load(self, base_w: int, present_w: int | None = None) -> None:
+        """Let the base load take so much of the import limit, and so much of that at present."""
         if IMPORT in self.ledgers:
-            self.ledgers[IMPORT].base_w = base_w
+            ledger = self.ledgers[IMPORT]
+            ledger.base_w, ledger.present_w = base_w, base_w if present_w is None else present_w
 
     def settle(self) -> dict[AssetId, Grant]:
         """Return the grants that are news to their assets; they count as told."""
@@ -93,5 +94,5 @@ class Book:
     def excess(self) -> Iterator[tuple[str, int]]:
         """Yield each direction in which more is reserved than its limit, and how much that is."""
         for direction, ledger in self.ledgers.items():
-            if ledger.reserved_w > ledger.capacity_w:
+            if ledger.reserved_w > ledger.left_w:
                 yield direction, ledger.reserved_w

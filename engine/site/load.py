@@ -5,7 +5,10 @@ from typing import Final
 from msgspec import Struct
 
 from engine.plans import Plan
-from engine.types import Channel
+from engine.types import US_PER_S, Channel
+
+AHEAD_US: Final = 60 * US_PER_S
+"""A rise that is planned counts so much earlier: what makes room for it takes a moment."""
 
 COLUMN: Final = "load_kw"
 """The schedule's column of the base load."""
@@ -29,6 +32,17 @@ class BaseLoad(Struct, frozen=True, gc=False):
     planned: Load | None = None
 
     def at_w(self, plan_us: int) -> int:
+        """Return what is to be reckoned with at a moment of the plan clock."""
+        return max(self.value_w(plan_us), self.value_w(plan_us + AHEAD_US))
+
+    def next_us(self, plan_us: int) -> int | None:
+        """Return when that may next be another (plan clock), null where it stays."""
+        now_us, ahead_us = self._change_us(plan_us), self._change_us(plan_us + AHEAD_US)
+        if now_us is None or ahead_us is None:
+            return now_us
+        return min(now_us, ahead_us - AHEAD_US)
+
+    def value_w(self, plan_us: int) -> int:
         """Return the base load at a moment of the plan clock."""
         planned = self.planned
         if planned is None:
@@ -37,8 +51,8 @@ class BaseLoad(Struct, frozen=True, gc=False):
             return self.fixed_w
         return planned.plan.value_at(max(plan_us, planned.start_us), Channel.CHARGE) or 0
 
-    def next_us(self, plan_us: int) -> int | None:
-        """Return when the base load may next be another (plan clock), null where it stays."""
+    def _change_us(self, plan_us: int) -> int | None:
+        """Return when the base load changes next after a moment, null where it stays."""
         planned = self.planned
         if planned is None:
             return None

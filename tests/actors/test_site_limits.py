@@ -195,7 +195,7 @@ def with_load(*columns: list[float], load: list[float]) -> pd.DataFrame:
 def test_a_base_load_that_rises_throttles_and_one_that_falls_lifts(
     depot: Callable[..., Simulation],
 ) -> None:
-    """It takes from the lowest rank; what it took is an alarm until it is given up."""
+    """From the lowest rank on, and before it is there: no limit is exceeded by what is planned."""
     run = depot("import_limit_kw = 40")
     alarms: list[str] = []
     run.subscribe(lambda event: alarms.append(str(event.data["alarm"])), "ALARM")
@@ -207,12 +207,28 @@ def test_a_base_load_that_rises_throttles_and_one_that_falls_lifts(
     run.advance(SLOT_S)
     assert setpoints(run)["ast_charger_2"] == (4.8, "limit")
     assert setpoints(run)["ast_charger_3"] == (4.2, "limit")
-    assert alarms == ["import_limit"]
-    assert not run.site_state.exceeded
+    assert alarms == []
     assert "the base load takes 20 kW" in run.why("ast_charger_3").sentence
     run.advance(SLOT_S)
     assert setpoints(run)["ast_charger_3"] == (11.0, "schedule")
     run.assert_promises()
+
+
+def test_a_base_load_that_is_higher_all_at_once_is_an_alarm_until_it_is_made_room_for(
+    depot: Callable[..., Simulation],
+) -> None:
+    """A new schedule knows better."""
+    run = depot("import_limit_kw = 40")
+    alarms: list[str] = []
+    run.subscribe(lambda event: alarms.append(str(event.data["alarm"])), "ALARM")
+    powers = ([11.0] * 4, [11.0] * 4, [11.0] * 4)
+    run.submit(with_load(*powers, load=[5.0] * 4))
+    run.advance(SLOT_S / 2)
+    run.submit(with_load(*powers, load=[20.0] * 4))
+    run.advance(5)
+    assert alarms == ["import_limit"]
+    assert not run.site_state.exceeded
+    assert reserved_kw(run) == pytest.approx(20.0)
 
 
 def test_a_schedule_of_which_only_the_load_is_new_is_taken(

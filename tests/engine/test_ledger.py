@@ -134,6 +134,15 @@ def test_the_base_load_takes_from_the_import_limit() -> None:
     assert list(own.excess()) == [(IMPORT, 25_000)]
 
 
+def test_a_rise_that_is_about_to_come_takes_room_and_is_no_excess_yet() -> None:
+    """Room is made for it first."""
+    own = book(Limits(30_000), (A, 1, share(10_000, 10_000)), (B, 1, share(15_000, 15_000)))
+    own.settle()
+    own.load(12_000, 4_000)
+    assert charge_w(own.settle()) == {B: 8_000}
+    assert not list(own.excess())
+
+
 def test_discharging_counts_under_the_export_limit() -> None:
     """Without an import limit charging is not bounded; the base load says nothing of exports."""
     own = Book(Limits(None, 8_000), [Member(A, 1, Claim(discharge=share(12_000, 0)))])
