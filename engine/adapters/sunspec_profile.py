@@ -243,8 +243,14 @@ class _Map:
         return (self.written(model, name) for name in names if self.has(model, name))
 
     def written(self, model: int, name: str) -> Register:
-        """Return a point to write; its pattern for "not implemented" is never written."""
+        """Return a point to write; its pattern for "not implemented" is never written.
+
+        Nor is 0 to a timer, which would be none at all.
+        """
         register = self.point(model, name)
         low, high = raw_range(register.type)
+        minimum = Fraction(1) if name.endswith("RvrtTms") else None
         maximum = None if low else high - 1
-        return attrs.evolve(register, role=name, writable=True, write_function=16, maximum=maximum)
+        return attrs.evolve(
+            register, role=name, writable=True, write_function=16, minimum=minimum, maximum=maximum
+        )

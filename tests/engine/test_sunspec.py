@@ -153,6 +153,12 @@ class TestBounds:
         """A lease of a day is more than 16 bits of seconds."""
         assert written(Device(profile_of(), 1, 86_400.0).pair(1, 0))[0] == (40_137, [0xFFFE])
 
+    def test_a_timer_is_never_none(self) -> None:
+        """0 would be no timer: a short lease is a second at the least."""
+        assert written(Device(profile_of(), 1, 0.4).pair(1, 0))[0] == (40_137, [1])
+        controls = profile_of(AC_CONTROLS)
+        assert written(Device(controls, 1, 0.4).pair(1, 0))[1] == (40_307, [0, 0, 1])
+
     def test_nothing_is_controlled_by_a_percentage_of_nothing(self) -> None:
         """The reason is told in words."""
         with pytest.raises(LookupError, match="WChaMax is 0"):
