@@ -106,6 +106,8 @@ class Attempt(Struct, frozen=True, gc=False):
     null for a command that sets none; ``fallback_kw`` (signed, charging positive) takes over when
     the lease of ``lease_s`` seconds runs out, null where the device's own control does.
     ``serial``, of a command that sets no power: a number that no other attempt of the asset has.
+    ``ahead`` are further changes within the lease that a device may be given with it: after how
+    many seconds, to how many kW.
     """
 
     id: str
@@ -117,3 +119,4 @@ class Attempt(Struct, frozen=True, gc=False):
     charge_kw: float | None
     discharge_kw: float | None
     serial: int = 0
+    ahead: tuple[tuple[float, float], ...] = ()

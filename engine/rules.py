@@ -34,6 +34,7 @@ class AssetRules:
     step_w: int = 1
     least_w: int = 0
     shared_register: bool = False
+    periods_ahead: int = 0
     id_tag: str = "SETPOINT"
     dispatch_interval_s: float = 5.0
     command_timeout_s: float = 30.0

@@ -114,6 +114,12 @@ def _makes_sense(form: Form) -> bool:
     return not (form.purpose == "station" and form.is_relative)
 
 
+def periods_of(told: Mapping[str, str]) -> int:
+    """Return how many periods a schedule may have; two where a charger does not say."""
+    most = _number(told, MAX_PERIODS)
+    return 2 if most is None else most
+
+
 def _level(told: Mapping[str, str]) -> int:
     """Return stack level 1, or 0 where the charger has no other."""
     highest = _number(told, MAX_LEVEL)

@@ -12,7 +12,7 @@ from typing import Final
 import attrs
 
 from engine.adapters.base import AssetView
-from engine.adapters.charging_forms import Form, Occasion, Purpose, ladder, only_unit
+from engine.adapters.charging_forms import Form, Occasion, Purpose, ladder, only_unit, periods_of
 from engine.adapters.ocpp_options import OcppOptions, phases_of
 from engine.commands import Attempt
 from engine.errors import Untranslatable
@@ -228,10 +228,24 @@ class _Attempted:
         if self._is_dated:
             valid_to = self._now + timedelta(seconds=lease_s)
             profile = attrs.evolve(profile, valid_to=valid_to)
-        if fallback_kw is None or self.form.one_period:
+        if self.form.one_period:
             return attrs.evolve(profile, duration_s=end_s)
-        periods = (*profile.periods, Period(end_s, self._limit(fallback_kw)[0]))
-        return attrs.evolve(profile, periods=periods)
+        periods = (*profile.periods, *self._ahead())
+        if fallback_kw is None:
+            return attrs.evolve(profile, periods=periods, duration_s=end_s)
+        last = Period(end_s, self._limit(fallback_kw)[0])
+        return attrs.evolve(profile, periods=(*periods, last))
+
+    def _ahead(self) -> Iterator[Period]:
+        """Yield what is planned within the lease, as far as a charger has room for it.
+
+        Not where chargers do not agree when a schedule starts.
+        """
+        if self.form.is_relative:
+            return
+        room = max(0, periods_of(self.asset.capabilities) - 1 - self._gives_way)
+        for after_s, power_kw in self.attempt.ahead[:room]:
+            yield Period(_BACK_S + math.floor(after_s), self._limit(power_kw)[0])
 
     def _fallback(self) -> Profile:
         limit, _ = self._limit(self.attempt.fallback_kw or 0.0)

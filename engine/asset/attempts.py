@@ -75,6 +75,7 @@ def started(state: AssetState, event: events.AttemptStarted, at: Instant) -> Ass
         at.device_us,
         event.lease_until_us,
         applied_w=event.applied_w,
+        ahead=event.ahead,
     )
     if event.setpoint is None:
         orders = _with_order(state.orders, event.command_ids[0], _tried)
@@ -170,6 +171,7 @@ def _confirmed(state: AssetState, attempt: OpenAttempt, at: Instant) -> dict[str
         setpoint.discharge_w,
         lease_until_us=attempt.lease_until_us,
         form=attempt.form,
+        ahead=attempt.ahead,
     )
     return {"holding": holding, "form": attempt.form, "resumed": resumed(state, attempt, at)}
 

@@ -1,6 +1,7 @@
 """Which commands an asset cannot take now, and what it is known to hold."""
 
 from engine.adapters.base import SetpointRead
+from engine.asset.ahead import is_current
 from engine.asset.desire import is_zero
 from engine.asset.state import UNKNOWN_HOLDING, AssetState, Holding
 from engine.asset.waking import sleeps_on
@@ -72,7 +73,9 @@ def is_kept(state: AssetState, target: Setpoint, now: Instant) -> bool:
         return True
     renew_us = renewal_us(state)
     is_fresh = renew_us is not None and now.device_us < renew_us
-    return is_fresh and (state.resumed is None or not sleeps_on(state, now))
+    if not is_fresh or (state.resumed is not None and sleeps_on(state, now)):
+        return False
+    return is_current(state, now)
 
 
 def renewal_us(state: AssetState) -> int | None:

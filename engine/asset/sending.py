@@ -2,6 +2,7 @@
 
 from engine import events
 from engine.adapters.base import Payload
+from engine.asset.ahead import ahead_of, is_current
 from engine.asset.clearing import clear_up, settle
 from engine.asset.decisions import Due, due_changes, passed_over, propose
 from engine.asset.desire import Desire, decision_differs, is_given_up, limited
@@ -136,7 +137,8 @@ def _assert_again(draft: Draft, want: Desire) -> None:
     """Set once more what the device is not known to hold, or holds for not much longer."""
     if draft.state.device.connected and not _may_not_try(draft, want):
         is_held = holds(known_holding(draft.state, draft.now), want.target)
-        renews = is_held and not sleeps_on(draft.state, draft.now)
+        is_new = sleeps_on(draft.state, draft.now) or not is_current(draft.state, draft.now)
+        renews = is_held and not is_new
         _decide_anew(draft, want, None, CauseKind.RENEW if renews else None)
 
 
@@ -212,8 +214,12 @@ def _send_step(draft: Draft, step: Step, decision: Decision | None) -> None:
     form = state.first_form(step.setpoint) if work is None or not work.tries else work.form
     own_id = attempt_id(state.asset_id, state.outside.epoch, draft.next_version)
     lease_s = None if step.setpoint == RELEASED else rules.failsafe_after_s
+    planned = decision or (None if work is None else work.decision)
+    source = "" if planned is None else planned.source
+    ahead = ahead_of(state, source, step.setpoint, draft.now) if rules.periods_ahead else ()
     try:
-        payload = spell_step(Spelled(state, draft.now), step, (own_id, number, form, lease_s))
+        numbers = (own_id, number, form, lease_s)
+        payload = spell_step(Spelled(state, draft.now), step, numbers, ahead)
     except Untranslatable as error:
         if decision is not None:
             draft.note(events.SetpointDecided(decision))
@@ -235,6 +241,7 @@ def _send_step(draft: Draft, step: Step, decision: Decision | None) -> None:
             payload,
             None if lease_s is None else draft.now.device_us + round(lease_s * US_PER_S),
             decision,
+            ahead,
         )
     )
     expires_us = decision.expires_us if decision else work.decision.expires_us if work else None

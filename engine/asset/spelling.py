@@ -10,7 +10,7 @@ from engine.asset.view import reading_of
 from engine.commands import Attempt, Cause, CauseKind, Command, CommandType
 from engine.errors import Untranslatable
 from engine.events import RELEASED, Step
-from engine.types import CommandId, Instant, from_us, to_kw
+from engine.types import US_PER_S, CommandId, Instant, from_us, to_kw
 
 _CAUSE: Final = Cause(CauseKind.SCHEDULE)
 
@@ -62,9 +62,14 @@ class Spelled:
 
 
 def spell_step(
-    spelled: Spelled, step: Step, numbers: tuple[str, int, int, float | None]
+    spelled: Spelled,
+    step: Step,
+    numbers: tuple[str, int, int, float | None],
+    ahead: tuple[tuple[int, int], ...] = (),
 ) -> Payload:
     """Return the payload of one step; ``numbers``: attempt id, number, form, lease in seconds.
+
+    ``ahead`` are the planned changes to give with it (plan clock, watts).
 
     Raises:
         Untranslatable: the adapter has no (further) form for it.
@@ -83,10 +88,15 @@ def spell_step(
         None if fallback_w is None else to_kw(fallback_w),
         None if is_release else to_kw(setpoint.charge_w or 0),
         None if is_release else to_kw(setpoint.discharge_w or 0),
+        ahead=_after(ahead, spelled.now) if ahead else (),
     )
     value_kw = None if step.value_w is None else to_kw(step.value_w)
     command = _command(spelled, step.command_ids[0], step.type, value_kw, {})
     return spelled.translate(command, attempt)
+
+
+def _after(ahead: tuple[tuple[int, int], ...], now: Instant) -> tuple[tuple[float, float], ...]:
+    return tuple(((due_us - now.plan_us) / US_PER_S, to_kw(watts)) for due_us, watts in ahead)
 
 
 def spell_order(spelled: Spelled, order: Order, own_id: str) -> Payload:

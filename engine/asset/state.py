@@ -133,6 +133,7 @@ class OpenAttempt(Struct, frozen=True, gc=False):
     started_us: int
     lease_until_us: int | None
     forgotten: bool = False
+    ahead: tuple[tuple[int, int], ...] = ()
     applied_w: int | None = None
 
 
@@ -194,7 +195,8 @@ class Holding(Struct, frozen=True, gc=False):
 
     A channel is null where its value is not known; ``released`` where the device is on its own.
     ``form`` is the spelling in which it took that, null where it was found and not set.
-    ``left_until_us`` is the end of a lease that nobody renews any more, since a restart.
+    ``left_until_us`` is the end of a lease that nobody renews any more, since a restart. ``ahead``
+    are the planned changes that it was given too (plan clock, watts).
     """
 
     charge_w: int | None
@@ -203,6 +205,7 @@ class Holding(Struct, frozen=True, gc=False):
     lease_until_us: int | None = None
     form: int | None = None
     left_until_us: int | None = None
+    ahead: tuple[tuple[int, int], ...] = ()
 
     @property
     def ends_us(self) -> int | None:

@@ -30,7 +30,7 @@ _COMMON: Final = (
     *NAMES,
 )
 _OF_KIND: Final[Mapping[AssetKind, tuple[str, ...]]] = {
-    AssetKind.EV_CHARGER: ("max_kw", "start", "below_min"),
+    AssetKind.EV_CHARGER: ("max_kw", "start", "below_min", "periods_ahead"),
     AssetKind.BATTERY: ("max_charge_kw", "max_discharge_kw", "idle_w"),
 }
 _ADAPTER: Final[Mapping[AssetKind, str]] = {
@@ -40,6 +40,7 @@ _ADAPTER: Final[Mapping[AssetKind, str]] = {
 _OF_A_CHARGER: Final = ("auto", "measured", "composite", "ack")
 _OF_A_BATTERY: Final = ("readback", "measured", "ack")
 _MOST_KW: Final = 1_000_000.0
+_MOST_AHEAD: Final = 22  # and the present one and the fallback: 24 is what many chargers take
 
 
 @attrs.frozen
@@ -141,6 +142,7 @@ def _charger(table: Table) -> dict[str, Any]:
         "fallback_w": _fallback_w(table, 0.0, max_kw),
         "start": table.choice("start", ("charger", "engine"), "charger"),
         "below_min": table.choice("below_min", ("off", "minimum"), "off"),
+        "periods_ahead": table.whole("periods_ahead", Range(least=0, most=_MOST_AHEAD)) or 0,
         "verify": table.choice("verify", _OF_A_CHARGER, "auto"),
     }
 

@@ -124,7 +124,8 @@ class AttemptStarted(Struct, frozen=True, gc=False):
     """One attempt is about to go on the wire; nothing of it has been sent yet.
 
     ``lease_until_us`` is device clock. ``decision`` is there when this attempt is the first act
-    on a new decision.
+    on a new decision. ``ahead`` are planned changes that the device is given with it: when they are
+    due (plan clock), to how many watts.
     """
 
     attempt_id: str
@@ -138,6 +139,7 @@ class AttemptStarted(Struct, frozen=True, gc=False):
     payload: Payload
     lease_until_us: int | None
     decision: Decision | None = None
+    ahead: tuple[tuple[int, int], ...] = ()
 
 
 class AttemptEnded(Struct, frozen=True, gc=False):

@@ -198,6 +198,33 @@ def test_a_schedule_starts_by_the_chargers_own_clock() -> None:
     assert ends == "2025-06-03T08:25:05Z"
 
 
+AHEAD = ((300.0, 22.0), (600.5, 7.0))
+
+
+@pytest.mark.parametrize(
+    ("told", "starts"),
+    [("24", [0, 360, 660, 960]), ("3", [0, 360, 960]), ("2", [0, 960]), ("", [0, 960])],
+)
+def test_planned_changes_go_along_as_far_as_there_is_room(told: str, starts: list[int]) -> None:
+    """The fallback at the lease's end keeps its place."""
+    made = profile(seen=view(capabilities={PERIODS: told}), ahead=AHEAD)
+    periods = made["chargingSchedule"]["chargingSchedulePeriod"]
+    assert [one["startPeriod"] for one in periods] == starts
+    assert periods[-1]["limit"] == 4_200.0
+
+
+def test_planned_changes_go_along_in_forms_with_a_known_start_alone() -> None:
+    """Nor is there room for them in one period; without a fallback there is a duration."""
+    seen = view(capabilities=TOLD)
+    relative = profile(1, seen, ahead=AHEAD)["chargingSchedule"]["chargingSchedulePeriod"]
+    assert [one["startPeriod"] for one in relative] == [0, 900]
+    one = profile(seen=view(capabilities={PERIODS: "1"}), ahead=AHEAD)["chargingSchedule"]
+    assert len(one["chargingSchedulePeriod"]) == 1
+    bare = profile(seen=seen, ahead=AHEAD, fallback_kw=None)["chargingSchedule"]
+    assert [one["startPeriod"] for one in bare["chargingSchedulePeriod"]] == [0, 360, 660]
+    assert bare["duration"] == 960
+
+
 def test_a_relative_profile_without_room_below_it_counts_from_its_start_alone() -> None:
     """On the only stack level the fallback can but be its second period."""
     (made,) = spelled(1, view(capabilities={LEVELS: "0"}))
