@@ -53,7 +53,8 @@ def sample(kind: Any) -> Any:  # noqa: ANN401, PLR0911 - an annotation; one retu
     text = str(kind)
     if text.startswith("tuple["):
         inner = kind.__args__[0]
-        return (sample(inner),) if len(kind.__args__) == 2 else tuple(map(sample, kind.__args__))
+        is_list = kind.__args__[-1] is ...
+        return (sample(inner),) if is_list else tuple(map(sample, kind.__args__))
     if text.startswith("dict["):
         return {"ast_1": sample(kind.__args__[1])}
     if "Literal" in text:
