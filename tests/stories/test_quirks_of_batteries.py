@@ -13,6 +13,7 @@ from actors.testing.crashes import Crashed
 from actors.testing.planning import plan_from_now
 from actors.testing.simulation import Simulation
 from engine.commands import CommandStatus
+from engine.events import MessageNotUnderstood
 
 BATTERY = "ast_battery"
 SITE = """
@@ -79,6 +80,23 @@ def test_a_battery_that_knows_one_function_code_is_written_to_as_its_profile_say
         assert "illegal function" in str(first.reason)
         assert len(first.attempts) == 1
     system.assert_promises()
+
+
+def test_readings_that_cannot_be_are_no_readings(setpoint_site: Site, tmp_path: Path) -> None:
+    """Words in another order, and what a vendor says for no value: the last that could be stays."""
+    system = moody(setpoint_site, tmp_path, "swapped_words")
+    plan_from_now(system, battery_charge_kw=[5.0] * 4, battery_discharge_kw=[0.0] * 4)
+    system.advance(60)
+    assert system.state()[BATTERY].measured_kw == 0.0
+    assert system.battery(BATTERY).setpoint_w() == 5_000
+    odd = [one.event for one in system.records() if isinstance(one.event, MessageNotUnderstood)]
+    assert [one.raw.split()[0] for one in odd] == ["power_w"]
+    system.battery(BATTERY).heal()
+    system.advance(10)
+    assert system.state()[BATTERY].measured_kw == 5.0
+    system.battery(BATTERY).fail("nan_readings")
+    system.advance(10)
+    assert system.state()[BATTERY].measured_kw == 5.0
 
 
 # --- 4: accepted, but not applied
@@ -200,6 +218,8 @@ poll_s = 5
 role = "power_w"
 address = 12
 type = "i32"
+min = -60000
+max = 60000
 [[register]]
 role = "charge_setpoint_w"
 address = 20

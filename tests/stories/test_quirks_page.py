@@ -7,9 +7,12 @@ from pathlib import Path
 from typing import Final
 
 import pytest
+from click.testing import CliRunner
 
+from actors.cli import setpoint
 from actors.sim.battery_quirks import QUIRKS as BATTERY_QUIRKS
 from actors.sim.quirks import QUIRKS as CHARGER_QUIRKS
+from engine.errors import UsageError
 
 ROOT: Final = Path(__file__).parents[2]
 PAGE: Final = (ROOT / "docs" / "reference" / "quirks.md").read_text(encoding="utf-8")
@@ -67,3 +70,26 @@ def test_every_name_is_listed_with_what_it_does(device: str) -> None:
     """As the command line tells it."""
     told = {row[0].strip("`"): row[1] for row in table(f"Of a {device}")}
     assert told == dict(REGISTRIES[device])
+
+
+@pytest.mark.parametrize("device", ["charger", "battery"])
+def test_the_command_line_lists_the_quirks(device: str) -> None:
+    """A line each, whatever else is missing."""
+    done = CliRunner().invoke(setpoint, ["sim", device, "--quirk", "help"])
+    told = dict(line.split(maxsplit=1) for line in done.output.splitlines())
+    assert (done.exit_code, told) == (0, dict(REGISTRIES[device]))
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["charger", "--url", "ws://127.0.0.1:1", "--id", "CP", "--quirk", "silence"],
+        ["battery", "--listen", "127.0.0.1:0", "--quirk", "silence"],
+    ],
+    ids=lambda arguments: arguments[0],
+)
+def test_a_quirk_that_nobody_has_is_refused_with_the_nearest(arguments: list[str]) -> None:
+    """Before anything is opened."""
+    refused = CliRunner().invoke(setpoint, ["sim", *arguments]).exception
+    assert isinstance(refused, UsageError)
+    assert "silent" in str(refused)
