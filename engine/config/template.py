@@ -13,7 +13,7 @@ url = "sqlite:///my_depot.db"           # relative to this file
 
 [ocpp]
 listen = "127.0.0.1:9000"               # where charge points connect; 0.0.0.0:9000 for all networks
-security_profile = 1                    # Basic authentication; 0 is none, and warns
+security_profile = 1                    # passwords; 2 and 3: TLS, with [ocpp.tls]; 0: none
 
 # Two connectors of one charge point. It connects to ws://HOST:9000/CP-1
 # with the user name CP-1 and the password in the environment variable CP_1_KEY.

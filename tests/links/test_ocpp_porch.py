@@ -7,7 +7,7 @@ import attrs
 import pytest
 
 from actors.links.ocpp import porch
-from actors.links.ocpp.porch import Porch
+from actors.links.ocpp.porch import Porch, room_for
 from actors.links.ocpp.refusals import Refusals
 
 
@@ -171,3 +171,8 @@ def test_when_nobody_listens_any_more_all_have_to_go(monkeypatch: pytest.MonkeyP
         assert scene.kinds == []
 
     play(story)
+
+
+def test_strangers_never_take_all_files_that_a_process_may_open() -> None:
+    """Half of them are for those who are known, and for the store."""
+    assert [room_for(files) for files in (1, 1_024, 1 << 20)] == [1, 512, porch.ROOM]

@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import logging
+import resource
 from functools import partial
 from typing import Any, Final, cast
 
@@ -14,7 +15,7 @@ from actors.links.ocpp.door import Door, House
 from actors.links.ocpp.manners import Manners
 from actors.links.ocpp.pace import Pace
 from actors.links.ocpp.point import ChargePoint
-from actors.links.ocpp.porch import HANDSHAKE_S, Porch
+from actors.links.ocpp.porch import HANDSHAKE_S, Porch, room_for
 from actors.links.ocpp.refusals import Refusals
 from actors.links.ocpp.session import Session
 from actors.links.ocpp.versions import subprotocols, version_of
@@ -84,7 +85,8 @@ class Csms:
 
     async def _listen(self) -> Server:
         listen = self._house.listen
-        porch = Porch(self._refusals)
+        files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        porch = Porch(self._refusals, room_for(files))
         doorstep = Doorstep(porch, self._tls, self._refusals)
         server = await serve(
             self._serve,

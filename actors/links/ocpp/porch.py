@@ -19,6 +19,11 @@ HURRIED_S: Final = 5.0
 """What a handshake may take while others wait for its place."""
 
 
+def room_for(open_files: int) -> int:
+    """Return how many may wait of whom nobody knows who they are, so that files are left over."""
+    return min(ROOM, max(1, open_files // 2))
+
+
 class Visitor(Protocol):
     """A socket on the porch; ``address`` is where it is from."""
 
