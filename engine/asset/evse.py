@@ -104,9 +104,10 @@ def charging_reported(device: Device, seen: ChargingReported) -> Meaning:
 
 def _is_over(device: Device, seen: ChargingReported) -> bool:
     """Return whether an event goes on with a transaction that has ended: it came late."""
-    last = device.last_transaction
+    running, last = device.transaction, device.last_transaction
     is_last = last is not None and last.ended and last.transaction_id == seen.transaction_id
-    return is_last and seen.phase != "ended"
+    is_running = running is not None and running.transaction_id == seen.transaction_id
+    return is_last and not is_running and seen.phase != "ended"
 
 
 def _ended(evse: Evse, seen: ChargingReported) -> Meaning:

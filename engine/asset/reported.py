@@ -139,6 +139,8 @@ def transaction_started(
         return replace(state, device=device)
     began = replace(transaction, began_us=at.device_us)
     device = replace(state.device, transaction=began, phases=None)
+    if device.evse.transaction_id == event.transaction_id:  # its name is used again
+        device = replace(device, evse=replace(device.evse, transaction_id=None))
     return replace(forget_change(_forgotten(state)), device=device, given_up=())
 
 

@@ -458,6 +458,26 @@ def test_a_start_that_is_said_again_has_the_same_key() -> None:
     run(story)
 
 
+def test_a_name_that_is_used_again_is_another_transaction() -> None:
+    """Some stations count from 1 after each start; a start that comes late is none of those."""
+
+    async def story(station: Station) -> None:
+        await station.happens("Started", 0, "Charging", **EVSE, ago_s=30)
+        await station.happens("Ended", 5, "EVConnected", ago_s=20)
+        await station.happens("Started", 0, "EVConnected", ago_s=30)
+        await station.happens("Started", 0, "Charging", ago_s=10)
+        assert station.transactions() == [
+            ("started", "tx-1", False),
+            ("ended", "tx-1", False),
+            ("started", "tx-1", True),
+            ("started", "tx-1", False),
+        ]
+        numbers = [one.seq_no for one in station.of(base.ChargingReported)]
+        assert numbers == [0, 5, 0]
+
+    run(story)
+
+
 def test_an_event_whose_evse_nobody_knows_is_told_to_all() -> None:
     """The one whose transaction it is knows it, after a restart of ours too."""
 

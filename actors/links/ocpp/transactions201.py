@@ -4,6 +4,7 @@ Source: OCPP 2.0.1 edition 2, part 2, E (transactions).
 """
 
 from collections import OrderedDict
+from datetime import datetime
 from typing import Any, Final
 
 import attrs
@@ -26,11 +27,20 @@ _TEXT: Final = 50
 
 @attrs.define
 class _Known:
-    """What is known of one transaction: where it is, its newest event, whether it was told of."""
+    """What is known of one transaction.
+
+    Where it is, the number of its newest event, whether it was told of, and when it ended.
+    """
 
     evse: int | None = None
     newest: int = -1
     is_told: bool = False
+    ended_at: datetime | None = None
+
+    def begin_again(self, at: datetime | None) -> None:
+        """Take a start after the end for that of another one: some stations count from 1 again."""
+        if self.ended_at is not None and at is not None and at > self.ended_at:
+            self.newest, self.is_told, self.ended_at = -1, False, None
 
 
 class Transactions201:
@@ -55,6 +65,11 @@ class Transactions201:
         payload = call.payload
         seen = charging_of(payload)
         known = self._of(seen.transaction_id, part(payload, "evse").get("id"))
+        at = moment(payload.get("timestamp"))
+        if seen.phase == "started":
+            known.begin_again(at)
+        elif seen.phase == "ended":
+            known.ended_at = at
         is_old = self._freshness.is_old(payload.get("timestamp"))
         is_kept = payload.get("offline") is True or is_old
         is_history = is_kept or seen.seq_no < known.newest

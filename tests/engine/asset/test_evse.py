@@ -319,6 +319,15 @@ def test_a_transaction_has_the_name_that_its_station_gave_it(rig: Rig) -> None:
     assert ids_after(rig, start("tx-1", "tx-1 9:00")) == [("TransactionStarted", "tx-1")]
 
 
+def test_a_name_that_is_used_again_is_another_transaction(rig: Rig) -> None:
+    """Its events count anew; an end that is told again changes nothing of it."""
+    rig.observe(start("tx-1", "8:00"), event(0, "started", "Charging"))
+    rig.observe(base.TransactionChanged("ended", "tx-1"), event(7, "ended"))
+    rig.observe(start("tx-1", "9:00"))
+    assert state_after(rig, event(0, "started", "EVConnected")) == "PREPARING"
+    assert state_after(rig, event(1, "updated", "Charging")) == "CHARGING"
+
+
 def test_a_start_that_comes_after_the_end_brings_nothing_back(rig: Rig) -> None:
     """Events may be replayed in any order."""
     rig.observe(base.TransactionChanged("found", "tx-1"), base.TransactionChanged("ended", "tx-1"))
