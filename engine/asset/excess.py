@@ -5,7 +5,7 @@ from engine.asset.above import bound_of
 from engine.asset.desire import is_given_up
 from engine.asset.draft import Draft
 from engine.asset.granting import desire
-from engine.asset.reach import fits, in_force
+from engine.asset.reach import drawn, fits, in_force
 from engine.asset.reported import ABOVE_GRANT
 from engine.grants import Grant
 from engine.types import US_PER_S
@@ -28,8 +28,9 @@ def _found(draft: Draft, grant: Grant) -> events.GrantExceeded | None:
     """Return that a device was found to hold more by somebody else's doing."""
     for event in draft.events:
         if isinstance(event, events.DeviceChanged) and not fits(event.found, draft.rules, grant):
-            power_w = (event.found.charge_w or 0) - (event.found.discharge_w or 0)
-            return _exceeded("found", power_w, grant)
+            charge_w, discharge_w = drawn(event.found, draft.rules)
+            is_charge = charge_w > grant.charge.most_w
+            return _exceeded("found", charge_w if is_charge else -discharge_w, grant)
     return None
 
 

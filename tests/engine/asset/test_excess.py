@@ -102,6 +102,18 @@ def test_a_battery_that_somebody_else_set_above_its_grant_is_told_of() -> None:
     assert "above_grant" not in rig.state.alarms
 
 
+def test_a_battery_that_was_handed_back_may_take_all_that_it_can() -> None:
+    """On its own it knows of no grant."""
+    rules = battery_rules(failsafe_after_s=100_000.0)
+    rig = Rig(rules, grant=Grant(Bound(0, 0, 5_000), FREE))
+    rig.connect()
+    rig.offer(plan_of((0, CHARGE, 0), (0, DISCHARGE, 0), columns=("c", "d")), 90_000)
+    while rig.state.attempt is not None:
+        rig.read_back()
+    rig.observe(base.SetpointRead(None, None, released=True))
+    assert exceeded(rig) == [events.GrantExceeded("found", rules.max_charge_w, 0)]
+
+
 def test_a_battery_that_discharges_more_than_it_was_granted_lies() -> None:
     """It is held against the bound of its direction."""
     rig = Rig(battery_rules(settle_s=0.0), grant=Grant(FREE, Bound(5_000, 5_000, 5_000)))
