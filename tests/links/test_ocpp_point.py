@@ -293,6 +293,27 @@ def test_what_was_kept_while_there_was_no_socket_is_history() -> None:
     run(story)
 
 
+def test_a_transaction_whose_id_was_lost_is_the_only_one_that_runs() -> None:
+    """Some say -1 at its end. Of two, or of one that is history, nobody knows which is meant."""
+
+    async def story(depot: Depot) -> None:
+        def stop(ago_s: int) -> base.TransactionChanged:
+            at = depot.at(ago_s)
+            depot.say("StopTransaction", transactionId=-1, meterStop=9, timestamp=at)
+            return depot.transactions()[-1]
+
+        depot.meter(7)
+        depot.meter(8, connector=2)
+        assert stop(0).transaction_id == "-1"
+        depot.say("StopTransaction", transactionId=8, meterStop=9, timestamp=depot.at(0))
+        assert stop(3_600).transaction_id == "-1"
+        ended = stop(0)
+        assert (ended.kind, ended.transaction_id) == ("ended", "7")
+        assert stop(0).transaction_id == "-1"
+
+    run(story)
+
+
 def test_a_clock_that_is_behind_makes_no_history() -> None:
     """A status that is told while the socket is open shows how far it is behind."""
 

@@ -73,20 +73,29 @@ class Transactions16:
 
     def stopped(self, payload: dict[str, Any]) -> tuple[list[int], TransactionChanged]:
         """Return what a StopTransaction [4.10] ends, and on which connectors; none: not known."""
-        transaction_id = str(payload["transactionId"])
-        at = moment(payload.get("timestamp"))
+        at, is_old = (
+            moment(payload.get("timestamp")),
+            self._freshness.is_old(payload.get("timestamp")),
+        )
+        transaction_id = self._meant(payload["transactionId"], is_old=is_old)
         changed = TransactionChanged(
             "ended",
             transaction_id,
             meter_wh=_meter(payload["meterStop"]),
             changed_at=at,
             reason=str(payload.get("reason", "Local"))[:50],
-            offline=self._freshness.is_old(payload.get("timestamp")),
+            offline=is_old,
         )
         connectors = [one for one, known in self._running.items() if known == transaction_id]
         for connector in connectors:
             del self._running[connector]
         return connectors, changed
+
+    def _meant(self, number: int, *, is_old: bool) -> str:
+        """Return the id that is meant: one that is none, -1 or 0, is of the only one that runs."""
+        if number > 0 or is_old or len(self._running) != 1:
+            return str(number)
+        return next(iter(self._running.values()))
 
     def running(self, connector: int) -> str | None:
         """Return the transaction that runs on a connector, as far as is known."""
