@@ -7,6 +7,8 @@ _TEMPLATE: Final = """\
 [site]
 id = "sit_my_depot"
 timezone = "Europe/Berlin"
+# import_limit_kw = 60                  # what the whole site may draw
+# base_load_kw = 8                      # what it draws beside the assets
 
 [store]
 url = "sqlite:///my_depot.db"           # relative to this file

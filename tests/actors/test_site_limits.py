@@ -294,3 +294,30 @@ def test_a_device_that_lies_is_above_its_grant_and_the_site_above_its_limit(
     assert not run.state()["ast_charger_1"].alarms
     assert not run.site_state.exceeded
     assert len(alarms) == 2
+
+
+@pytest.mark.parametrize("failures", [1, 3])
+def test_a_crash_of_the_site_actor_forgets_nothing_that_was_granted(
+    depot: Callable[..., Simulation], monkeypatch: pytest.MonkeyPatch, failures: int
+) -> None:
+    """It goes on with its book; who waits for an answer gets one."""
+    run = depot("import_limit_kw = 30")
+    run.submit(plan([18.0] * 4, [4.2] * 4, [4.2] * 4))
+    run.advance(SLOT_S / 2)
+    book = run._running.book  # noqa: SLF001 - nobody else looks into it
+    assert book is not None
+    settle, left = book.settle, [failures]
+
+    def failing() -> object:
+        if left[0]:
+            left[0] -= 1
+            raise RuntimeError("struck")
+        return settle()
+
+    monkeypatch.setattr(book, "settle", failing)
+    run.override("ast_charger_2", 11.0, until="unplugged", by="ann", reason="a test")
+    run.advance(20)
+    assert left == [0]
+    assert setpoints(run)["ast_charger_2"] == (7.8, "limit")
+    assert reserved_kw(run) == pytest.approx(30.0)
+    run.assert_promises()

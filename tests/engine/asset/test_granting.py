@@ -124,6 +124,30 @@ def test_for_what_it_cannot_take_an_asset_claims_no_more_than_it_may_hold() -> N
     assert "1.0.1 DISPATCHED" in rig.story()
 
 
+def test_a_device_that_cannot_be_reached_keeps_its_room_until_its_lease_is_over() -> None:
+    """And a minute more, as its clock may be slow; then it is at its fallback."""
+    rig = charger(failsafe_after_s=900.0)
+    granted(rig, 11_000, 11_000)
+    rig.answer()
+    rig.observe(base.Disconnected())
+    rig.advance(959)
+    assert claims(rig)[-1].charge.holds_w == 11_000
+    rig.advance(1)
+    assert claims(rig)[-1].charge == Share(4_200, 4_200, 4_200)
+
+
+def test_an_attempt_that_nobody_answered_counts_like_one_that_was_taken() -> None:
+    """Whatever is tried after it."""
+    rig = charger(failsafe_after_s=900.0, max_retries=0)
+    granted(rig, 11_000, 11_000)
+    rig.answer(outcome="timed_out")
+    rig.observe(base.Disconnected())
+    rig.advance(60)
+    assert claims(rig)[-1].charge.holds_w == 11_000
+    rig.advance(900)
+    assert claims(rig)[-1].charge.holds_w == 4_200
+
+
 # --- cuts
 
 
