@@ -105,11 +105,12 @@ def granted(capacity_w: int, ranked: Sequence[Account], reserved_w: Sequence[int
     """Return what each asset may be set to now; ``ranked`` by priority, then id.
 
     A decrease may come at once, an increase only from what is free: what others are to give up
-    is not, until they are known to hold less.
+    is not, until they are known to hold less. Nor is what an asset holds above its grant.
     """
     free_w = max(capacity_w - sum(reserved_w), 0)
     found = []
-    for account, own_w, due_w in zip(ranked, reserved_w, entitled(capacity_w, ranked), strict=True):
+    for account, due_w in zip(ranked, entitled(capacity_w, ranked), strict=True):
+        own_w = account.own_w
         more_w = min(max(due_w - own_w, 0), free_w)
         if own_w + more_w < account.share.least_w:
             more_w = 0

@@ -72,6 +72,18 @@ def test_what_an_asset_holds_above_its_grant_is_not_its_own_to_keep() -> None:
     assert charge_w(own.settle()) == {A: 10_000}
 
 
+def test_what_an_asset_holds_above_its_grant_makes_no_room_for_more() -> None:
+    """It is granted more when that is free, as any other."""
+    own = book(Limits(20_000), (A, 1, share(10_000, 10_000)), (B, 1, share(10_000, 10_000)))
+    own.settle()
+    own.claim(A, Claim(share(15_000, 22_000), number=1))
+    own.claim(B, Claim(share(4_000, 10_000), number=1))
+    assert charge_w(own.settle()) == {A: 10_000, B: 4_000}
+    own.claim(A, Claim(share(15_000, 10_000), number=2))
+    own.claim(B, Claim(share(4_000, 4_000), number=2))
+    assert charge_w(own.settle()) == {A: 15_000}
+
+
 def test_an_increase_waits_for_the_decrease_that_makes_room() -> None:
     """What another asset is to give up is free once it is known to have given it up."""
     own = book(Limits(25_000), (A, 1, share(20_000, 20_000)), (B, 2, share(0, 0)))
