@@ -233,6 +233,8 @@ def boot(house: House) -> Station:
     assert station.say("BootNotification", BOOT)["status"] == "Accepted"
     station.status("Available")
     station.called("GetVariables")
+    for _ in range(2):  # frames are read in order: by then it is known what it can do
+        station.say("Heartbeat", {})
     return station
 
 
