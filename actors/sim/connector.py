@@ -11,7 +11,7 @@ from typing import Any, Final
 import attrs
 
 from actors.sim.cabinet import Cabinet
-from actors.sim.habits import Follower, Sleeper, as_it_comes
+from actors.sim.habits import Follower, Overflow, Sleeper, as_it_comes
 from actors.sim.limits import Situation
 from actors.sim.outbox import Notice
 from actors.sim.profiles import ChargingProfile, TransactionId
@@ -62,6 +62,7 @@ class Connector(abc.ABC):
         self._changed = changed
         self._follower = Follower(cabinet.quirks)
         self._sleeper = Sleeper(cabinet.quirks)
+        self._overflow = Overflow(cabinet.quirks)
 
     # --- what a version says of it
 
@@ -137,8 +138,11 @@ class Connector(abc.ABC):
     @property
     def offered_w(self) -> float:
         """What the vehicle may take, in watts: nothing without permission."""
-        gives = self.may_charge and self.operative and self.error_code == _FINE
-        return self.limit_w if gives else 0.0
+        return self.limit_w if self._gives else 0.0
+
+    @property
+    def _gives(self) -> bool:
+        return self.may_charge and self.operative and self.error_code == _FINE
 
     @property
     def status(self) -> str:
@@ -207,7 +211,9 @@ class Connector(abc.ABC):
         self._sleeper.look(self.plugged, self.offered_w)
         if self.plugged is not None:
             offered_w = 0.0 if self._sleeper.asleep else self.offered_w
-            self.meter_wh += self.plugged.advance(dt_s, offered_w)
+            most_w = self._cabinet.max_w if self._gives else 0.0
+            given_w = self._overflow.give(offered_w, most_w, dt_s)
+            self.meter_wh += self.plugged.advance(dt_s, given_w)
 
     def follow(self, limit_w: float) -> None:
         """Take a limit on, as soon and as far as the habits have it."""

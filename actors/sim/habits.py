@@ -15,6 +15,8 @@ _LEAST_A: Final = 6.0
 _SLOW_KW: Final = 7.4
 _SLOW_S: Final = 80.0
 _NUDGES: Final = 2
+_DRIFT_W_PER_S: Final = 1_000 / 60
+_DRIFT_MOST_W: Final = 3_000.0
 
 
 @attrs.define
@@ -56,6 +58,25 @@ class Sleeper:
         if plugged is not None and offered_w >= plugged.vehicle.min_w:
             self.nudges += 1
             self.asleep = self.asleep and self.nudges < _NUDGES
+
+
+@attrs.define
+class Overflow:
+    """What a connector gives beyond its limit: so much ``drift_w`` since ``limit_w`` was new."""
+
+    quirks: Quirks
+    limit_w: float = 0.0
+    drift_w: float = 0.0
+
+    def give(self, offered_w: float, most_w: float, dt_s: float) -> float:
+        """Return what is given in ``dt_s`` seconds of what is offered, ``most_w`` at the most."""
+        if Quirk.EXCEEDS_LIMIT in self.quirks:
+            return most_w
+        if Quirk.DRIFTS not in self.quirks or offered_w <= 0 or offered_w != self.limit_w:
+            self.limit_w, self.drift_w = offered_w, 0.0
+            return offered_w
+        self.drift_w = min(self.drift_w + _DRIFT_W_PER_S * dt_s, _DRIFT_MOST_W)
+        return min(offered_w + self.drift_w, most_w)
 
 
 def as_it_comes(vehicle: Vehicle, quirks: Quirks) -> Vehicle:

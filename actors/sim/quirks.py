@@ -20,6 +20,8 @@ class Quirk(enum.StrEnum):
     BOOTS_ON_RECONNECT = "boots_on_reconnect"
     CALLERROR = "callerror"
     CLOCK_BEHIND = "clock_behind"
+    DRIFTS = "drifts"
+    EXCEEDS_LIMIT = "exceeds_limit"
     EXTRA_FIELD = "extra_field"
     FEW_STATES = "few_states"
     FORGETS_LIMIT = "forgets_limit"
@@ -67,6 +69,8 @@ QUIRKS: Final[Mapping[str, str]] = MappingProxyType(
         Quirk.BOOTS_ON_RECONNECT: "sends a BootNotification on every connection",
         Quirk.CALLERROR: "answers control frames with CALLERROR InternalError",
         Quirk.CLOCK_BEHIND: "has a clock that is 50 seconds slow",
+        Quirk.DRIFTS: "lets its power drift above its limit, by 1 kW a minute, 3 kW at most",
+        Quirk.EXCEEDS_LIMIT: "keeps a limit, says so when asked, and gives full power",
         Quirk.EXTRA_FIELD: "puts a vendor's field into every answer",
         Quirk.FEW_STATES: "knows only Available, Charging, Unavailable and Faulted",
         Quirk.FORGETS_LIMIT: "forgets its charging profiles on a boot and on StartTransaction",

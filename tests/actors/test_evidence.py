@@ -96,6 +96,10 @@ class Case:
         Case("auto", ("COMPLETED", "measured", None)),
         Case("auto", ("COMPLETED", "measured", None), "clock_behind"),
         Case("auto", ("FAILED", "measured", IGNORED), "accept_ignore"),
+        Case("composite", ("COMPLETED", "composite", None), "exceeds_limit"),
+        Case("auto", ("FAILED", "measured", IGNORED), "exceeds_limit"),
+        Case("auto", ("COMPLETED", "measured", None), "slow_vehicle"),
+        Case("auto", ("COMPLETED", "measured", None), "queued_meter"),
         Case("auto", ("COMPLETED", "composite", None), arrives_s=NOBODY),
         Case("auto", ("FAILED", "composite", ALLOWED), "accept_ignore", NOBODY),
         Case("auto", ("COMPLETED", "ack", "no evidence"), "no_composite", NOBODY),
@@ -111,6 +115,19 @@ def test_a_decrease_is_completed_by_what_there_is_to_see(
     assert (last.status, last.evidence, last.reason) == case.expected
     alarms = run.state()["ast_a"].alarms
     assert ("decrease_failed" in alarms) is (last.status == "FAILED")
+
+
+def test_a_charger_that_drifts_is_off_its_plan(tmp_path: Path, ended: list[Simulation]) -> None:
+    """It held its setpoint at first, which was evidence; what came then is in the report."""
+    run = made(tmp_path, Case("auto", ("COMPLETED", "measured", None), "drifts"))
+    ended.append(run)
+    assert [one.status for one in planned(run)] == ["COMPLETED", "COMPLETED"]
+    run.run_until("2026-03-02T06:11:00+00:00")
+    second = run.report(cause="schedule")[1]
+    assert (second.planned_kw, second.evidence) == (7.0, "measured")
+    assert second.measured_kw == pytest.approx(9.0, abs=0.7)
+    assert second.above_plan_kwh == pytest.approx(0.16, abs=0.06)
+    assert (second.off_plan_s or 0) > 200
 
 
 def test_a_report_is_the_same_from_the_log_and_after_a_restart(tmp_path: Path) -> None:
