@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Final, TypeAlias
 
-from engine.asset.state import AssetState
+from engine.asset.state import AssetState, with_ahead
 from engine.events import RELEASED, Setpoint
 from engine.grants import UNBOUNDED_W, Grant
 from engine.rules import AssetRules
@@ -68,11 +68,12 @@ def _in_force(state: AssetState) -> Iterator[tuple[int, int, int | None]]:
     if holding.released:
         yield UNBOUNDED_W, UNBOUNDED_W, None
     else:
-        yield holding.charge_w or 0, holding.discharge_w or 0, holding.ends_us
+        yield with_ahead(holding.charge_w, holding.ahead), holding.discharge_w or 0, holding.ends_us
     if remains is not None:
         yield remains.charge_w, remains.discharge_w, remains.until_us
     if attempt is not None and attempt.setpoint == RELEASED:
         yield UNBOUNDED_W, UNBOUNDED_W, None
     elif attempt is not None and attempt.setpoint is not None:
         setpoint = attempt.setpoint
-        yield setpoint.charge_w or 0, setpoint.discharge_w or 0, attempt.lease_until_us
+        charge_w = with_ahead(setpoint.charge_w, attempt.ahead)
+        yield charge_w, setpoint.discharge_w or 0, attempt.lease_until_us

@@ -4,7 +4,14 @@ from msgspec.structs import replace
 
 from engine import events
 from engine.asset.attempts import NOT_KNOWN
-from engine.asset.state import UNKNOWN_HOLDING, AssetState, Holding, OpenAttempt, Remains
+from engine.asset.state import (
+    UNKNOWN_HOLDING,
+    AssetState,
+    Holding,
+    OpenAttempt,
+    Remains,
+    with_ahead,
+)
 from engine.commands import CommandStatus
 from engine.events import RELEASED, Setpoint
 from engine.grants import UNBOUNDED_W
@@ -73,7 +80,8 @@ def _attempted(attempt: OpenAttempt) -> Remains | None:
         return None
     if setpoint == RELEASED:
         return Remains(UNBOUNDED_W, UNBOUNDED_W, None)
-    return Remains(setpoint.charge_w or 0, setpoint.discharge_w or 0, attempt.lease_until_us)
+    charge_w = with_ahead(setpoint.charge_w, attempt.ahead)
+    return Remains(charge_w, setpoint.discharge_w or 0, attempt.lease_until_us)
 
 
 def _held(holding: Holding) -> Remains | None:
@@ -81,7 +89,8 @@ def _held(holding: Holding) -> Remains | None:
         return Remains(UNBOUNDED_W, UNBOUNDED_W, None)
     if holding == UNKNOWN_HOLDING:
         return None
-    return Remains(holding.charge_w or 0, holding.discharge_w or 0, holding.ends_us)
+    charge_w = with_ahead(holding.charge_w, holding.ahead)
+    return Remains(charge_w, holding.discharge_w or 0, holding.ends_us)
 
 
 def _with(state: AssetState, one: Remains | None) -> AssetState:

@@ -226,6 +226,11 @@ class Resumed(Struct, frozen=True, gc=False):
     nudges: int = 0
 
 
+def with_ahead(charge_w: int | None, ahead: tuple[tuple[int, int], ...]) -> int:
+    """Return the most of a power and of what a charger was given to come after it."""
+    return max([charge_w or 0, *(watts for _, watts in ahead)])
+
+
 class Remains(Struct, frozen=True, gc=False):
     """The most that a device may still hold of setpoints that it was not seen to let go of.
 

@@ -475,6 +475,18 @@ def test_at_the_start_an_asset_may_hold_what_its_log_says() -> None:
     assert opening_claim(rig.fold(), rig.rules, later).charge == Share(4_200, 4_200, 4_200)
 
 
+def test_what_a_charger_was_given_ahead_counts_at_the_start() -> None:
+    """Before there was a limit nobody bounded it: it goes there by itself."""
+    rig = Rig(charger_rules(**{**LONG, "periods_ahead": 3}))
+    rig.connect("CHARGING")
+    rig.offer(plan_of((0, CHARGE, 11_000), (900, CHARGE, 16_000)), 2_700)
+    assert opening_claim(rig.fold(), rig.rules, rig.now).charge.holds_w == 16_000
+    rig.answer()
+    assert opening_claim(rig.fold(), rig.rules, rig.now).charge.holds_w == 16_000
+    rig.observe(base.Connected(booted=True))
+    assert opening_claim(rig.fold(), rig.rules, rig.now).charge.holds_w == 16_000
+
+
 def test_an_asset_whose_log_cannot_be_read_may_hold_all_that_it_can() -> None:
     """Nobody knows."""
     own = opening_claim(None, charger_rules(), Instant(0, 0))
