@@ -1,5 +1,6 @@
 """Who looks at a clock, draws lots or reads a file, in code that promises to be pure."""
 
+import gc
 import sys
 from collections.abc import Callable
 from types import FrameType
@@ -48,12 +49,15 @@ def impure_calls(function: Callable[[], T]) -> tuple[T, list[str]]:
         if event == "c_call" and (name := _name(called)) in _IMPURE:
             found.append(name)
 
-    before = sys.getprofile()
+    before, collects = sys.getprofile(), gc.isenabled()
+    gc.disable()  # a collection on the way calls the hooks of others, who may look at a clock
     sys.setprofile(watch)
     try:
         return function(), found
     finally:
         sys.setprofile(before)
+        if collects:
+            gc.enable()
 
 
 def _name(called: Any) -> str:  # noqa: ANN401 - a built-in function or method
