@@ -28,6 +28,7 @@ _TRIGGERS: Final = {
     "Timeout": "EVConnectTimeout",
 }
 """What makes a transaction end, by the reason for which it has stopped."""
+
 _PERMITTING: Final = frozenset({"Authorized", "RemoteStart"})
 _CONTEXTS: Final = {"Started": "Transaction.Begin", "Ended": "Transaction.End"}
 _SAMPLED: Final = {
@@ -116,12 +117,16 @@ class Connector201(Connector):
 
     def advance(self, dt_s: float) -> None:
         """Let ``dt_s`` seconds of simulated time pass."""
-        permission = self.permission
-        waits = permission is not None and self.plugged is None
-        if waits and permission is not None and self._cabinet.now() >= permission.expires_at:
+        if self._waits_in_vain():
             self.permission = None
             self.stop("Timeout")
         super().advance(dt_s)
+
+    def _waits_in_vain(self) -> bool:
+        """Tell whether no vehicle has come in time for who may charge here."""
+        if self.permission is None or self.plugged is not None:
+            return False
+        return self._cabinet.now() >= self.permission.expires_at
 
     # --- what a transaction begins and ends with
 
@@ -151,10 +156,11 @@ class Connector201(Connector):
             self._say("Updated", trigger)
         elif self._reached() & self._points("TxStartPoint"):
             self._begin(trigger)
-        profile = None if self.permission is None else self.permission.profile
-        if self.permission is not None and self.transaction is not None and profile is not None:
-            self.permission = attrs.evolve(self.permission, profile=None)
-            self._cabinet.limits.put(profile, self.situation)
+        permission = self.permission
+        if self.transaction is None or permission is None or permission.profile is None:
+            return
+        self._cabinet.limits.put(permission.profile, self.situation)
+        self.permission = attrs.evolve(permission, profile=None)
 
     def _begin(self, trigger: str) -> None:
         cabinet = self._cabinet
