@@ -4,7 +4,7 @@
  * Manners: "shy" never says Preparing or Finishing, and has only Charging in between; "silent" says
  * Available, whatever happens; "no_return" does not say Available when it is back in service;
  * "only_power" takes watts alone; "second_start" accepts a remote start during a transaction;
- * "forgetful" has no profiles after a reset.
+ * "forgetful" has no profiles after a reset; "chatty" tells much that nobody asked for.
  */
 "use strict";
 
@@ -154,6 +154,16 @@ async function boot() {
   keys.HeartbeatInterval = answer.interval || keys.HeartbeatInterval;
   booted = true;
   await announce();
+  if (has("chatty")) await chat();
+}
+
+/** What charge points tell of themselves, beside what they charge. */
+async function chat() {
+  await say("DiagnosticsStatusNotification", { status: "Idle" });
+  await say("FirmwareStatusNotification", { status: "Installed" });
+  await say("DataTransfer", { vendorId: "com.example", messageId: "greeting", data: "hello" });
+  await say("Authorize", { idTag: settings.idTag });
+  await say("Heartbeat", {});
 }
 
 async function announce() {

@@ -6,7 +6,8 @@
  * Manners: "no_profiles" answers SetChargingProfile with NotImplemented; "only_power" takes watts
  * alone; "second_start" accepts a remote start during a transaction; "forgetful" has no profiles
  * after a reset; "no_states" says no charging states; "cable_first" begins a transaction with the
- * vehicle, before anybody may charge; "no_return" does not say that it is back in service.
+ * vehicle, before anybody may charge; "no_return" does not say that it is back in service;
+ * "chatty" tells much that nobody asked for, and puts a vendor's data into it.
  */
 "use strict";
 
@@ -164,6 +165,30 @@ async function boot() {
   for (const one of evses) await sayStatus(one);
   for (const one of evses) begin(one);
   void drain();
+  if (has("chatty")) await chat();
+}
+
+/** What stations tell of themselves, beside what they charge. */
+async function chat() {
+  const customData = { vendorId: "com.example", note: "hello" };
+  const event = {
+    eventId: 1,
+    timestamp: now(),
+    trigger: "Alerting",
+    actualValue: "35.5",
+    eventNotificationType: "HardWiredNotification",
+    component: { name: "ChargingStation" },
+    variable: { name: "Temperature" },
+  };
+  const limit = { chargingLimit: { chargingLimitSource: "EMS" }, evseId: 1 };
+  await say("SecurityEventNotification", { type: "StartupOfTheDevice", timestamp: now(), customData });
+  await say("NotifyEvent", { generatedAt: now(), seqNo: 0, eventData: [event], customData });
+  await say("NotifyChargingLimit", limit);
+  await say("ClearedChargingLimit", { chargingLimitSource: "EMS", evseId: 1 });
+  await say("FirmwareStatusNotification", { status: "Idle" });
+  await say("LogStatusNotification", { status: "Idle" });
+  await say("DataTransfer", { vendorId: "com.example", messageId: "greeting", data: { nested: [1, 2] } });
+  await say("Authorize", { idToken: { idToken: settings.idTag, type: "ISO14443" } });
 }
 
 client.on("open", () => void (booted ? drain() : boot()));

@@ -15,7 +15,11 @@ MANNERS: Final = [
     ("1.6", ()),
     ("1.6", ("shy", "only_power")),
     ("1.6", ("silent", "second_start")),
-    ("1.6", ("no_return", "forgetful")),
+    ("1.6", ("no_return", "forgetful", "chatty")),
+    ("2.0.1", ()),
+    ("2.0.1", ("only_power", "no_states")),
+    ("2.0.1", ("cable_first", "second_start")),
+    ("2.0.1", ("no_return", "forgetful", "chatty")),
 ]
 
 
@@ -73,6 +77,7 @@ def test_a_charge_from_beginning_to_end(
             wait_until(lambda: point.connector().limit_w < 3_700, "its limit is there again")
         wait_until(lambda: all_completed(site), "all has ended")
         assert_logs_agree(peers, site.history())
+        assert not [one for one in point.frames() if (one.direction, one.kind) == ("in", "error")]
 
 
 def boots_of(point: Any) -> list[Any]:  # noqa: ANN401 - frames of a peer
