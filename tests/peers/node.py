@@ -12,6 +12,7 @@ from typing import Any, Final
 import attrs
 import msgspec
 
+from actors.clock import steady_s
 from actors.control import NotReachable, request
 from actors.testing.site import TestSite
 
@@ -97,8 +98,8 @@ def wait_until(condition: Callable[[], bool], what: str, timeout_s: float = 30.0
     Raises:
         TimeoutError: it did not hold in time; says what was waited for.
     """
-    tick = threading.Event()
-    for _ in range(int(timeout_s / _TICK_S)):
+    tick, until_s = threading.Event(), steady_s() + timeout_s
+    while steady_s() < until_s:
         if condition():
             return
         tick.wait(_TICK_S)
