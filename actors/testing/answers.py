@@ -6,7 +6,7 @@ Both are held against the log, which is fed record by record.
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final, cast
+from typing import Final, cast
 
 import attrs
 
@@ -80,7 +80,11 @@ class LateAnswers:
 
 @attrs.define
 class StartAnswers:
-    """Answers to StartTransaction: each rests on an event that was committed before (P7)."""
+    """Answers to who says that a transaction has begun: each rests on an event committed before.
+
+    That is P7. In 2.0.1 the charge point says the id, also of transactions that are no asset's and
+    of those that are history by now: what is never on record is none of ours.
+    """
 
     _recorded: dict[str, int] = attrs.field(factory=dict)
 
@@ -91,14 +95,31 @@ class StartAnswers:
 
     def unfounded(self, entries: Sequence[WireEntry], counts: Counter[str]) -> Iterator[str]:
         """Yield the answers to a charge point whose transaction was not on record."""
-        for entry in entries:
-            if entry.direction != "in" or entry.action != "StartTransaction":
-                continue
-            body = cast("Mapping[str, Any]", entry.payload)
-            number = body.get("transactionId")
-            if not isinstance(number, int) or number >= _NOT_OURS:
-                continue
+        for entry, number in self._answered(entries):
             counts["transactions answered"] += 1
-            recorded_us = self._recorded.get(str(number))
+            recorded_us = self._recorded.get(number)
             if recorded_us is None or recorded_us > seen_us(entry):
                 yield f"P7: transaction {number} was answered before it was on record"
+
+    def _answered(self, entries: Sequence[WireEntry]) -> Iterator[tuple[WireEntry, str]]:
+        """Yield each answer that says that a transaction of ours is known, and which one."""
+        begun: dict[str | int | None, str] = {}
+        for entry in entries:
+            own = begun.get(entry.message_id, "")
+            match entry.action, entry.direction, entry.payload:
+                case "StartTransaction", "in", {"transactionId": int(number)}:
+                    if number < _NOT_OURS:
+                        yield entry, str(number)
+                case "TransactionEvent", "out", {"eventType": "Started", "transactionInfo": info}:
+                    begun |= _begun(entry, info)
+                case "TransactionEvent", "in", dict(answer):
+                    if own in self._recorded and "errorCode" not in answer:
+                        yield entry, own
+                case _:
+                    continue
+
+
+def _begun(entry: WireEntry, info: Mapping[str, str]) -> Mapping[str | int | None, str]:
+    """Return the id of a transaction that begins now, by the message that says so."""
+    is_history = cast("Mapping[str, object]", entry.payload).get("offline", False)
+    return {} if is_history else {entry.message_id: info["transactionId"]}

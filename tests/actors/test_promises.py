@@ -180,6 +180,34 @@ def test_a_transaction_that_was_answered_before_it_was_on_record_is_found() -> N
         assert broken.startswith("P7: transaction 471")
 
 
+def test_a_transaction_of_the_stations_own_is_not_answered_before_it_is_on_record() -> None:
+    """P7 in 2.0.1: that which is never on record is none of ours, or was history by then."""
+    started = record(events.TransactionStarted("uuid-1", "TAG"), 5.0)
+
+    def said(number: str, answered_s: float, **more: object) -> list[WireEntry]:
+        payload = {
+            "eventType": "Started",
+            "transactionInfo": {"transactionId": number},
+            **more,
+        }
+        entry = frame(f"m-{number}-{answered_s}", answered_s, "TransactionEvent")
+        return [
+            attrs.evolve(entry, direction="out", payload=payload),
+            attrs.evolve(entry, payload={}),
+        ]
+
+    found = of_charger(
+        [started], *said("uuid-1", 5.1), *said("uuid-2", 1.0), *said("uuid-1", 4.0, offline=True)
+    )
+    assert found.violations == ()
+    assert found.counts["transactions answered"] == 1
+    (broken,) = of_charger([started], *said("uuid-1", 4.9)).violations
+    assert broken.startswith("P7: transaction uuid-1")
+    refused = said("uuid-1", 4.9)
+    refused[1] = attrs.evolve(refused[1], payload={"errorCode": "InternalError"})
+    assert of_charger([started], *refused).violations == ()
+
+
 def test_an_attempt_for_an_expired_setpoint_is_found() -> None:
     """P5."""
     records = recorded(two_slots())
