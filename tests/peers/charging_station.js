@@ -332,7 +332,7 @@ const handlers = {
   RequestStartTransaction({ evseId, idToken, remoteStartId, chargingProfile }) {
     const free = (one) => one.plugged && one.operative && !one.faulted && one.token === null;
     const one = evseId === undefined ? evses.find(free) : evseOf(evseId);
-    if (has("second_start") && one?.transaction) return { status: "Accepted" };
+    if (has("second_start") && one?.token) return { status: "Accepted" };
     if (one === undefined || !free(one)) return { status: "Rejected" };
     soon(() => {
       permit(one, idToken, "RemoteStart", remoteStartId);

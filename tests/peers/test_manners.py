@@ -79,3 +79,75 @@ def test_a_charge_from_beginning_to_end(
 def boots_of(point: Any) -> list[Any]:  # noqa: ANN401 - frames of a peer
     """Return the BootNotifications that a charge point has said."""
     return [one for one in point.frames() if one.action == "BootNotification"]
+
+
+@pytest.mark.timeout(90)
+def test_a_station_without_charging_profiles_still_starts_and_stops(tmp_path: Path) -> None:
+    """What it does not know ends as unsupported, and is not asked for again and again."""
+    manners = ("no_profiles",)
+    with charge_points(tmp_path, POINT, version="2.0.1", manners=manners) as (site, peers):
+        point = peers["CP-1"]
+        with running(site):
+            rate = ("send", str(site.file), "ast_a", "SET_CHARGE_RATE", "--kw", "6.9", *WHO)
+            done = site.setpoint(*rate)
+            assert (done.returncode, "FAILED" in done.stdout) == (1, True)
+            send(site, "START_CHARGING")
+            wait_until(lambda: point.connector().power_w > 0, "it charges")
+            send(site, "STOP_CHARGING")
+            wait_until(lambda: point.connector().transaction_id is None, "it has stopped")
+        history: History = site.history()
+        assert_logs_agree(peers, history)
+    reasons = [one["reason"] for one in history if one["type"] == "SET_CHARGE_RATE"]
+    assert set(reasons) == {"unsupported"}
+    asked = [one for one in point.frames() if one.action == "SetChargingProfile"]
+    assert len(asked) <= 8  # one for each thing that has happened
+
+
+@pytest.mark.timeout(90)
+@pytest.mark.parametrize("version", ["1.6", "2.0.1"])
+def test_a_second_start_is_not_a_second_transaction(tmp_path: Path, version: str) -> None:
+    """Whether the charge point accepts it or not, the command ends, and one transaction runs."""
+    manners = ("second_start",)
+    with charge_points(tmp_path, POINT, version=version, manners=manners) as (site, peers):
+        point = peers["CP-1"]
+        with running(site):
+            send(site, "START_CHARGING")
+            wait_until(lambda: point.connector().power_w > 0, "it charges")
+            first = point.connector().transaction_id
+            again = site.setpoint("send", str(site.file), "ast_a", "START_CHARGING", *WHO)
+            assert again.returncode in {0, 1}, again.stderr
+            assert state_of(site)["transaction_id"] == first
+            send(site, "STOP_CHARGING")
+            wait_until(lambda: point.connector().transaction_id is None, "it has stopped")
+        assert_logs_agree(peers, site.history())
+
+
+@pytest.mark.timeout(90)
+def test_what_happens_while_the_line_is_dead_is_told_afterwards(tmp_path: Path) -> None:
+    """The station's own queue: its vehicle has gone, and another one has come."""
+    with charge_points(tmp_path, POINT, version="2.0.1") as (site, peers):
+        point = peers["CP-1"]
+        with running(site):
+            send(site, "SET_CHARGE_RATE", "--kw", "6.9")
+            send(site, "START_CHARGING")
+            wait_until(lambda: point.connector().power_w > 0, "it charges")
+            first = point.connector().transaction_id
+            point.hang_up()
+            point.unplug()
+            point.plug()
+            point.swipe()
+            second = point.connector().transaction_id
+            assert second not in {None, first}
+            wait_until(lambda: state_of(site)["transaction_id"] == second, "it is known")
+            wait_until(lambda: state_of(site)["state"] == "CHARGING", "it charges again")
+            wait_until(lambda: point.connector().limit_w < 7_000, "its limit is there")
+            profiles = [one for one in point.frames() if one.action == "SetChargingProfile"]
+            last = profiles[-1].payload["chargingProfile"]
+            assert last.get("transactionId") in {None, second}
+        offline = [
+            one.payload
+            for one in point.frames()
+            if one.action == "TransactionEvent" and one.direction == "out"
+        ]
+        assert [one["transactionInfo"]["transactionId"] for one in offline if one.get("offline")]
+        assert_logs_agree(peers, site.history())
