@@ -48,7 +48,11 @@ _USURPED: Final = 0.3  # of all storms
 _LIES: Final = 0.25  # of all faults under limits
 _WAYS: Final[tuple[Direction | None, ...]] = ("in", "out", None)
 _SKEWS: Final = (-3_600.0, -50.0, 90.0, 3_600.0)
-_ACTIONS: Final = ("SetChargingProfile", "ClearChargingProfile", "RemoteStartTransaction", None)
+_ACTIONS: Final = (
+    *("SetChargingProfile", "ClearChargingProfile"),
+    *("RemoteStartTransaction", "RequestStartTransaction", "TransactionEvent", None),
+)
+_NEWER: Final = 0.4  # of all charge points: those that speak 2.0.1
 _CONTROL: Final = CONTROL_ACTIONS | WRITES
 _MESSAGES: Final = ("Woke", "Observed", "AttemptAnswered", "PlanOffered", "QuestionAnswered")
 
@@ -120,8 +124,9 @@ class Storm:
             f"CP-{number}": (Arrival(1, source.choice((0.0, 0.0, 9_000.0))),)
             for number in range(1, self.size.chargers + 1)
         }
+        newer = {identity: "2.0.1" for identity in arrivals if source.random() < _NEWER}
         start = PlanStart(to_us(START), self.size.speed)
-        with Simulation.of(file, self.seed, start=start, arrivals=arrivals) as run:
+        with Simulation.of(file, self.seed, start=start, arrivals=arrivals, versions=newer) as run:
             played = _Played(self, run, source)
             played.through()
             counts = run.assert_promises() + played.counts
