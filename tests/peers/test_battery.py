@@ -137,7 +137,10 @@ if DATA is not None:  # without the files it is not generated
 
     @pytest.mark.timeout(180)
     def test_a_real_week_goes_out_in_fast_motion(tmp_path: Path) -> None:
-        """The number of commands is the schedule's own; hardly any is too late."""
+        """The number of commands is the schedule's own; hardly any is too late.
+
+        A slot is over before a charger has shown what it does.
+        """
         with peer_site(tmp_path, ("0", "1")) as (site, peer):
             done = site.setpoint(
                 "run",
@@ -157,8 +160,9 @@ if DATA is not None:  # without the files it is not generated
         statuses = Counter((one["status"], one["reason"]) for one in planned(history))
         assert done.returncode == 0, done.stderr
         assert sum(statuses.values()) == 452
-        assert statuses["COMPLETED", None] >= 0.95 * 452
-        assert set(statuses) <= {("COMPLETED", None), ("CANCELLED", "superseded")}
+        completed = statuses["COMPLETED", None] + statuses["COMPLETED", "overtaken"]
+        assert completed >= 0.95 * 452
+        assert statuses["CANCELLED", "superseded"] == 452 - completed
 
 
 BY_HAND: Final = [
