@@ -180,6 +180,7 @@ def test_what_happened_offline_is_told_afterwards_and_says_so() -> None:
     async def scenario(charger: SimCharger, central: RawCentral) -> None:
         await charging(charger)
         await charger.until(lambda: story(central)[-1:] == [(*UPDATED, "Charging")])
+        await charger.until(lambda: not charger.station.cabinet.outbox.waiting)
         charger.fail("offline")
         await charger.until(lambda: not charger.connected.is_set())
         charger.unplug(1)
