@@ -69,7 +69,8 @@ def decided(state: AssetState, message: messages.Message, now: Instant) -> Draft
                 tell(draft, draft.state.outside.tally)
     settle_slot(draft)
     if draft.state.outside.grant is not None:
-        watch(draft)
+        if draft.state.outside.unreadable is None:
+            watch(draft)
         claim(draft, again=isinstance(message, messages.Woke))
     return draft
 

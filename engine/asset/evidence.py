@@ -13,6 +13,8 @@ READBACK: Final = "readback"
 COMPOSITE: Final = "composite"
 MEASURED: Final = "measured"
 AUTO: Final = "auto"
+KNOWN: Final = "known"
+"""None was looked for: the device was told the same before."""
 
 ASK_US: Final = US_PER_S // 2
 """So long after an acceptance a device is asked: what thousands are still to be sent goes first."""

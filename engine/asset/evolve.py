@@ -34,7 +34,7 @@ def evolve(state: AssetState, event: events.AssetEvent, at: Instant) -> AssetSta
         case events.CommandVerified():
             return remains.after_proof(state, attempts.verified(state, event, at), event)
         case events.AttemptReconciled():
-            return remains.after_proof(state, attempts.reconciled(state, event, at), event)
+            return remains.after_reconciled(state, attempts.reconciled(state, event, at), event)
         case events.StateChanged():
             return reported.state_changed(state, event, at)
         case events.ConnectionChanged():

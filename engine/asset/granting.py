@@ -1,5 +1,7 @@
 """What should hold under the site's limits: a claim is made for it, and it is cut to its grant."""
 
+from msgspec.structs import replace
+
 from engine.asset.desire import Desire, decision_differs, fallback, wanted
 from engine.asset.draft import Draft
 from engine.asset.effects import Claimed
@@ -114,7 +116,10 @@ def claim(draft: Draft, *, again: bool) -> None:
     grant, rules = state.outside.grant, state.rules
     if grant is None or rules is None:
         return
-    own = claim_of(state, rules, grant.number, now)
+    if state.outside.unreadable is None:
+        own = claim_of(state, rules, grant.number, now)
+    else:
+        own = replace(opening_claim(None, rules, now), number=grant.number)
     if own != state.outside.claimed or (again and awaits_grant(state, now)):
         draft.want(Claimed(own))
 

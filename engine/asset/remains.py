@@ -4,6 +4,7 @@ from msgspec.structs import replace
 
 from engine import events
 from engine.asset.attempts import NOT_KNOWN
+from engine.asset.evidence import KNOWN
 from engine.asset.state import (
     UNKNOWN_HOLDING,
     AssetState,
@@ -33,13 +34,25 @@ def after_end(before: AssetState, after: AssetState, event: events.AttemptEnded)
     return _with(after, _attempted(attempt)) if _may_have_taken(attempt, event) else after
 
 
-def after_proof(
-    before: AssetState, after: AssetState, event: events.AttemptReconciled | events.CommandVerified
+def after_proof(before: AssetState, after: AssetState, event: events.CommandVerified) -> AssetState:
+    """Return the state after evidence: of what was found or done nothing else remains.
+
+    That a device was told the same before, or something else since, is none.
+    """
+    is_seen = event.evidence != KNOWN and event.reason != "overtaken"
+    done = event.status is CommandStatus.COMPLETED and is_seen
+    return _proven(after) if done or event.found is not None else forgotten(before, after)
+
+
+def after_reconciled(
+    before: AssetState, after: AssetState, event: events.AttemptReconciled
 ) -> AssetState:
-    """Return the state after evidence: of what was found or done nothing else remains."""
-    found = isinstance(event, events.CommandVerified) and event.found is not None
-    done = event.status is CommandStatus.COMPLETED and event.reason != "overtaken"
-    return _proven(after) if found or done else forgotten(before, after)
+    """Return the state after a doubt is over: what a setpoint was about is all that remains."""
+    about = before.in_doubt
+    done = event.status is CommandStatus.COMPLETED
+    if done and about is not None and about.setpoint is not None:
+        return _proven(after)
+    return forgotten(before, after)
 
 
 def after_change(before: AssetState, after: AssetState, found: Setpoint) -> AssetState:

@@ -149,7 +149,8 @@ def transaction_ended(state: AssetState, event: events.TransactionEnded) -> Asse
     device = state.device
     running, last = device.transaction, device.last_transaction
     if running is not None and running.transaction_id == event.transaction_id:
-        device = replace(device, transaction=None, last_transaction=replace(running, ended=True))
+        last = replace(running, ended=True)
+        device = replace(device, transaction=None, last_transaction=last, phases=None)
         return replace(forget_change(_forgotten(state)), device=device, given_up=())
     if last is not None and last.transaction_id == event.transaction_id:
         last = replace(last, ended=True)

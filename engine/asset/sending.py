@@ -8,6 +8,7 @@ from engine.asset.decisions import Due, due_changes, passed_over, propose
 from engine.asset.desire import Desire, decision_differs, is_given_up, limited
 from engine.asset.draft import Draft
 from engine.asset.effects import Send, Stopped
+from engine.asset.evidence import KNOWN
 from engine.asset.gathering import gather
 from engine.asset.granting import awaits_grant, desire
 from engine.asset.holding import hold_reason, holds, is_kept, known_holding
@@ -157,7 +158,7 @@ def _decide_anew(
         if reason is not None:
             draft.note(events.CommandHeld(ids, reason))
         elif step is None and ids:
-            draft.note(events.CommandVerified(ids, CommandStatus.COMPLETED, "known"))
+            draft.note(events.CommandVerified(ids, CommandStatus.COMPLETED, KNOWN))
     elif not draft.has_turn:
         draft.queue()
     else:

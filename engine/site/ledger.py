@@ -36,8 +36,13 @@ class Account:
 
     @property
     def own_w(self) -> int:
-        """What is the asset's own to keep: what it was granted, or held before anything was."""
-        return self.reserved_w if self.told is None else self.told.most_w
+        """What is the asset's own to keep: what it was granted, or held before anything was.
+
+        Its floor is, also where it was to go below it for a while.
+        """
+        if self.told is None:
+            return self.reserved_w
+        return max(self.told.most_w, self.share.floor_w)
 
     def claim(self, share: Share, number: int) -> None:
         """Take a new share; bounds before that ``number`` are acted on no more."""

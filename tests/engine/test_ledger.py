@@ -84,6 +84,26 @@ def test_what_an_asset_holds_above_its_grant_makes_no_room_for_more() -> None:
     assert charge_w(own.settle()) == {A: 15_000}
 
 
+def test_a_floor_is_an_assets_own_again_when_the_base_load_leaves_room_for_it() -> None:
+    """Who ranks higher does not take it meanwhile."""
+    low = share(11_000, 4_200, 4_200, 4_140)
+    own = book(Limits(20_000), *((one, 1, low) for one in (A, B, C)))
+
+    def settled(base_w: int) -> dict[AssetId, int]:
+        """Return the bounds once the assets have acted on what they were told."""
+        own.load(base_w)
+        for number in range(1, 6):
+            bounds = charge_w(own.settle())
+            for one, most_w in bounds.items():
+                own.claim(one, Claim(share(11_000, most_w, 4_200, 4_140), number=number))
+        return {one: own.ledgers[IMPORT].account(one).own_w for one in (A, B, C)}
+
+    assert sum(settled(14_000).values()) == 12_600
+    after = settled(2_000)
+    assert min(after.values()) == 4_200
+    assert own.ledgers[IMPORT].reserved_w <= 18_000
+
+
 def test_an_increase_waits_for_the_decrease_that_makes_room() -> None:
     """What another asset is to give up is free once it is known to have given it up."""
     own = book(Limits(25_000), (A, 1, share(20_000, 20_000)), (B, 2, share(0, 0)))

@@ -493,6 +493,52 @@ def test_an_asset_whose_log_cannot_be_read_may_hold_all_that_it_can() -> None:
     assert own.charge == Share(22_000, 22_000, 4_200)
 
 
+def test_an_asset_whose_log_cannot_be_read_claims_all_that_it_can_and_decides_nothing() -> None:
+    """Whatever it says of itself meanwhile."""
+    outside = Outside(unreadable="row 7", grant=grant(5_000, 0, 3))
+    state = AssetState(AssetId("ast_1"), rules=charger_rules(), outside=outside)
+    decided = decide(state, message.Observed(base.PowerMeasured(11.0)), Instant(0, 0))
+    own = Claim(Share(22_000, 22_000, 4_200), number=3)
+    assert [[*one] for one in decided] == [[], [effect.Claimed(own)]]
+
+
+def test_a_setpoint_that_was_told_before_proves_nothing() -> None:
+    """Its evidence was still being gathered: what the device drew may not be over."""
+    rig = Rig(charger_rules(**LONG, verify="measured"), grant=grant(11_000, 11_000, 0))
+    rig.connect("CHARGING")
+    rig.observe(base.TransactionChanged("started", "7", "key"))
+    rig.offer(plan_of((0, CHARGE, 11_000), (100, CHARGE, 5_000)), 9_000)
+    rig.answer()
+    rig.advance(95)
+    rig.observe(base.PowerMeasured(11.0))
+    granted(rig, 5_000, 11_000)
+    rig.answer()
+    rig.advance(6)
+    rig.observe(base.PowerMeasured(11.0))
+    assert claims(rig)[-1].charge.holds_w == 11_000
+    rig.advance(1)
+    assert rig.state.remains is not None
+
+
+def test_the_end_of_a_doubt_about_a_start_says_nothing_of_what_is_held() -> None:
+    """It was about another thing."""
+    rig = Rig(charger_rules(**LONG, start="engine"), grant=grant(11_000, 11_000, 0))
+    rig.connect("PREPARING")
+    rig.offer(plan_of((0, CHARGE, 11_000)), 9_000)
+    while (
+        rig.state.attempt is not None and rig.state.attempt.type is not CommandType.START_CHARGING
+    ):
+        rig.answer()
+    rig.observe(base.TransactionChanged("started", "7", "key"))
+    rig.offer(plan_of((0, CHARGE, 5_000)), 9_000, sequence=2)
+    rig.observe(base.Disconnected("away"))
+    rig.answer(outcome="link_lost")
+    rig.observe(base.Connected(), base.StateReported("CHARGING", "Charging"))
+    assert "AttemptReconciled" in names_of(rig.events)
+    assert rig.state.remains is not None
+    assert rig.state.remains.charge_w == 11_000
+
+
 def test_an_asset_that_was_never_asked_for_anything_keeps_what_it_may_hold() -> None:
     """Before it was offered a plan it wishes for nothing else."""
     rig = Rig(charger_rules(**LONG), grant=grant(4_200, 0, 0))

@@ -65,6 +65,7 @@ def test_another_transaction_may_be_another_vehicle() -> None:
     rig.observe(ONE, ONE, ONE)
     rig.answer()
     rig.observe(base.TransactionChanged("ended", "7"))
+    assert rig.state.device.phases is None
     assert names_of(rig.observe(TWO)) == []
     rig.observe(base.TransactionChanged("started", "8", "other"))
     assert rig.state.device.phases is None
