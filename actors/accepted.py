@@ -11,7 +11,7 @@ from engine import events
 from engine.asset import messages as message
 from engine.codec import Row
 from engine.plans import PlanRef, same_over
-from engine.site.load import Load
+from engine.site.load import Load, Loads
 from engine.types import AssetId, ScheduleId
 
 SCHEDULES: Final = "schedules"
@@ -25,16 +25,15 @@ FIELDS: Final = 1
 class Accepted:
     """The schedules accepted so far: their digests by id, and each asset's newest offer.
 
-    ``wanted`` names schedules that are in force, and whose plans have not been read yet. The
-    newest base load is ``load``, which came with the schedule ``loaded``.
+    ``wanted`` names schedules that are in force, and whose plans have not been read yet. What
+    they say of the base load are ``loads``.
     """
 
     sequence: int = 0
     digests: Mapping[str, bytes] = attrs.field(factory=dict)
     offers: Mapping[AssetId, message.PlanOffered] = attrs.field(factory=dict)
     wanted: frozenset[str] = frozenset()
-    load: Load | None = None
-    loaded: ScheduleId | None = None
+    loads: Loads = attrs.field(factory=Loads)
 
     def lacks(self, schedule_id: ScheduleId) -> bool:
         """Return whether a schedule's event has to be read."""
@@ -45,14 +44,14 @@ class Accepted:
         sequence = self.sequence
         digests = dict(self.digests)
         offers = dict(self.offers)
-        load, loaded = self.load, self.loaded
+        loads = self.loads
         for event in sorted(received, key=lambda one: one.sequence):
             sequence = max(sequence, event.sequence)
             digests[event.schedule_id] = event.digest
             offers.update(offers_of(event))
-            if event.load is not None:
-                load, loaded = load_of(event), event.schedule_id
-        return Accepted(sequence, digests, offers, load=load, loaded=loaded)
+            load = load_of(event)
+            loads = loads if load is None else loads.replaced(load)
+        return Accepted(sequence, digests, offers, loads=loads)
 
 
 class _Kept(Struct, frozen=True, gc=False, array_like=True):
@@ -78,11 +77,11 @@ def encode_accepted(
     sequence: int,
     digests: Mapping[str, bytes],
     offers: Mapping[AssetId, message.PlanOffered],
-    loaded: ScheduleId | None = None,
+    loads: Loads = Loads(),  # noqa: B008 - frozen
 ) -> Row:
     """Return a snapshot of what is accepted; the plans stay in their schedules' streams."""
     named = {offer.ref.schedule_id for offer in offers.values()}
-    in_force = sorted(named if loaded is None else named | {loaded})
+    in_force = sorted(named | {load.schedule_id for load in loads.in_order})
     kept = _Kept(FIELDS, sequence, dict(digests), list(in_force))
     return Row(SCHEDULES, sequence, TOPIC, msgspec.msgpack.encode(kept, order="deterministic"))
 
@@ -102,16 +101,19 @@ def load_of(event: events.ScheduleReceived) -> Load | None:
     """Return the base load that a schedule says, null where it says none."""
     if event.load is None:
         return None
-    return Load(event.load, event.start_us, event.horizon_us)
+    return Load(event.load, event.start_us, event.horizon_us, event.schedule_id)
 
 
-def same_load(load: Load | None, event: events.ScheduleReceived) -> bool:
+def same_load(loads: Loads, event: events.ScheduleReceived) -> bool:
     """Return whether a schedule says of the base load what is known, or nothing at all."""
     if event.load is None:
         return True
-    if load is None:
+    newest = loads.in_order[-1] if loads.in_order else None
+    if newest is None or newest.start_us > event.start_us:
         return False
-    return same_over(load.plan, event.load, event.start_us, event.horizon_us)
+    return newest.horizon_us == event.horizon_us and same_over(
+        newest.plan, event.load, event.start_us, event.horizon_us
+    )
 
 
 def offers_of(event: events.ScheduleReceived) -> dict[AssetId, message.PlanOffered]:

@@ -30,7 +30,7 @@ from engine.asset import messages as message
 from engine.config import AssetConfig, Site
 from engine.grants import Claim, Grant
 from engine.rules import AssetRules
-from engine.site.load import Load
+from engine.site.load import Loads
 from engine.types import AssetId
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class Parts:
     note: Callable[[events.SiteEvent], None]
     grants: Mapping[AssetId, Grant]
     claim: Callable[[AssetId, Claim], None]
-    loaded: Callable[[Load], None]
+    loaded: Callable[[Loads], None]
 
 
 class Assembly:

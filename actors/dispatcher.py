@@ -21,7 +21,7 @@ from engine.asset import AssetState
 from engine.asset import effects as effect
 from engine.asset import messages as message
 from engine.errors import EngineClosed, HandlingFailed, Problem, ScheduleRefused, StoreError
-from engine.site.load import Load
+from engine.site.load import Loads
 from engine.types import AssetId, ScheduleId
 
 logger = logging.getLogger("setpoint")
@@ -61,7 +61,7 @@ class DispatcherLife(Life):
     ``waiting`` are submissions, in order; ``open`` has the offers that were not answered yet.
     """
 
-    __slots__ = ("digests", "in_flight", "load", "loaded", "offers", "open", "sequence", "waiting")
+    __slots__ = ("digests", "in_flight", "loads", "offers", "open", "sequence", "waiting")
 
     def __init__(self, accepted: Accepted) -> None:
         """Begin with what was accepted before."""
@@ -76,7 +76,7 @@ class DispatcherLife(Life):
         self.sequence = accepted.sequence
         self.digests = dict(accepted.digests)
         self.offers = dict(accepted.offers)
-        self.load, self.loaded = accepted.load, accepted.loaded
+        self.loads = accepted.loads
         self.open = {asset_id: one.ref.sequence for asset_id, one in self.offers.items()}
 
 
@@ -86,7 +86,7 @@ class Office:
 
     ``board`` has every asset's state, read only; ``passed`` is what they have not taken note of.
     ``rebuild`` reads what is accepted again, ``note`` puts an event on the site's record, and
-    ``loaded`` hears of a base load.
+    ``loaded`` hears what is in force of the base load.
     """
 
     supervised: Supervised
@@ -95,7 +95,7 @@ class Office:
     passed: Passed
     rebuild: Callable[[], Accepted]
     note: Callable[[events.SiteEvent], None]
-    loaded: Callable[[Load], None]
+    loaded: Callable[[Loads], None]
 
 
 class DispatcherActor(JournalledActor):
@@ -211,8 +211,9 @@ class DispatcherActor(JournalledActor):
     def _take_load(self, life: DispatcherLife, event: events.ScheduleReceived) -> None:
         load = load_of(event)
         if load is not None:
-            life.load, life.loaded = load, event.schedule_id
-            self._office.loaded(load)
+            now = self._supervision.clocks.now()
+            life.loads = life.loads.replaced(load).since(now.plan_us)
+            self._office.loaded(life.loads)
 
     def _refused(self, life: DispatcherLife, refused: Refused) -> None:
         if not refused.for_good:
@@ -227,7 +228,7 @@ class DispatcherActor(JournalledActor):
 
     def _keep(self, life: DispatcherLife) -> None:
         """Have what is accepted stored as a snapshot."""
-        row = encode_accepted(life.sequence, life.digests, life.offers, life.loaded)
+        row = encode_accepted(life.sequence, life.digests, life.offers, life.loads)
         if life is self._life:
             self._office.snapshots.offer_row(row)
 
@@ -292,6 +293,7 @@ class DispatcherActor(JournalledActor):
         """Read what is accepted, and go on where the lives before had stopped. A pool thread."""
         if not self.read_anew(life, readable, lambda: life.read(self._office.rebuild())):
             return
+        self._office.loaded(life.loads)
         lost, life.lost = life.lost, ()
         for one in reversed(lost):
             if self.is_worth_recording(one):
@@ -355,6 +357,6 @@ def _same_as_before(life: DispatcherLife, in_flight: InFlight) -> str | None:
     horizons = {life.offers[asset_id].horizon_us for asset_id in in_flight.offers}
     if len(before) != 1 or horizons != {in_flight.event.horizon_us}:
         return None
-    if not same_load(life.load, in_flight.event):
+    if not same_load(life.loads, in_flight.event):
         return None
     return before.pop()

@@ -17,7 +17,7 @@ from engine.grants import Claim, Grant
 from engine.rules import AssetRules
 from engine.site import Book, Limits, Member, SiteState
 from engine.site.excess import Meter, news, reserved
-from engine.site.load import BaseLoad, Load
+from engine.site.load import BaseLoad, Loads
 from engine.types import US_PER_S, AssetId, Instant
 
 
@@ -65,9 +65,9 @@ class Grants:
         self._base = base
         self._due = False
 
-    def planned(self, load: Load) -> None:
-        """Know what a schedule says of the base load from now on."""
-        self._base = replace(self._base, planned=load)
+    def planned(self, loads: Loads) -> None:
+        """Know what the schedules in force say of the base load."""
+        self._base = replace(self._base, planned=loads)
 
     def carry(self, now: Instant) -> int | None:
         """Let the base load of now count; return when it may be another (plan clock)."""
@@ -121,11 +121,11 @@ def book_of(
         return Member(asset_id, own.priority, opening_claim(read, own, now))
 
     book = Book(limits, (member(asset_id, own) for asset_id, own in rules.items()))
-    book.load(BaseLoad(site.base_load_w, recovery.accepted.load).at_w(now.plan_us))
+    book.load(BaseLoad(site.base_load_w, recovery.accepted.loads).at_w(now.plan_us))
     return book
 
 
-def grants_of(site: Site, book: Book | None, planned: Load | None, assets: Assets) -> Grants | None:
+def grants_of(site: Site, book: Book | None, planned: Loads, assets: Assets) -> Grants | None:
     """Return what grants the assets their shares, null for a site without limits."""
     if book is None:
         return None

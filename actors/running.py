@@ -45,7 +45,7 @@ from engine.errors import SetpointError
 from engine.history import History, histories
 from engine.rules import AssetRules
 from engine.site import SiteState
-from engine.site.load import Load
+from engine.site.load import Loads
 from engine.types import US_PER_S, AssetId
 
 logger = logging.getLogger("setpoint")
@@ -129,7 +129,7 @@ class Running:
             stored.recovery.site,
             supervised,
             stored.reader.site,
-            grants_of(site, self.book, stored.recovery.accepted.load, self.assembly),
+            grants_of(site, self.book, stored.recovery.accepted.loads, self.assembly),
         )
         self._site = self._site_actor.actor_ref
 
@@ -206,10 +206,10 @@ class Running:
         adapter_of, assets = self.adapters.adapter_of, self.site.assets
         return {one.rules.asset_id: rules_of(adapter_of(one.rules.adapter), one) for one in assets}
 
-    def _loaded(self, load: Load) -> None:
-        """Take note of a base load that a schedule says. A pool thread."""
+    def _loaded(self, loads: Loads) -> None:
+        """Take note of what the schedules in force say of the base load. A pool thread."""
         if self.book is not None:
-            self._site.tell(load)
+            self._site.tell(loads)
 
     @property
     def site_state(self) -> SiteState:

@@ -14,7 +14,7 @@ from actors.supervisor import Verdict
 from engine import events
 from engine.errors import EngineClosed, StoreError
 from engine.site import SiteState, evolve_site
-from engine.site.load import Load
+from engine.site.load import Loads
 
 if TYPE_CHECKING:
     from engine.types import Instant
@@ -94,18 +94,18 @@ class SiteActor(JournalledActor):
                 self._append_next(life)
             case Readable():
                 self._begin_again(life, told)
-            case Claimed() | Settle() | Look() | Load() if self._grants is not None:
+            case Claimed() | Settle() | Look() | Loads() if self._grants is not None:
                 self._grant(life, self._grants, told)
             case _:
                 raise TypeError(type(told).__name__)
 
-    def _grant(self, life: SiteLife, grants: Grants, told: Claimed | Settle | Look | Load) -> None:
+    def _grant(self, life: SiteLife, grants: Grants, told: Claimed | Settle | Look | Loads) -> None:
         """Take a claim, or settle all that came since: those of one instant together."""
         if isinstance(told, Claimed):
             if grants.claimed(told):
                 self.actor_ref.tell(Settle())
             return
-        if isinstance(told, Load):
+        if isinstance(told, Loads):
             grants.planned(told)
         self._carry(grants)
         grants.settle()
@@ -166,7 +166,7 @@ class SiteActor(JournalledActor):
         in_flight = self._life.in_flight
         if in_flight is not None:
             return in_flight[0]
-        return told if isinstance(told, Noted | Claimed | Settle | Look | Load) else None
+        return told if isinstance(told, Noted | Claimed | Settle | Look | Loads) else None
 
     def _begin_life(self, lost: Lost) -> tuple[Life, Life]:
         before = self._life
@@ -197,7 +197,7 @@ class SiteActor(JournalledActor):
                 life.stash.insert(0, noted)
             else:
                 _tell(noted, failure(lost))
-        elif isinstance(noted, Claimed | Settle | Look | Load):
+        elif isinstance(noted, Claimed | Settle | Look | Loads):
             self.again(noted if lost.again else Settle())
         if self.is_worth_recording(lost):
             life.stash.insert(0, Noted((crashed(STREAM, lost),), _not_told))

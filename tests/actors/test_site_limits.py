@@ -3,12 +3,14 @@
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
 from click.testing import CliRunner
 
 from actors.cli.plan import plan as plan_verb
+from actors.dispatcher import DispatcherActor
 from actors.sim.timetable import Arrival
 from actors.standing import PlanStart
 from actors.testing.faults import Fault
@@ -250,6 +252,56 @@ def test_a_schedule_of_which_only_the_load_is_new_is_taken(
     book = run._running.book  # noqa: SLF001 - nobody else looks into it
     assert book is not None
     assert book.ledgers["import"].base_w == 20_000
+
+
+def base_kw(run: Simulation) -> float:
+    """Return the base load that counts now."""
+    book = run._running.book  # noqa: SLF001 - nobody else looks into it
+    assert book is not None
+    return book.ledgers["import"].base_w / 1_000
+
+
+def test_tomorrows_schedule_leaves_todays_base_load(depot: Callable[..., Simulation]) -> None:
+    """Also after a restart, and with its first slot it takes over."""
+    run = depot("import_limit_kw = 40\nbase_load_kw = 1")
+    today = with_load([22.0] * 8, [22.0] * 8, [22.0] * 8, load=[7.0] * 8)
+    run.submit(today)
+    run.advance(SLOT_S / 2)
+    tomorrow = today.assign(load_kw=3.0)
+    tomorrow.index += pd.Timedelta("1h")
+    receipt = run.submit(tomorrow)
+    assert not receipt.unchanged
+    assert run.submit(tomorrow).unchanged
+    run.advance(SLOT_S)
+    assert base_kw(run) == 7.0
+    run.stop()
+    run.restart()
+    assert base_kw(run) == 7.0
+    assert run.verify().ok
+    run.advance(3 * SLOT_S)
+    assert base_kw(run) == 3.0
+    run.assert_promises()
+
+
+def test_a_crash_of_the_dispatcher_does_not_forget_a_base_load(
+    depot: Callable[..., Simulation], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the schedule's commit and the word to the site actor."""
+    run = depot("import_limit_kw = 40")
+    take, left = DispatcherActor._take_load, [1]  # noqa: SLF001 - where the crash is to be
+
+    def failing(*args: Any) -> None:  # noqa: ANN401 - whatever it is given
+        if left[0]:
+            left[0] -= 1
+            raise RuntimeError("struck")
+        take(*args)
+
+    monkeypatch.setattr(DispatcherActor, "_take_load", failing)
+    run.submit(with_load([11.0] * 4, [11.0] * 4, [11.0] * 4, load=[20.0] * 4))
+    run.advance(20)
+    assert left == [0]
+    assert base_kw(run) == 20.0
+    run.assert_promises()
 
 
 def test_without_an_import_limit_a_load_is_ignored(depot: Callable[..., Simulation]) -> None:
