@@ -10,6 +10,7 @@ from actors.recovery import Recovery
 from engine import events
 from engine.asset import AssetState
 from engine.asset import messages as message
+from engine.asset.above import drawn_w
 from engine.asset.granting import opening_claim
 from engine.asset.holding import is_stale
 from engine.config import Site
@@ -98,10 +99,7 @@ class Grants:
 
 def _measured_w(state: AssetState, now: Instant) -> int:
     """Return what a device drew lately, charging positive; nothing where nobody knows."""
-    sample = state.outside.sample
-    if sample is None or is_stale(state, now):
-        return 0
-    return sample.power_w
+    return 0 if is_stale(state, now) else drawn_w(state, now) or 0
 
 
 def book_of(

@@ -2,7 +2,8 @@
 
 from typing import Final
 
-from engine.asset.state import Outside
+from engine.asset.samples import stands
+from engine.asset.state import AssetState
 from engine.grants import Bound, Grant
 from engine.types import Instant
 
@@ -11,11 +12,24 @@ _SHARE: Final = 20
 """What is measured may be a twentieth above its bound, or 200 W."""
 
 
-def above_since(outside: Outside, now: Instant) -> int | None:
-    """Return since when the power measured is above the grant (device clock), null if it is not."""
-    if outside.grant is None or outside.sample is None:
+def drawn_w(state: AssetState, now: Instant) -> int | None:
+    """Return what was measured lately, charging positive; null where nothing tells it any more.
+
+    A charger may send no more samples once its transaction is over.
+    """
+    sample, ended_us = state.outside.sample, state.outside.ended_us
+    if sample is None or not stands(sample, now.device_us):
         return None
-    power_w = outside.sample.power_w
+    if state.device.transaction is None and ended_us is not None and sample.taken_us <= ended_us:
+        return None
+    return sample.power_w
+
+
+def above_since(state: AssetState, now: Instant) -> int | None:
+    """Return since when the power measured is above the grant (device clock), null if it is not."""
+    outside, power_w = state.outside, drawn_w(state, now)
+    if outside.grant is None or power_w is None:
+        return None
     bound_w = bound_of(outside.grant, power_w).most_w
     if abs(power_w) <= bound_w + max(bound_w // _SHARE, _LEAST_W):
         return None

@@ -12,21 +12,19 @@ from engine.asset.desire import horizon
 from engine.asset.draft import Draft
 from engine.asset.evidence import tolerance_w
 from engine.asset.programme import next_change_us, part_at, values_at
-from engine.asset.samples import Sample, Tally
+from engine.asset.samples import AGE_US, Sample, Tally, stands
 from engine.asset.state import AssetState, Part
 from engine.events import PowerTallied
 from engine.plans import command_id
 from engine.types import US_PER_S, CommandId, Instant
 
 _LONGEST_US: Final = 3_600 * US_PER_S
-_AGE_US: Final = 300 * US_PER_S
-"""A sample stands for so long at the most (device clock); what comes later is not measured."""
 
 
 def tallied(state: AssetState, sample: Sample, now: Instant) -> Tally | None:
     """Return the sums of the running stretch after a sample has come."""
     tally = state.outside.tally
-    if now.device_us - sample.taken_us > _AGE_US:
+    if not stands(sample, now.device_us):
         return tally
     if tally is None:
         return _begun(state, sample, now)
@@ -39,7 +37,7 @@ def summed(tally: Tally, now: Instant) -> Tally:
     took_us = at_us - tally.at_us
     if took_us <= 0:
         return tally
-    if now.device_us - tally.heard_us > _AGE_US:
+    if now.device_us - tally.heard_us > AGE_US:
         return replace(tally, at_us=at_us)
     above_w = tally.power_w - tally.planned_w
     is_off = abs(above_w) > tolerance_w(tally.planned_w)
@@ -65,7 +63,7 @@ def tell(draft: Draft, tally: Tally) -> None:
         draft.note(_event(tally))
     sample = state.outside.sample
     following = None
-    if sample is not None and now.device_us - sample.taken_us <= _AGE_US:
+    if sample is not None and stands(sample, now.device_us):
         following = _begun(state, sample, now)
     outside = replace(draft.state.outside, tally=following)
     draft.state = replace(draft.state, outside=outside)

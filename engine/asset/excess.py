@@ -1,7 +1,7 @@
 """Devices above what their site granted: they refuse to go down, were set by others, or lie."""
 
 from engine import events
-from engine.asset.above import bound_of
+from engine.asset.above import bound_of, drawn_w
 from engine.asset.desire import is_given_up
 from engine.asset.draft import Draft
 from engine.asset.granting import desire
@@ -47,12 +47,12 @@ def _refused(draft: Draft, grant: Grant) -> events.GrantExceeded | None:
 
 def _measured(draft: Draft, grant: Grant) -> events.GrantExceeded | None:
     """Return that a device draws or gives more for longer than it takes to settle."""
-    since_us, sample = draft.state.outside.above_since_us, draft.state.outside.sample
-    if since_us is None or sample is None:
+    since_us, power_w = draft.state.outside.above_since_us, drawn_w(draft.state, draft.now)
+    if since_us is None or power_w is None:
         return None
     if draft.now.device_us < since_us + round(draft.rules.settle_s * US_PER_S):
         return None
-    return _exceeded("measured", sample.power_w, grant)
+    return _exceeded("measured", power_w, grant)
 
 
 def _most_w(draft: Draft, grant: Grant) -> int | None:

@@ -36,14 +36,15 @@ def noted(state: AssetState, message: messages.Message, now: Instant) -> AssetSt
     asked_until_us = outside.asking_until_us
     if asked_until_us is not None and now.device_us >= asked_until_us:
         changes = {**_NOT_ASKING, **changes}
-    if outside.grant is not None and changes:
-        return _watched(state, replace(outside, **changes), now)
-    return replace(state, outside=replace(outside, **changes)) if changes else state
+    after = replace(state, outside=replace(outside, **changes)) if changes else state
+    is_watched = after.outside.grant is not None and changes
+    return _watched(after, now) if is_watched or outside.above_since_us is not None else after
 
 
-def _watched(state: AssetState, outside: Outside, now: Instant) -> AssetState:
+def _watched(state: AssetState, now: Instant) -> AssetState:
     """Return the state with how long the power measured has been above the grant."""
-    return replace(state, outside=replace(outside, above_since_us=above_since(outside, now)))
+    since_us = above_since(state, now)
+    return replace(state, outside=replace(state.outside, above_since_us=since_us))
 
 
 _NOT_ASKING: dict[str, Any] = {"asking": None, "asking_until_us": None}
@@ -75,7 +76,9 @@ def _offered(message: messages.PlanOffered) -> dict[str, Any]:
     }
 
 
-def _observed(outside: Outside, seen: base.Observation, now: Instant) -> dict[str, Any]:
+def _observed(  # noqa: PLR0911 - one case per observation
+    outside: Outside, seen: base.Observation, now: Instant
+) -> dict[str, Any]:
     match seen:
         case base.Disconnected():
             return {"read": None}
@@ -83,6 +86,8 @@ def _observed(outside: Outside, seen: base.Observation, now: Instant) -> dict[st
             return {}
         case base.PowerMeasured():
             return {**_measured(outside, seen, now), "last_seen_us": now.device_us}
+        case base.TransactionChanged(kind="ended", offline=False):
+            return {"ended_us": now.device_us, "last_seen_us": now.device_us}
         case base.StateReported(reported_at=at) if at is not None:
             clock = outside.clock.after(_told(to_us(at), now))
             return {"clock": clock, "last_seen_us": now.device_us}

@@ -8,6 +8,8 @@ from engine.adapters.device_clock import Reading
 from engine.types import US_PER_S, CommandId
 
 _NEAR_S: Final = 2
+AGE_US: Final = 300 * US_PER_S
+"""A sample stands for so long at the most (device clock); what comes later is not measured."""
 
 
 class Sample(Struct, frozen=True, gc=False):
@@ -43,6 +45,11 @@ class Tally(Struct, frozen=True, gc=False):
     above_wus: int = 0
     below_wus: int = 0
     off_us: int = 0
+
+
+def stands(sample: Sample, now_us: int) -> bool:
+    """Return whether a sample still says something of now (device clock)."""
+    return now_us - sample.taken_us <= AGE_US
 
 
 def sampled(power_w: int, stamp_us: int | None, clock: Reading, now_us: int) -> Sample:

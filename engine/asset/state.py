@@ -299,6 +299,7 @@ class Outside(Struct, frozen=True, omit_defaults=True):
     ``unreadable`` names the row of the stream that cannot be read: nothing is decided then.
     ``grant`` is what the asset may be set to, null where the site has no limit; ``claimed`` is what
     the site was told last; ``above_since_us`` is since when what is measured is above the grant.
+    ``ended_us`` is when a transaction ended last.
     """
 
     adapter: Spelling | None = None
@@ -326,6 +327,7 @@ class Outside(Struct, frozen=True, omit_defaults=True):
     grant: Grant | None = None
     claimed: Claim | None = None
     above_since_us: int | None = None
+    ended_us: int | None = None
 
     @property
     def measured_w(self) -> int | None:

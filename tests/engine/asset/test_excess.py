@@ -4,6 +4,7 @@ from actors.testing.rig import Rig, battery_rules, charger_rules, names_of, plan
 from engine import events
 from engine.adapters import base
 from engine.asset import messages as message
+from engine.asset.above import drawn_w
 from engine.grants import UNBOUNDED_W, Bound, Grant
 from engine.types import Channel
 
@@ -146,3 +147,45 @@ def test_after_a_restart_nothing_is_a_refusal_before_a_plan_was_offered() -> Non
     rig.answer(outcome="rejected")
     rig.restart()
     assert exceeded(rig) == []
+
+
+def test_a_sample_does_not_stand_for_ever() -> None:
+    """A device that is heard, and measures no more, is above nothing after five minutes."""
+    rig = charger()
+    rig.observe(base.PowerMeasured(11.0))
+    grant(rig, 5_000)
+    rig.answer()
+    rig.advance(91)
+    assert exceeded(rig) == [events.GrantExceeded("measured", 11_000, 5_000)]
+    rig.advance(200)
+    rig.observe(base.Seen())
+    assert "above_grant" in rig.state.alarms
+    assert drawn_w(rig.state, rig.now) == 11_000
+    rig.advance(10)
+    rig.tell(message.Woke())
+    assert drawn_w(rig.state, rig.now) is None
+    assert "above_grant" not in rig.state.alarms
+    assert exceeded(rig)[1:] == []
+    rig.observe(base.PowerMeasured(11.0))
+    rig.advance(91)
+    rig.observe(base.Seen())
+    assert len(exceeded(rig)) == 2
+
+
+def test_a_sample_of_a_transaction_that_is_over_says_nothing_of_now() -> None:
+    """What is measured without one does."""
+    rig = charger()
+    rig.observe(base.TransactionChanged("started", "7", key="a"))
+    rig.observe(base.PowerMeasured(11.0))
+    rig.observe(base.TransactionChanged("ended", "6"))
+    assert drawn_w(rig.state, rig.now) == 11_000
+    rig.observe(base.TransactionChanged("ended", "7"))
+    assert drawn_w(rig.state, rig.now) is None
+    grant(rig, 5_000)
+    rig.advance(91)
+    rig.observe(base.Seen())
+    assert exceeded(rig) == []
+    rig.observe(base.PowerMeasured(11.0))
+    rig.advance(91)
+    rig.observe(base.Seen())
+    assert exceeded(rig) == [events.GrantExceeded("measured", 11_000, 5_000)]
