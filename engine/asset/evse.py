@@ -24,6 +24,9 @@ _CONNECTORS: Final[Mapping[str, str]] = {
 }
 """The statuses of a connector; of several, the first that one of them has is the EVSE's."""
 
+_SPELLED: Final = {status.lower(): status for status in _CONNECTORS}
+_MOST_CONNECTORS: Final = 16
+"""Of one EVSE; no station has more, and whoever tells of more has its numbers wrong."""
 _OUT_OF_ORDER: Final = frozenset({"Unavailable", "Faulted"})
 _FREE: Final = frozenset({"Available", "Reserved"})
 _CHARGING: Final[Mapping[str, tuple[str, str | None]]] = {
@@ -54,22 +57,25 @@ def status_of(evse: Evse) -> str | None:
 
 
 def connector_reported(device: Device, seen: ConnectorReported) -> Meaning:
-    """Return what a connector's status means."""
-    evse = device.evse
-    if seen.status not in _CONNECTORS:
+    """Return what a connector's status means; some stations speak of the EVSE as connector 0."""
+    evse, told = device.evse, _SPELLED.get(seen.status.lower())
+    if told is None:
         return Meaning(evse, understood=False)
-    evse = _with_connector(evse, seen.connector_id, seen.status)
+    evse = _with_connector(evse, max(seen.connector_id, 0), told)
+    if len(evse.connectors) > _MOST_CONNECTORS:
+        return Meaning(device.evse, understood=False)
     status = status_of(evse)
     if status == "Occupied":
         return _occupied(device, evse)
     if status in _FREE:
         evse = _empty(evse)
     detail = {"reserved": "yes"} if status == "Reserved" else {}
-    return Meaning(evse, _CONNECTORS[status or seen.status], detail)
+    return Meaning(evse, _CONNECTORS[status or told], detail)
 
 
 def _with_connector(evse: Evse, connector_id: int, status: str) -> Evse:
-    others = (one for one in evse.connectors if one[0] != connector_id)
+    """Return the EVSE with a connector's status; 0 is all of its connectors, until one speaks."""
+    others = (one for one in evse.connectors if connector_id and one[0] not in {0, connector_id})
     return replace(evse, connectors=tuple(sorted((*others, (connector_id, status)))))
 
 
@@ -103,11 +109,18 @@ def charging_reported(device: Device, seen: ChargingReported) -> Meaning:
 
 
 def _is_over(device: Device, seen: ChargingReported) -> bool:
-    """Return whether an event goes on with a transaction that has ended: it came late."""
-    running, last = device.transaction, device.last_transaction
-    is_last = last is not None and last.ended and last.transaction_id == seen.transaction_id
-    is_running = running is not None and running.transaction_id == seen.transaction_id
-    return is_last and not is_running and seen.phase != "ended"
+    """Return whether an event comes late: another transaction runs, or its own has ended.
+
+    An end says once how its transaction left the EVSE, also if it is told again.
+    """
+    running, last, evse = device.transaction, device.last_transaction, device.evse
+    if running is not None:
+        return running.transaction_id != seen.transaction_id
+    has_ended = last is not None and last.ended and last.transaction_id == seen.transaction_id
+    if seen.phase != "ended":
+        return has_ended
+    is_told = evse.transaction_id == seen.transaction_id and 0 < seen.seq_no <= evse.seq_no
+    return has_ended and is_told and not evse.has_vehicle
 
 
 def _ended(evse: Evse, seen: ChargingReported) -> Meaning:

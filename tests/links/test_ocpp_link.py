@@ -245,10 +245,16 @@ async def answered(bench: Bench, reply: Callable[[str], list[Any]]) -> base.Answ
         ([3, "att_1", {"status": "Accepted", "vendorNote": "x"}], "accepted", None),
         ([3, "att_1", {"status": "Rejected"}], "rejected", "Rejected"),
         ([4, "att_1", "NotSupported", "", {}], "rejected", "unsupported"),
+        (
+            [4, "att_1", "PropertyConstraintViolation", "numberPhases", {}],
+            "rejected",
+            "PropertyConstraintViolation",
+        ),
+        ([4, "att_1", "FormationViolation", "", {}], "rejected", "FormationViolation"),
         ([4, "att_1", "InternalError", "", {}], "error", "InternalError"),
         ([4, "att_1", "GenericError"], "error", "GenericError"),
     ],
-    ids=range(5),
+    ids=range(7),
 )
 def test_an_answer_is_what_the_charge_point_said(
     reply: list[Any], outcome: str, reason: str | None

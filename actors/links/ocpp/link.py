@@ -20,6 +20,17 @@ from engine.errors import NotSent, OutcomeUnknown
 from engine.types import US_PER_S
 
 _UNSUPPORTED = frozenset({"NotSupported", "NotImplemented"})
+_ILL_FORMED = frozenset(
+    {
+        "FormationViolation",
+        "FormatViolation",
+        "OccurenceConstraintViolation",
+        "OccurrenceConstraintViolation",
+        "PropertyConstraintViolation",
+        "TypeConstraintViolation",
+    }
+)
+"""CALLERRORs of a charge point that will not have a CALL in this form (OCPP-J 1.6, 4.2.3)."""
 
 
 class OcppLink:
@@ -114,7 +125,7 @@ def _verdict(frame: Frame, reply: Reply, replies: list[Reply]) -> Answer | None:
     if reply.error is not None:
         if reply.error in _UNSUPPORTED:
             return _answer(replies, "rejected", "unsupported")
-        return _answer(replies, "error", reply.error)
+        return _answer(replies, "rejected" if reply.error in _ILL_FORMED else "error", reply.error)
     if not isinstance(reply.payload, dict):
         raise OutcomeUnknown("an answer without a payload", outcome="unknown", raw=_raw(replies))
     outcome, reason = reply.version.judge(frame.action, reply.payload)

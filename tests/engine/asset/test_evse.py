@@ -342,3 +342,51 @@ def test_what_is_known_beside_the_state_is_recorded_with_it(rig: Rig) -> None:
     assert names_of(told) == ["EvseChanged", "StateChanged"]
     assert told[0] == events.EvseChanged(events.Evse(((1, "Occupied"),), "PREPARING"))
     assert snapshot.digest(rig.fold()) == snapshot.digest(rig.state)
+
+
+def test_what_comes_late_of_one_transaction_says_nothing_of_the_next(rig: Rig) -> None:
+    """Its end neither ends the charge that runs nor sends the vehicle away."""
+    rig.observe(base.TransactionChanged("started", "tx-2"), event(0, "started", "Charging", "tx-2"))
+    rig.observe(base.TransactionChanged("ended", "tx-1"), event(7, "ended", left=True))
+    rig.observe(event(8, "updated", "SuspendedEV"))
+    rig.advance(61)
+    assert rig.state.device.state == "CHARGING"
+    assert "DepartureDetected" not in names_of(rig.events)
+
+
+def test_an_end_that_is_told_again_is_not_the_end_of_the_next_vehicle(rig: Rig) -> None:
+    """The first has left, and another is there."""
+    ended = base.TransactionChanged("ended", "tx-1")
+    rig.observe(base.TransactionChanged("started", "tx-1"), event(1, "started", "Charging"))
+    rig.observe(ended, event(2, "ended"))
+    assert rig.state.device.state == "FINISHING"
+    rig.observe(connector("Available"), connector("Occupied"))
+    rig.observe(ended, event(2, "ended"))
+    assert rig.state.device.state == "PREPARING"
+
+
+@pytest.mark.parametrize(
+    ("told", "state"),
+    [
+        ([(0, "Available"), (1, "Available"), (1, "Faulted")], "FAULTED"),
+        ([(0, "Available"), (1, "Available"), (1, "Unavailable")], "UNAVAILABLE"),
+        ([(0, "Occupied"), (1, "Occupied"), (1, "Available")], "AVAILABLE"),
+        ([(1, "Occupied"), (2, "Available"), (0, "Faulted")], "FAULTED"),
+        ([(-1, "Occupied"), (1, "Available")], "AVAILABLE"),
+        ([(1, "occupied")], "PREPARING"),
+    ],
+)
+def test_connector_0_is_the_evse_until_a_connector_speaks(
+    rig: Rig, told: list[tuple[int, str]], state: str
+) -> None:
+    """Neither stands beside the other."""
+    for number, status in told:
+        rig.observe(connector(status, number))
+    assert rig.state.device.state == state
+
+
+def test_an_evse_has_so_many_connectors_and_no_more(rig: Rig) -> None:
+    """Numbers without end do not fill the log."""
+    for number in range(1, 30):
+        rig.observe(connector("Available", number))
+    assert len(rig.state.device.evse.connectors) == 16
