@@ -69,6 +69,43 @@ def test_a_stop_is_read_whatever_it_leaves_out() -> None:
     assert found["timestamp"] == ""
 
 
+@pytest.mark.parametrize("transaction", [None, "7", 7.0])
+def test_a_stop_is_read_with_a_meter_of_fractions_and_values_that_are_none(
+    transaction: object,
+) -> None:
+    """What it meters beside is left out; without a transaction it is of the one that runs."""
+    nothing = {"timestamp": AT, "sampledValue": [{"value": None}]}
+    payload = {"transactionId": transaction, "meterStop": 12.5, "timestamp": AT}
+    found = read("StopTransaction", {**payload, "transactionData": [nothing, None]})
+    told = 0 if transaction is None else 7
+    assert (found["transactionId"], found["meterStop"]) == (told, 12)
+    assert found["transactionData"] == [{"timestamp": AT, "sampledValue": []}]
+
+
+def test_a_start_is_read_without_its_meter() -> None:
+    """It is a transaction all the same."""
+    payload = {"connectorId": 1, "idTag": "T", "timestamp": AT}
+    assert read("StartTransaction", {**payload, "meterStart": None})["meterStart"] == 0
+
+
+def test_of_many_samples_one_that_is_none_is_left_out() -> None:
+    """A state of charge without a vehicle does not hide the power."""
+    samples = [{"value": None, "measurand": "SoC"}, {"value": "7.5"}]
+    value = {"timestamp": AT, "sampledValue": samples}
+    for version, place in ((V16, {"connectorId": 1}), (V201, {"evseId": 1})):
+        found = read("MeterValues", {**place, "meterValue": [None, value]}, version)
+        told = [[one["value"] for one in each["sampledValue"]] for each in found["meterValue"]]
+        assert told in ([["7.5"]], [[7.5]])
+
+
+def test_a_frame_with_faults_without_end_is_refused_by_the_first_few() -> None:
+    """It is not put right, however that would end."""
+    few = read("MeterValues", {"connectorId": 1, "meterValue": [METER, *[None] * 32]})
+    assert few == {"connectorId": 1, "meterValue": [METER]}
+    many = read("MeterValues", {"connectorId": 1, "meterValue": [METER, *[None] * 33]})
+    assert isinstance(many, Fault)
+
+
 def test_a_truth_may_be_text() -> None:
     """As some put it."""
     payload = {

@@ -2,11 +2,13 @@
 
 Charge points send null for what they leave out, numbers as text, a thing where a list of things
 belongs, and leave out what nobody needs. A field too many, a text too long and a word that no list
-has need no mending: whoever reads the payload expects them.
+has need no mending: whoever reads the payload expects them. One value among others that cannot be
+read is left out.
 """
 
 import copy
 import functools
+import itertools
 import operator
 from collections.abc import Mapping
 from typing import Any, Final
@@ -20,6 +22,8 @@ from engine.adapters.samples import number
 
 _CALL: Final = 2
 _ROUNDS: Final = 3
+_MOST_FAULTS: Final = 32
+"""A frame with more is not put right: each takes its time, and all charge points share it."""
 _SAID: Final = 200
 _NO_METER: Final = 1 << 60
 _NEEDLESS: Final[Mapping[str, Mapping[str, object]]] = {
@@ -33,7 +37,9 @@ _NEEDLESS: Final[Mapping[str, Mapping[str, object]]] = {
     },
     "MeterValues": {"timestamp": ""},
     "StatusNotification": {"errorCode": "NoError", "timestamp": ""},
-    "StopTransaction": {"meterStop": _NO_METER, "timestamp": ""},
+    "StartTransaction": {"meterStart": 0},
+    "StopTransaction": {"meterStop": _NO_METER, "timestamp": "", "transactionId": 0},
+    "TransactionEvent": {"timestamp": ""},
 }
 """What stands in for a field that its schema asks for and that can be done without."""
 _TRUTHS: Final = {"true": True, "false": False}
@@ -58,8 +64,9 @@ def understood(call: Call, version: Version) -> Call | Fault:
         return call
     payload = copy.deepcopy(call.payload)
     for _ in range(_ROUNDS):
-        for error in found:
-            _mend(call.action, payload, error)
+        if len(found) > _MOST_FAULTS:
+            break
+        _mend_all(call.action, payload, found)
         found = _faults(call.action, payload, version)
         if not found:
             return attrs.evolve(call, payload=payload)
@@ -69,28 +76,47 @@ def understood(call: Call, version: Version) -> Call | Fault:
 
 
 def _faults(action: str, payload: dict[str, Any], version: Version) -> list[Any]:
+    """Return what is wrong, as far as it matters whether it can be put right."""
     errors = get_validator(_CALL, action, version.name).iter_errors(payload)
-    return [error for error in errors if error.validator in {"required", "type"}]
+    matter = (error for error in errors if error.validator in {"required", "type"})
+    return list(itertools.islice(matter, _MOST_FAULTS + 1))
 
 
-def _mend(action: str, payload: dict[str, Any], error: Any) -> None:  # noqa: ANN401 - of jsonschema
-    """Put one thing right, in place, if that can be done."""
+def _mend_all(action: str, payload: dict[str, Any], found: list[Any]) -> None:
+    """Put right what can be, in place; of a list, what cannot be read goes."""
+    gone = {place for error in found if (place := _mend(action, payload, error)) is not None}
+    for place in sorted(gone, reverse=True):
+        del functools.reduce(operator.getitem, place[:-1], payload)[place[-1]]
+
+
+def _mend(action: str, payload: dict[str, Any], error: Any) -> tuple[Any, ...] | None:  # noqa: ANN401 - of jsonschema
+    """Put one thing right; return the place in a list of what can only be left out."""
     place = tuple(error.absolute_path)
+    is_listed = bool(place) and isinstance(place[-1], int)
     if error.validator == "required":
         parent = functools.reduce(operator.getitem, place, payload)
         for name, value in _NEEDLESS.get(action, {}).items():
-            if name in error.validator_value:
-                parent.setdefault(name, value)
-        return
+            if name in error.validator_value and name not in parent:
+                parent[name] = value
+                return None
+        return place if is_listed else None
     parent = functools.reduce(operator.getitem, place[:-1], payload)
     value = parent[place[-1]]
-    if value is None and isinstance(parent, dict):
+    if value is None:
+        if is_listed:
+            return place
         del parent[place[-1]]
     else:
-        parent[place[-1]] = _as(error.validator_value, value)
+        parent[place[-1]] = _as(error.validator_value, value, rounded=_is_meter(place))
+    return None
 
 
-def _as(wanted: str, value: object) -> object:
+def _is_meter(place: tuple[Any, ...]) -> bool:
+    """Return whether a place has a meter's reading, of which some tell fractions."""
+    return isinstance(place[-1], str) and place[-1].startswith("meter")
+
+
+def _as(wanted: str, value: object, *, rounded: bool) -> object:
     """Return a value as the type of JSON that is wanted, if it can be meant so."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     match wanted:
@@ -100,7 +126,8 @@ def _as(wanted: str, value: object) -> object:
             found = number(value)
             if found is None:
                 return value
-            return int(found) if found.is_integer() else found
+            is_whole = found.is_integer() or (rounded and wanted == "integer")
+            return round(found) if is_whole else found
         case "boolean" if isinstance(value, str):
             return _TRUTHS.get(value.strip().lower(), value)
         case "array":
