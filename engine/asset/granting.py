@@ -2,11 +2,11 @@
 
 from msgspec.structs import replace
 
-from engine.asset.desire import Desire, decision_differs, fallback, wanted
+from engine.asset.desire import Desire, decision_differs, fallback, is_zero, wanted
 from engine.asset.draft import Draft
 from engine.asset.effects import Claimed
 from engine.asset.holding import hold_reason
-from engine.asset.reach import drawn, fits, floor_of, reach
+from engine.asset.reach import drawn, fits, floor_of, is_above_grant, reach
 from engine.asset.state import AssetState
 from engine.commands import CauseKind, CommandType
 from engine.events import RELEASED, Cut, Setpoint
@@ -26,9 +26,10 @@ def desire(state: AssetState, now: Instant) -> Desire | None:
         return want
     if fits(want.target, rules, grant):
         return want
-    if _cannot_take(state, want.target, now):
+    cut = _cut(want, rules, grant)
+    if _cannot_take(state, want.target, now) and not _lowers_to_zero(state, cut.target, now):
         return _as_decided(state, want)
-    return _cut(want, rules, grant)
+    return cut
 
 
 def awaits_grant(state: AssetState, now: Instant) -> bool:
@@ -62,6 +63,11 @@ def _cannot_take(state: AssetState, target: Setpoint, now: Instant) -> bool:
     """Return whether nothing of a setpoint could be sent now, so that nothing is granted for it."""
     kind = CommandType.RELEASE if target == RELEASED else CommandType.SET_CHARGE_RATE
     return hold_reason(state, kind, target, now) is not None
+
+
+def _lowers_to_zero(state: AssetState, target: Setpoint, now: Instant) -> bool:
+    """Return whether a device has to hold nothing any more: that can always be sent to it."""
+    return state.device.connected and is_zero(target) and is_above_grant(state, now)
 
 
 def _as_decided(state: AssetState, want: Desire) -> Desire:

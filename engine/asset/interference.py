@@ -5,6 +5,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from engine import events
+from engine.asset.reach import is_above_grant
 from engine.asset.state import AssetState, Holding, Interference
 from engine.types import US_PER_S, AssetKind, Instant
 
@@ -18,9 +19,13 @@ HOUR_US: Final = 3_600 * US_PER_S
 
 
 def is_left_alone(state: AssetState, now: Instant) -> bool:
-    """Return whether what another controller has set is not to be touched for now."""
+    """Return whether what another controller has set is not to be touched for now.
+
+    What is more than the site grants is nobody's to leave as it is.
+    """
     one = state.interference
-    return one.left and (one.again_at_us is None or now.device_us < one.again_at_us)
+    waits = one.left and (one.again_at_us is None or now.device_us < one.again_at_us)
+    return waits and not is_above_grant(state, now)
 
 
 def device_changed(state: AssetState, event: events.DeviceChanged, at: Instant) -> AssetState:

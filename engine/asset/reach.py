@@ -62,6 +62,15 @@ def in_force(state: AssetState, rules: AssetRules, now: Instant) -> Pair:
     return charge_w, discharge_w
 
 
+def is_above_grant(state: AssetState, now: Instant) -> bool:
+    """Return whether more may be in force than the site grants."""
+    grant, rules = state.outside.grant, state.rules
+    if grant is None or rules is None:
+        return False
+    charge_w, discharge_w = in_force(state, rules, now)
+    return charge_w > grant.charge.most_w or discharge_w > grant.discharge.most_w
+
+
 def _in_force(state: AssetState) -> Iterator[tuple[int, int, int | None]]:
     """Yield what may be in force, each with its end (device clock), null where it has none."""
     holding, remains, attempt = state.holding, state.remains, state.attempt

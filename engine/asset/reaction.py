@@ -7,7 +7,7 @@ rules at once, the device is left alone. Only what is beyond a limit is set righ
 from engine import events
 from engine.asset.holding import holds
 from engine.asset.interference import HOUR_US, INTERFERENCE, SET_AGAIN_MOST, held_by
-from engine.asset.reach import fits
+from engine.asset.reach import drawn, fits, in_force
 from engine.asset.state import AssetState, Interference
 from engine.events import RELEASED
 from engine.rules import AssetRules
@@ -31,22 +31,34 @@ def change_of(
         return _set_again(state, found, now)
     holds_it = holds(held_by(state, found), desired.target)
     if state.interference.left:
-        return _still_left(state, found, now, given_in=holds_it)
+        if _is_early(state, now) and not _is_more(state, rules, found, now):
+            return None
+        return _still_left(state, found, given_in=holds_it)
     if holds_it or just_back or not holds(state.holding, desired.target):
         return events.DeviceChanged(found)
     return _changed(state, rules.on_interference, found, now)
 
 
 def _still_left(
-    state: AssetState, found: events.Setpoint, now: Instant, *, given_in: bool
-) -> events.DeviceChanged | None:
-    """Return that a device that is left alone changed again, which is told once a minute."""
-    before = state.interference
-    if now.device_us < before.noted_us + _NOTED_EVERY_US:
-        return None
+    state: AssetState, found: events.Setpoint, *, given_in: bool
+) -> events.DeviceChanged:
     if given_in:
         return events.DeviceChanged(found, "given_in")
-    return events.DeviceChanged(found, "left_alone", before.again_at_us)
+    return events.DeviceChanged(found, "left_alone", state.interference.again_at_us)
+
+
+def _is_early(state: AssetState, now: Instant) -> bool:
+    """Return whether a device that is left alone was found changed within the last minute."""
+    return now.device_us < state.interference.noted_us + _NOTED_EVERY_US
+
+
+def _is_more(state: AssetState, rules: AssetRules, found: events.Setpoint, now: Instant) -> bool:
+    """Return whether more was found than a site with a limit has reserved for the device."""
+    if state.outside.grant is None:
+        return False
+    charge_w, discharge_w = drawn(found, rules)
+    held_charge_w, held_discharge_w = in_force(state, rules, now)
+    return charge_w > held_charge_w or discharge_w > held_discharge_w
 
 
 def _changed(

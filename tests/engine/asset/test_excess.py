@@ -1,5 +1,7 @@
 """A device above what its site granted: each case is on record once, with its end."""
 
+import pytest
+
 from actors.testing.rig import Rig, battery_rules, charger_rules, names_of, plan_of
 from engine import events
 from engine.adapters import base
@@ -189,3 +191,78 @@ def test_a_sample_of_a_transaction_that_is_over_says_nothing_of_now() -> None:
     rig.advance(91)
     rig.observe(base.Seen())
     assert exceeded(rig) == [events.GrantExceeded("measured", 11_000, 5_000)]
+
+
+# --- beside another controller, or unable to charge
+
+
+def left_alone(policy: str, found_kw: float) -> Rig:
+    """Return a battery that is to charge with 3 kW, and is left alone with what was found."""
+    rules = battery_rules(failsafe_after_s=100_000.0, on_interference=policy)
+    rig = Rig(rules, grant=Grant(Bound(11_000, 3_000, 30_000), FREE))
+    rig.connect()
+    while rig.state.attempt is not None:
+        rig.read_back()
+    rig.offer(plan_of((0, CHARGE, 3_000), (0, DISCHARGE, 0), columns=("c", "d")), 90_000)
+    while rig.state.attempt is not None:
+        rig.read_back()
+    while not rig.state.interference.left:
+        rig.advance(70)
+        rig.observe(base.SetpointRead(found_kw, 0.0))
+        while rig.state.attempt is not None:
+            rig.read_back()
+    return rig
+
+
+@pytest.mark.parametrize("policy", ["yield", "alarm", "reassert"])
+def test_a_device_left_alone_is_set_right_when_its_grant_falls_below_it(policy: str) -> None:
+    """Whatever the policy, and at once; a grant that it keeps changes nothing."""
+    rig = left_alone(policy, 7.0)
+    assert names_of(grant(rig, 7_000)) == []
+    assert "AttemptStarted" in names_of(grant(rig, 5_000))
+    rig.read_back()
+    assert rig.state.holding.charge_w == 3_000
+    assert not rig.state.interference.left
+
+
+def test_what_is_left_alone_and_takes_more_is_reserved_at_once() -> None:
+    """Though it was told of less than a minute ago; what it takes less can wait."""
+    rig = left_alone("yield", 1.0)
+    rig.advance(5)
+    rig.observe(base.SetpointRead(10.0, 0.0))
+    assert claimed_w(rig) == 10_000
+    rig.advance(5)
+    assert names_of(rig.observe(base.SetpointRead(2.0, 0.0))) == []
+    assert claimed_w(rig) == 10_000
+    rig.advance(60)
+    rig.observe(base.SetpointRead(2.0, 0.0))
+    assert claimed_w(rig) == 2_000
+
+
+@pytest.mark.parametrize("state", ["UNAVAILABLE", "FAULTED"])
+def test_a_grant_of_nothing_goes_to_a_charger_that_cannot_charge(state: str) -> None:
+    """A 0 always goes, and once; what is more waits until it can charge again."""
+    rig = charger(fallback_w=0)
+    rig.observe(base.StateReported(state, state.title()))
+    assert names_of(grant(rig, 5_000)) == []
+    assert "AttemptStarted" in names_of(grant(rig, 0))
+    assert rig.sent[-1]["charge_kw"] == 0
+    rig.answer()
+    assert rig.state.holding.charge_w == 0
+    sent = len(rig.sent)
+    rig.advance(600)
+    assert len(rig.sent) == sent
+
+
+def test_a_grant_of_nothing_waits_for_a_charger_that_is_offline() -> None:
+    """Nothing can be sent to it."""
+    rig = charger(fallback_w=0)
+    rig.observe(base.Disconnected())
+    assert names_of(grant(rig, 0)) == []
+
+
+def claimed_w(rig: Rig) -> int:
+    """Return what the site reserves for an asset's charging."""
+    claim = rig.state.outside.claimed
+    assert claim is not None
+    return claim.charge.holds_w
