@@ -10,17 +10,23 @@ from engine.adapters.base import ChargingReported, StateReported
 from engine.adapters.samples import counted
 
 _STATION: Final = {
-    "Available": "AVAILABLE",
-    "Occupied": "AVAILABLE",
-    "Reserved": "AVAILABLE",
-    "Unavailable": "UNAVAILABLE",
-    "Faulted": "FAULTED",
+    "available": "AVAILABLE",
+    "occupied": "AVAILABLE",
+    "reserved": "AVAILABLE",
+    "unavailable": "UNAVAILABLE",
+    "faulted": "FAULTED",
 }
 _PHASES: Final[Mapping[str, Literal["started", "updated", "ended"]]] = {
-    "Started": "started",
-    "Updated": "updated",
-    "Ended": "ended",
+    "started": "started",
+    "updated": "updated",
+    "ended": "ended",
 }
+_CHARGING: Final = {
+    state.lower(): state
+    for state in ("Charging", "EVConnected", "SuspendedEV", "SuspendedEVSE", "Idle")
+}
+_ID: Final = 255
+"""The most of an id that is kept. It has 36 characters at most; some stations take more."""
 _STOPS: Final = frozenset(
     {
         "AbnormalCondition",
@@ -43,22 +49,30 @@ _PLACES: Final = frozenset({"Connector", "EVSE"})
 def station_status(status: object) -> StateReported:
     """Return what a status of the station as a whole says."""
     raw = str(status)
-    return StateReported(_STATION.get(raw), raw, whole_device=True)
+    return StateReported(_STATION.get(raw.lower()), raw, whole_device=True)
 
 
 def charging_of(payload: Mapping[str, object]) -> ChargingReported:
-    """Return what a TransactionEvent [E02] says of the vehicle; an odd type is an update."""
+    """Return what a TransactionEvent [E02] says of the vehicle; an odd type is an update.
+
+    Case makes no difference.
+    """
     info, trigger = part(payload, "transactionInfo"), payload.get("triggerReason")
     charging, connector = info.get("chargingState"), part(payload, "evse").get("connectorId")
     return ChargingReported(
-        str(info.get("transactionId")),
+        kept_id(info.get("transactionId")),
         counted(payload.get("seqNo")) or 0,
-        _PHASES.get(str(payload.get("eventType")), "updated"),
-        None if charging is None else str(charging),
+        _PHASES.get(str(payload.get("eventType")).lower(), "updated"),
+        None if charging is None else _CHARGING.get(str(charging).lower(), str(charging)),
         counted(connector),
         stopped=trigger in _STOPS,
         left=trigger in _LEAVING or info.get("stoppedReason") in _LEFT,
     )
+
+
+def kept_id(value: object) -> str:
+    """Return an id as it is kept: one without end does not fill the log."""
+    return str(value)[:_ID]
 
 
 def availability_of(event: Mapping[str, object]) -> tuple[int, str, int] | None:

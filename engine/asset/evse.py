@@ -108,6 +108,12 @@ def charging_reported(device: Device, seen: ChargingReported) -> Meaning:
     return _placed(_going_on(evse, seen, seen.charging))
 
 
+def ended_unseen(device: Device) -> Meaning:
+    """Return what it means that the newest transaction is over, and nobody said how it left."""
+    evse = device.evse
+    return _placed(_occupied(device, evse)) if evse.has_vehicle else Meaning(evse)
+
+
 def _is_over(device: Device, seen: ChargingReported) -> bool:
     """Return whether an event comes late: another transaction runs, or its own has ended.
 
@@ -177,10 +183,11 @@ def _occupying(evse: Evse, connector_id: int | None) -> Evse:
     Some stations never say so.
     """
     known = dict(evse.connectors)
-    own_id = connector_id
+    own_id = connector_id if connector_id is not None and connector_id > 0 else None
     if own_id is None and len(known) == 1:
         (own_id,) = known
-    if own_id is None or known.get(own_id) in _OUT_OF_ORDER:
+    is_one_too_many = own_id not in known and len(known) >= _MOST_CONNECTORS
+    if own_id is None or is_one_too_many or known.get(own_id) in _OUT_OF_ORDER:
         return evse
     return _with_connector(evse, own_id, "Occupied")
 

@@ -10,7 +10,7 @@ from engine.adapters.device_clock import wrong_by_s
 from engine.asset.clearing import still_open
 from engine.asset.draft import Draft
 from engine.asset.effects import Respond
-from engine.asset.evse import Meaning, charging_reported, connector_reported
+from engine.asset.evse import Meaning, charging_reported, connector_reported, ended_unseen
 from engine.asset.holding import found_setpoint, holds, matches
 from engine.asset.ids import transaction_id
 from engine.asset.keeping import keep_alive, keep_no_more
@@ -267,9 +267,12 @@ def _transaction_found(draft: Draft, seen: base.TransactionChanged, found_id: st
 
 
 def _transaction_ended(draft: Draft, seen: base.TransactionChanged, ended_id: str) -> None:
-    last = draft.state.device.last_transaction
+    running, last = draft.state.device.transaction, draft.state.device.last_transaction
     if last is None or not last.ended or last.transaction_id != ended_id:
         draft.note(events.TransactionEnded(ended_id, seen.meter_wh, seen.reason, seen.offline))
+    was_running = running is not None and running.transaction_id == ended_id
+    if seen.offline and was_running and draft.state.device.evse.transaction_id == ended_id:
+        _evse(draft, ended_unseen(draft.state.device), seen.kind)
     _tell(draft, seen, ended_id)
 
 

@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 from ocpp.messages import get_validator
 
+from actors.links.ocpp import upkeep
+from actors.links.ocpp.assets import Assets
 from actors.links.ocpp.manners import Manners
 from actors.links.ocpp.point import ChargePoint
-from actors.links.ocpp.questions import VARIABLES
+from actors.links.ocpp.questions import VARIABLES, Questions201
 from actors.links.ocpp.session import Request, Session
 from actors.links.ocpp.transactions201 import REMEMBERED
 from actors.links.ocpp.versions import V16, V201, Version
@@ -694,5 +696,85 @@ def test_a_report_tells_what_a_station_can_do_whoever_asked_for_it() -> None:
         await station.ask("NotifyReport", **payload)
         told = station.of(base.CapabilitiesLearned)[-1].capabilities
         assert told == {"ChargingScheduleMaxPeriods": "24", "MaxChargingProfilesInstalled": "9"}
+
+    run(story)
+
+
+@pytest.mark.parametrize(
+    ("reason", "is_boot"),
+    [("PowerUp", True), ("Watchdog", True), ("Triggered", False), ("Unknown", False)],
+)
+def test_a_boot_that_says_why_is_believed(reason: str, *, is_boot: bool) -> None:
+    """Also while one that was asked for is due."""
+
+    async def story(station: Station) -> None:
+        await station.called("TriggerMessage", ACCEPTED)
+        await station.ask("BootNotification", **{**BOOT, "reason": reason})
+        assert station.of(base.Connected)[-1].booted is is_boot
+
+    run(story, quiet_s=0.0)
+
+
+def test_a_boot_that_comes_long_after_its_trigger_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some accept the trigger and send nothing."""
+    monkeypatch.setattr(upkeep, "TRIGGERED_S", 0.0)
+
+    async def story(station: Station) -> None:
+        await station.called("TriggerMessage", ACCEPTED)
+        await station.called("GetVariables", RESULTS)
+        await station.ask("BootNotification", **{**BOOT, "reason": "Unknown"})
+        assert station.of(base.Connected)[-1].booted
+
+    run(story, quiet_s=0.0)
+
+
+def test_an_absurd_number_does_not_make_history_of_what_follows() -> None:
+    """Neither as the first nor between others."""
+
+    async def story(station: Station) -> None:
+        await station.happens("Started", 2**40, "EVConnected", **EVSE)
+        await station.happens("Updated", 5, "Charging")
+        await station.happens("Updated", 2**40, "SuspendedEV")
+        await station.happens("Updated", 6, "Charging")
+        numbers = [one.seq_no for one in station.of(base.ChargingReported)]
+        assert numbers == [0, 5, 5, 6]
+
+    run(story)
+
+
+def test_case_makes_no_difference() -> None:
+    """Some stations write the words of the protocol as they like."""
+
+    async def story(station: Station) -> None:
+        await station.happens("STARTED", 0, "charging", **EVSE)
+        await station.happens("ended", 1, "IDLE")
+        told = [(one.phase, one.charging) for one in station.of(base.ChargingReported)]
+        assert told == [("started", "Charging"), ("ended", "Idle")]
+
+    run(story)
+
+
+def test_long_texts_are_cut() -> None:
+    """An id without end does not fill the log."""
+
+    async def story(station: Station) -> None:
+        token = {"idToken": {"idToken": "T" * 9_000, "type": "Central"}}
+        await station.happens("Started", 0, transaction="x" * 9_000, **EVSE, **token)
+        (told,) = station.of(base.TransactionChanged)
+        assert (told.transaction_id, told.id_tag) == ("x" * 255, "T" * 255)
+        assert len(told.key) < 600
+
+    run(story)
+
+
+def test_only_the_connectors_of_assets_are_remembered() -> None:
+    """Numbers without end take no memory."""
+
+    async def story(station: Station) -> None:
+        asked = upkeep.Upkeep(station.session, Questions201(), Assets(station.time.now_us), 600.0)
+        asked.said(9)
+        asked._mute.add(9)  # noqa: SLF001 - nothing else shows what it keeps
+        assert asked.is_mute(9)
+        asked.end()
 
     run(story)

@@ -21,7 +21,8 @@ from engine.adapters.ocpp201_reports import availability_of, part, station_statu
 from engine.adapters.samples import counted, instant, measured, moment, taken_at
 
 _TEXT: Final = 50
-_ASKED_FOR: Final = "Triggered"
+_ASKED_FOR: Final[Mapping[str, bool | None]] = {"triggered": True, "unknown": None, "": None}
+"""Whether a boot was asked for, by its reason; with any other it was not."""
 
 
 class Dialogue201:
@@ -79,7 +80,7 @@ class Dialogue201:
             "interval": self._manners.heartbeat_s,
         }
         session.answer(call.id, conf)
-        asked_for = call.payload.get("reason") == _ASKED_FOR
+        asked_for = _ASKED_FOR.get(str(call.payload.get("reason", "")).lower(), False)
         has_booted = self._upkeep is not None and self._upkeep.booted(asked_for=asked_for)
         if has_booted:
             self._transactions.forget()

@@ -17,12 +17,14 @@ from actors.links.ocpp.manners import Manners
 from actors.links.ocpp.owed import OwedAnswer
 from actors.links.ocpp.session import Session
 from engine.adapters.base import ChargingReported, Observation, TransactionChanged
-from engine.adapters.ocpp201_reports import charging_of, part
+from engine.adapters.ocpp201_reports import charging_of, kept_id, part
 from engine.adapters.samples import measured, metered_wh, moment
 
 REMEMBERED: Final = 64
 """Transactions whose EVSE and newest number are known; the one not heard of for longest goes."""
 _TEXT: Final = 50
+_JUMP: Final = 10**6
+"""Events that no transaction has: a number so far beyond the newest is none."""
 
 
 @attrs.define
@@ -41,6 +43,12 @@ class _Known:
         """Take a start after the end for that of another one: some stations count from 1 again."""
         if self.ended_at is not None and at is not None and at > self.ended_at:
             self.newest, self.is_told, self.ended_at = -1, False, None
+
+    def numbered(self, seen: ChargingReported) -> ChargingReported:
+        """Return an event without an absurd number, which would make all later ones old."""
+        if seen.seq_no - self.newest <= _JUMP:
+            return seen
+        return replace(seen, seq_no=max(self.newest, 0))
 
 
 class Transactions201:
@@ -70,6 +78,7 @@ class Transactions201:
             known.begin_again(at)
         elif seen.phase == "ended":
             known.ended_at = at
+        seen = known.numbered(seen)
         is_old = self._freshness.is_old(payload.get("timestamp"))
         is_kept = payload.get("offline") is True or is_old
         is_history = is_kept or seen.seq_no < known.newest
@@ -142,8 +151,8 @@ def _changed(
     return TransactionChanged(
         "started" if is_start else "ended",
         seen.transaction_id,
-        f"{seen.transaction_id}|{payload.get('timestamp')}" if is_start else "",
-        str(token) if is_start and token else None,
+        f"{seen.transaction_id}|{kept_id(payload.get('timestamp'))}" if is_start else "",
+        kept_id(token) if is_start and token else None,
         metered_wh(payload),
         moment(payload.get("timestamp")),
         None if is_start else str(reason)[:_TEXT],

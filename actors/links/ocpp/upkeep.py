@@ -5,6 +5,7 @@ Some say nothing of themselves when they connect to a central system that was re
 
 import asyncio
 import logging
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any, Final
@@ -20,6 +21,8 @@ from engine.types import US_PER_S
 logger = logging.getLogger("setpoint")
 
 ANSWER_S: Final = 10.0
+TRIGGERED_S: Final = 10.0
+"""How long after its answer a trigger may bring what it asked for."""
 AGAIN_S: Final = (10.0, 300.0)
 """The first and the longest pause before what was not answered is asked again."""
 _TIMES: Final = 2  # the first may still disagree with what was told before
@@ -58,7 +61,7 @@ class Upkeep:
         self._booted = False
         self._boots = 0
         self._rebooted = asyncio.Event()
-        self._triggered_boot = False
+        self._boot_due_until_s = -math.inf
         self._doubts_clock = False
         self._start(self._after_connect())
 
@@ -78,12 +81,15 @@ class Upkeep:
 
     # --- what the charge point says by itself
 
-    def booted(self, *, asked_for: bool = False) -> bool:
+    def booted(self, *, asked_for: bool | None = None) -> bool:
         """Return whether a BootNotification is of a boot, and not one that was asked for.
 
-        ``asked_for``: the charge point says so itself, whoever asked.
+        ``asked_for``: whether the charge point says so itself, whoever asked; null where it does
+        not say.
         """
-        was_triggered, self._triggered_boot = self._triggered_boot or asked_for, False
+        is_due = asyncio.get_running_loop().time() < self._boot_due_until_s
+        was_triggered = is_due if asked_for is None else asked_for
+        self._boot_due_until_s = -math.inf
         self._booted = True
         if not was_triggered:
             self._said.clear()
@@ -95,7 +101,8 @@ class Upkeep:
 
     def said(self, connector: int) -> None:
         """A connector's status was told."""
-        self._said.add(connector)
+        if connector in self._assets.connectors:
+            self._said.add(connector)
 
     def is_mute(self, connector: int) -> bool:
         """Return whether a connector's status is not known, and is not told when asked for."""
@@ -128,9 +135,11 @@ class Upkeep:
         await asyncio.sleep(self._quiet_s)
         if self._booted:
             return
-        self._triggered_boot = True  # some send it before they answer the trigger
-        if not await self._trigger(self._questions.boot()):
-            self._triggered_boot = False
+        self._boot_due_until_s = math.inf  # some send it before they answer the trigger
+        is_coming = await self._trigger(self._questions.boot())
+        now_s = asyncio.get_running_loop().time()
+        due_s = now_s + TRIGGERED_S if is_coming else -math.inf
+        self._boot_due_until_s = min(self._boot_due_until_s, due_s)
         known = await self._learn()
         for connector in sorted(self._assets.connectors):
             charging = self._questions.transaction(connector)

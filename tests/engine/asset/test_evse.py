@@ -201,7 +201,7 @@ def test_a_transaction_that_ended_while_nobody_listened_has_ended(rig: Rig) -> N
     """The end was replayed, which is history; the connector is still occupied."""
     rig.observe(base.TransactionChanged("started", "tx-1", "k"), event(0, "started", "Charging"))
     rig.observe(base.TransactionChanged("ended", "tx-1", offline=True))
-    assert rig.state.device.own_state == "CHARGING"
+    assert rig.state.device.own_state == "FINISHING"
     assert state_after(rig, connector("Occupied")) == "FINISHING"
 
 
@@ -390,3 +390,38 @@ def test_an_evse_has_so_many_connectors_and_no_more(rig: Rig) -> None:
     for number in range(1, 30):
         rig.observe(connector("Available", number))
     assert len(rig.state.device.evse.connectors) == 16
+
+
+def test_a_vehicle_names_no_connector_0_and_no_new_ones_without_end(rig: Rig) -> None:
+    """What is out of order stays so, and the log is not filled."""
+    rig.observe(connector("Faulted"), event(0, "started", "Charging", connector_id=0))
+    assert rig.state.device.own_state == "FAULTED"
+    for number in range(1, 30):
+        rig.observe(event(number, "updated", "Charging", connector_id=number))
+    assert len(rig.state.device.evse.connectors) == 16
+
+
+@pytest.mark.parametrize(
+    ("before", "state"),
+    [
+        ([event(0, "started", "Charging")], "FINISHING"),
+        ([connector("Faulted"), event(0, "started", "Charging")], "FAULTED"),
+        ([connector("Occupied"), event(0, "started")], "PREPARING"),
+        ([event(0, "started", "Charging"), connector("Available")], "AVAILABLE"),
+    ],
+)
+def test_an_end_that_was_kept_leaves_no_charge_without_a_transaction(
+    rig: Rig, before: list[base.Observation], state: str
+) -> None:
+    """It does not say how the vehicle is, only that it charges no more."""
+    rig.observe(base.TransactionChanged("started", "tx-1", "k"), *before)
+    rig.observe(base.TransactionChanged("ended", "tx-1", offline=True))
+    assert rig.state.device.transaction is None
+    assert rig.state.device.own_state == state
+
+
+def test_a_kept_end_of_another_transaction_ends_nothing(rig: Rig) -> None:
+    """The one that runs goes on."""
+    rig.observe(base.TransactionChanged("started", "tx-1", "k"), event(0, "started", "Charging"))
+    rig.observe(base.TransactionChanged("ended", "tx-0", offline=True))
+    assert rig.state.device.own_state == "CHARGING"
