@@ -243,7 +243,7 @@ def test_what_cannot_be_answered_gets_an_error(
         kind, own_id, told, *_ = await station.wire.answers.get()
         assert (kind, own_id) == (4, "c")
         assert told.startswith(code)
-        station.hear(2, "d", "Heartbeat")
+        station.hear(2, "d", "Heartbeat", [])
         assert (await station.wire.answers.get())[:3] == [4, "d", "RpcFrameworkError"]
 
     run(story)

@@ -271,6 +271,7 @@ def test_answers_leave_in_the_order_of_the_calls() -> None:
             "TypeConstraintViolation",
         ),
         ("Heartbeat", [], "FormationViolation"),
+        ("Authorize", None, "OccurenceConstraintViolation"),
         ([], {}, "FormationViolation"),
         ("Authorize", json.loads("[" * 40 + "]" * 40), "FormationViolation"),
         ("Fly", {}, "NotImplemented"),
@@ -279,7 +280,7 @@ def test_answers_leave_in_the_order_of_the_calls() -> None:
         ("Reset", {"type": "Soft"}, "NotSupported"),
         ("Authorize", {"idTag": ["5"]}, "TypeConstraintViolation"),
     ],
-    ids=range(10),
+    ids=range(11),
 )
 def test_a_call_that_cannot_be_served_is_told_why(
     action: object, payload: object, code: str
@@ -293,6 +294,16 @@ def test_a_call_that_cannot_be_served_is_told_why(
         assert not talk.calls
 
     run(story)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['[2,"x","Heartbeat"]', '[2,"x","Heartbeat",null]', '\ufeff[2,"x","Heartbeat",{}]'],
+    ids=range(3),
+)
+def test_a_call_may_have_no_payload_and_begin_with_a_mark(text: str) -> None:
+    """Nothing else can be meant."""
+    assert parse(text.encode()) == Call("x", "Heartbeat", {})
 
 
 @pytest.mark.parametrize(

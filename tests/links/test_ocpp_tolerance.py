@@ -98,6 +98,46 @@ def test_of_many_samples_one_that_is_none_is_left_out() -> None:
         assert told in ([["7.5"]], [[7.5]])
 
 
+def test_of_a_list_what_cannot_be_read_goes_as_a_whole() -> None:
+    """A number without its unit would be another number."""
+    odd = [{"value": {}}, {"value": 7.5, "unitOfMeasure": "kW"}, {"value": 8.0}]
+    values = ["none", {"timestamp": AT, "sampledValue": odd}]
+    found = read("MeterValues", {"evseId": 1, "meterValue": values}, V201)
+    assert found["meterValue"] == [{"timestamp": AT, "sampledValue": [{"value": 8.0}]}]
+    told = read("NotifyEvent", {"generatedAt": AT, "seqNo": 0, "eventData": [None, {}, 5]}, V201)
+    assert told["eventData"] == []
+
+
+ENDED: dict[str, Any] = {
+    "eventType": "Ended",
+    "timestamp": AT,
+    "triggerReason": "EVDeparted",
+    "seqNo": 3,
+    "transactionInfo": {"transactionId": "t"},
+}
+
+
+@pytest.mark.parametrize("evse", [{"id": 1.5}, {"id": "1.5"}, {"id": None}, {}, 5])
+def test_an_event_is_read_without_a_part_that_cannot_be(evse: object) -> None:
+    """Its transaction says where it is."""
+    assert read("TransactionEvent", {**ENDED, "evse": evse}, V201) == ENDED
+
+
+def test_an_event_is_not_read_without_a_part_that_it_needs() -> None:
+    """Nobody knows of which transaction it is."""
+    payload = {**ENDED, "transactionInfo": {"transactionId": {}}}
+    assert isinstance(read("TransactionEvent", payload, V201), Fault)
+
+
+def test_a_stop_is_read_whatever_it_says() -> None:
+    """A charge point that is refused says it again for ever."""
+    payload = {"transactionId": "abc", "meterStop": "x", "timestamp": {}, "idTag": {}}
+    found = read("StopTransaction", {**payload, "transactionData": "x"})
+    assert (found["transactionId"], found["timestamp"]) == (0, "")
+    assert found["transactionData"] == []
+    assert "idTag" not in found
+
+
 def test_a_frame_with_faults_without_end_is_refused_by_the_first_few() -> None:
     """It is not put right, however that would end."""
     few = read("MeterValues", {"connectorId": 1, "meterValue": [METER, *[None] * 32]})

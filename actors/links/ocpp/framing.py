@@ -18,6 +18,8 @@ _CALL, _RESULT, _ERROR = 2, 3, 4
 _ID_LIMIT: Final = 64
 _LEAST, _WITH_PAYLOAD = 3, 4
 _SAID: Final = 200
+_MARK: Final = b"\xef\xbb\xbf"
+"""A byte order mark; whoever reads JSON may pass over it (RFC 8259, 8.1)."""
 
 _decode: Final = msgspec.json.Decoder().decode
 _encode: Final = msgspec.json.Encoder().encode
@@ -62,7 +64,7 @@ def parse(data: bytes) -> Call | Result | Error | Garbage:
     if len(data) > FRAME_BYTES:
         return Garbage("too long")
     try:
-        frame = _decode(data)
+        frame = _decode(data.removeprefix(_MARK))
     except (msgspec.DecodeError, RecursionError, ValueError) as error:
         return Garbage(f"no JSON: {error}")
     if not isinstance(frame, list) or len(frame) < _LEAST:
@@ -88,8 +90,10 @@ def _message(own_id: str, frame: list[Any]) -> Call | Result | Error | Garbage:
 
 
 def _call(own_id: str, frame: list[Any]) -> Call | Garbage:
+    """Return a CALL; one without a payload, or null for it, has an empty one."""
     action = frame[2]
     payload = frame[3] if len(frame) >= _WITH_PAYLOAD else None
+    payload = {} if payload is None else payload
     if not isinstance(action, str) or not isinstance(payload, dict):
         return Garbage("no action and payload", own_id)
     return Call(own_id, action, payload)

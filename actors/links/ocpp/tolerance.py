@@ -3,7 +3,7 @@
 Charge points send null for what they leave out, numbers as text, a thing where a list of things
 belongs, and leave out what nobody needs. A field too many, a text too long and a word that no list
 has need no mending: whoever reads the payload expects them. One value among others that cannot be
-read is left out.
+read is left out, and so is a part that is not needed.
 """
 
 import copy
@@ -21,7 +21,7 @@ from actors.links.ocpp.versions import Version
 from engine.adapters.samples import number
 
 _CALL: Final = 2
-_ROUNDS: Final = 3
+_ROUNDS: Final = 4
 _MOST_FAULTS: Final = 32
 """A frame with more is not put right: each takes its time, and all charge points share it."""
 _SAID: Final = 200
@@ -42,6 +42,8 @@ _NEEDLESS: Final[Mapping[str, Mapping[str, object]]] = {
     "TransactionEvent": {"timestamp": ""},
 }
 """What stands in for a field that its schema asks for and that can be done without."""
+_WHATEVER_IT_SAYS: Final = frozenset({"StopTransaction"})
+"""What is read without any field that cannot be: it has happened (OCPP 1.6, 4.10)."""
 _TRUTHS: Final = {"true": True, "false": False}
 
 
@@ -83,32 +85,53 @@ def _faults(action: str, payload: dict[str, Any], version: Version) -> list[Any]
 
 
 def _mend_all(action: str, payload: dict[str, Any], found: list[Any]) -> None:
-    """Put right what can be, in place; of a list, what cannot be read goes."""
-    gone = {place for error in found if (place := _mend(action, payload, error)) is not None}
+    """Put right what can be, in place; what cannot goes, where it may."""
+    faulty = [error for error in found if not _mend(action, payload, error)]
+    gone = {_part(error) for error in faulty if _may_go(action, error)}
     for place in sorted(gone, reverse=True):
-        del functools.reduce(operator.getitem, place[:-1], payload)[place[-1]]
+        del _at(payload, place[:-1])[place[-1]]
 
 
-def _mend(action: str, payload: dict[str, Any], error: Any) -> tuple[Any, ...] | None:  # noqa: ANN401 - of jsonschema
-    """Put one thing right; return the place in a list of what can only be left out."""
+def _mend(action: str, payload: dict[str, Any], error: Any) -> bool:  # noqa: ANN401 - of jsonschema
+    """Put one thing right; return whether that helped."""
     place = tuple(error.absolute_path)
-    is_listed = bool(place) and isinstance(place[-1], int)
     if error.validator == "required":
-        parent = functools.reduce(operator.getitem, place, payload)
+        parent = _at(payload, place)
         for name, value in _NEEDLESS.get(action, {}).items():
             if name in error.validator_value and name not in parent:
-                parent[name] = value
-                return None
-        return place if is_listed else None
-    parent = functools.reduce(operator.getitem, place[:-1], payload)
-    value = parent[place[-1]]
-    if value is None:
-        if is_listed:
-            return place
-        del parent[place[-1]]
-    else:
-        parent[place[-1]] = _as(error.validator_value, value, rounded=_is_meter(place))
-    return None
+                parent[name] = copy.deepcopy(value)
+                return True
+        return False
+    if not place:
+        return False
+    parent, name = _at(payload, place[:-1]), place[-1]
+    value = parent[name]
+    if value is None and isinstance(parent, dict):
+        del parent[name]
+        return True
+    parent[name] = _as(error.validator_value, value, rounded=_is_meter(place))
+    return parent[name] is not value
+
+
+def _at(payload: dict[str, Any], place: tuple[Any, ...]) -> Any:  # noqa: ANN401 - of JSON
+    return functools.reduce(operator.getitem, place, payload)
+
+
+def _may_go(action: str, error: Any) -> bool:  # noqa: ANN401 - of jsonschema
+    """Return whether a faulty thing can be left out: a part can, a plain field of the CALL not.
+
+    What cannot be without it is faulty then, and goes in the same way.
+    """
+    place = error.absolute_path
+    is_part = len(place) > 1 or error.validator == "required" or error.validator_value == "object"
+    return bool(place) and (is_part or action in _WHATEVER_IT_SAYS)
+
+
+def _part(error: Any) -> tuple[Any, ...]:  # noqa: ANN401 - of jsonschema
+    """Return the place of what goes: of a list, the whole entry, lest half of it be misread."""
+    place = tuple(error.absolute_path)
+    inner = [number for number, step in enumerate(place, 1) if isinstance(step, int)]
+    return place[: inner[-1]] if inner else place
 
 
 def _is_meter(place: tuple[Any, ...]) -> bool:
