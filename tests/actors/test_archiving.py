@@ -37,7 +37,7 @@ from engine.errors import StoreError, StoreInUse, UsageError
 from engine.history import CommandRecord
 from engine.types import US_PER_S, from_us, to_us
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(240)
 
 START: Final = datetime(2026, 3, 2, 6, tzinfo=UTC)
 ASSETS: Final = ("ast_charger_1", "ast_charger_2", "ast_battery_1")

@@ -219,6 +219,16 @@ def test_evidence_beside_the_wire_ends_a_command() -> None:
     assert (now.acknowledged_at, now.finished_at) == (after(1), after(2))
 
 
+def test_evidence_of_a_command_that_is_over_changes_nothing() -> None:
+    """Its end stands (P8), and what was measured for it too."""
+    log = [record(taken()), record(started())]
+    log.append(record(ended("accepted", CommandStatus.ACKNOWLEDGED), 1))
+    first = events.CommandVerified((FIRST,), CommandStatus.COMPLETED, "measured", measured_w=3_000)
+    second = events.CommandVerified((FIRST,), CommandStatus.FAILED, "measured", measured_w=9_000)
+    once = histories([*log, record(first, 2)])[0]
+    assert histories([*log, record(first, 2), record(second, 3)])[0] == once
+
+
 def test_a_battery_that_holds_another_value_has_failed_after_its_acknowledgement() -> None:
     """The readback is the evidence, what was found the reason."""
     rig = battery(plan_of((0, CHARGE, 20_000), columns=("battery_charge_kw", "")))
