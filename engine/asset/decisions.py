@@ -148,6 +148,8 @@ def cut_anew(draft: Draft, want: Desire) -> Proposal | None:
     if work is None or work.tries or work.doubt is not None:
         return None
     before = work.decision
+    if before.expires_us is not None and draft.now.plan_us >= before.expires_us:
+        return None
     asked = before.target if before.cut is None else before.cut.asked
     wanted = want.target if want.cut is None else want.cut.asked
     if asked != wanted or before.source != want.source or asked == RELEASED:

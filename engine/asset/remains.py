@@ -47,10 +47,13 @@ def after_proof(before: AssetState, after: AssetState, event: events.CommandVeri
 def after_reconciled(
     before: AssetState, after: AssetState, event: events.AttemptReconciled
 ) -> AssetState:
-    """Return the state after a doubt is over: what a setpoint was about is all that remains."""
+    """Return the state after a doubt is over: what a setpoint was about is all that remains.
+
+    Of a device that has forgotten its setpoints since, it proves nothing.
+    """
     about = before.in_doubt
     done = event.status is CommandStatus.COMPLETED
-    if done and about is not None and about.setpoint is not None:
+    if done and about is not None and about.setpoint is not None and not about.forgotten:
         return _proven(after)
     return forgotten(before, after)
 

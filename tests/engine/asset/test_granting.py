@@ -11,6 +11,9 @@ from engine.adapters import base
 from engine.asset import AssetState, Outside, decide
 from engine.asset import effects as effect
 from engine.asset import messages as message
+from engine.asset.decisions import cut_anew
+from engine.asset.desire import Desire
+from engine.asset.draft import Draft
 from engine.asset.granting import opening_claim
 from engine.asset.view import view_of
 from engine.commands import CauseKind, CommandType
@@ -146,6 +149,37 @@ def test_an_attempt_that_nobody_answered_counts_like_one_that_was_taken() -> Non
     assert claims(rig)[-1].charge.holds_w == 11_000
     rig.advance(900)
     assert claims(rig)[-1].charge.holds_w == 4_200
+
+
+def test_an_attempt_that_was_seen_after_the_device_forgot_it_may_still_hold() -> None:
+    """A transaction began meanwhile: what it holds now is not known."""
+    rig = charger()
+    granted(rig, 11_000, 11_000)
+    rig.observe(base.TransactionChanged("started", "7"))
+    rig.answer(outcome="timed_out")
+    granted(rig, 4_200, 11_000)
+    about = rig.state.unknown
+    assert about is not None
+    seen = base.Answer("raw", values=(base.SetpointRead(11.0, None),))
+    happened = rig.tell(message.QuestionAnswered(about.attempt_id, seen))
+    assert "AttemptReconciled" in names_of(happened)
+    assert claims(rig)[-1].charge.holds_w == 11_000
+
+
+def test_what_has_expired_is_decided_anew_and_not_cut_anew() -> None:
+    """It waited for its device, and its time is over: its command goes out no more."""
+    rig = charger()
+    granted(rig, 11_000, 11_000)
+    rig.answer()
+    rig.observe(base.Disconnected())
+    rig.advance(900)
+    work = rig.state.work
+    assert work is not None
+    assert work.decision.expires_us is not None
+    late = replace(rig.now, plan_us=work.decision.expires_us)
+    want = Desire(Setpoint(16_000, 0), "schedule", CauseKind.REASSERT)
+    assert cut_anew(Draft(rig.state, rig.now), want) is not None
+    assert cut_anew(Draft(rig.state, late), want) is None
 
 
 # --- cuts
