@@ -4,82 +4,38 @@ Sources: OCPP 1.6 edition 2, section 4 (sections in brackets); security whitepap
 """
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
-from datetime import datetime
 from typing import Final
 
+from actors.links.ocpp.acquaintance import Acquaintance
 from actors.links.ocpp.assets import Assets
 from actors.links.ocpp.framing import Call
-from actors.links.ocpp.freshness import Freshness
 from actors.links.ocpp.manners import Manners
 from actors.links.ocpp.questions import Questions16
 from actors.links.ocpp.session import Session
 from actors.links.ocpp.transactions16 import Transactions16
-from actors.links.ocpp.upkeep import Upkeep
-from engine.adapters.base import Connected, StateReported
+from engine.adapters.base import StateReported
 from engine.adapters.ocpp16_reports import status_of
 from engine.adapters.samples import instant, taken_at
 
 _TEXT: Final = 50
 
 
-class Dialogue16:
+class Dialogue16(Acquaintance):
     """See `actors.links.ocpp.dialogue.Dialogue`. The loop thread."""
 
     def __init__(self, assets: Assets, manners: Manners) -> None:
         """Begin without a socket."""
-        self._assets = assets
-        self._manners = manners
-        self._upkeep: Upkeep | None = None
-        self._freshness = Freshness(manners, assets)
+        super().__init__(assets, manners, Questions16)
         self._transactions = Transactions16(manners, self._freshness, assets.tell)
-
-    def opened(self, session: Session) -> None:
-        """Ask for what it does not say by itself."""
-        self._upkeep = Upkeep(session, Questions16(), self._assets, self._manners.quiet_s)
-        self._freshness.connected()
-
-    def closed(self) -> None:
-        """Ask nothing more."""
-        if self._upkeep is not None:
-            self._upkeep.end()
-            self._upkeep = None
-
-    def look_again(self) -> None:
-        """Ask how the connectors are, if they do not say it."""
-        if self._upkeep is not None:
-            self._upkeep.look_again()
-
-    def attempting(self) -> AbstractContextManager[None]:
-        """Ask nothing more while an attempt is on its way."""
-        return nullcontext() if self._upkeep is None else self._upkeep.attempting()
 
     def hear(self, session: Session, call: Call) -> None:
         """Answer a CALL of those that OCPP 1.6 has."""
         _HANDLERS[call.action](self, session, call)
 
-    def _hear_time(self, at: datetime | None) -> None:
-        self._freshness.hear(at)
-        if self._freshness.is_doubtful and self._upkeep is not None:
-            self._upkeep.doubt_clock()
-
     def on_boot(self, session: Session, call: Call) -> None:
         """BootNotification [4.2]: accepted, with our time and heartbeat interval."""
-        conf = {
-            "status": "Accepted",
-            "currentTime": self._manners.now(),
-            "interval": self._manners.heartbeat_s,
-        }
-        session.answer(call.id, conf)
-        has_booted = self._upkeep is not None and self._upkeep.booted()
-        if has_booted:
+        if self._boot(session, call, _described(call)):
             self._transactions.forget()
-            self._freshness.booted()
-        self._assets.tell_all(Connected(booted=has_booted, detail=_described(call)))
-
-    def on_heartbeat(self, session: Session, call: Call) -> None:
-        """Heartbeat [4.6]: our time."""
-        session.answer(call.id, {"currentTime": self._manners.now()})
 
     def on_status(self, session: Session, call: Call) -> None:
         """StatusNotification [4.9]: connector 0 speaks for all."""
@@ -90,8 +46,7 @@ class Dialogue16:
         if connector == 0:
             self._assets.tell_all(reported)
             return
-        if self._upkeep is not None:
-            self._upkeep.said(connector)
+        self._said(connector)
         self._assets.tell(connector, reported)
 
     def on_authorize(self, session: Session, call: Call) -> None:

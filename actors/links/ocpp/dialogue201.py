@@ -4,19 +4,16 @@ Source: OCPP 2.0.1 edition 2, part 2 (use cases in brackets).
 """
 
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
-from datetime import datetime
 from typing import Final
 
+from actors.links.ocpp.acquaintance import Acquaintance
 from actors.links.ocpp.assets import Assets
 from actors.links.ocpp.framing import Call
-from actors.links.ocpp.freshness import Freshness
 from actors.links.ocpp.manners import Manners
 from actors.links.ocpp.questions import Questions201, entries, report
 from actors.links.ocpp.session import Session
 from actors.links.ocpp.transactions201 import Transactions201
-from actors.links.ocpp.upkeep import Upkeep
-from engine.adapters.base import CapabilitiesLearned, Connected, ConnectorReported
+from engine.adapters.base import CapabilitiesLearned, ConnectorReported
 from engine.adapters.ocpp201_reports import availability_of, part, station_status
 from engine.adapters.samples import counted, instant, measured, moment, taken_at
 
@@ -25,36 +22,13 @@ _ASKED_FOR: Final[Mapping[str, bool | None]] = {"triggered": True, "unknown": No
 """Whether a boot was asked for, by its reason; with any other it was not."""
 
 
-class Dialogue201:
+class Dialogue201(Acquaintance):
     """See `actors.links.ocpp.dialogue.Dialogue`. The loop thread."""
 
     def __init__(self, assets: Assets, manners: Manners) -> None:
         """Begin without a socket."""
-        self._assets = assets
-        self._manners = manners
-        self._upkeep: Upkeep | None = None
-        self._freshness = Freshness(manners, assets)
+        super().__init__(assets, manners, Questions201)
         self._transactions = Transactions201(manners, self._freshness, assets)
-
-    def opened(self, session: Session) -> None:
-        """Ask for what it does not say by itself."""
-        self._upkeep = Upkeep(session, Questions201(), self._assets, self._manners.quiet_s)
-        self._freshness.connected()
-
-    def closed(self) -> None:
-        """Ask nothing more."""
-        if self._upkeep is not None:
-            self._upkeep.end()
-            self._upkeep = None
-
-    def look_again(self) -> None:
-        """Ask how the connectors are, if they do not say it."""
-        if self._upkeep is not None:
-            self._upkeep.look_again()
-
-    def attempting(self) -> AbstractContextManager[None]:
-        """Ask nothing more while an attempt is on its way."""
-        return nullcontext() if self._upkeep is None else self._upkeep.attempting()
 
     def hear(self, session: Session, call: Call) -> None:
         """Answer a CALL of those that OCPP 2.0.1 has."""
@@ -65,31 +39,13 @@ class Dialogue201:
         if handler is not None:
             handler(self, session, call)
 
-    def _hear_time(self, at: datetime | None) -> None:
-        self._freshness.hear(at)
-        if self._freshness.is_doubtful and self._upkeep is not None:
-            self._upkeep.doubt_clock()
-
     # --- answered with something of now
 
     def on_boot(self, session: Session, call: Call) -> None:
         """BootNotification [B01]: accepted, with our time and heartbeat interval."""
-        conf = {
-            "status": "Accepted",
-            "currentTime": self._manners.now(),
-            "interval": self._manners.heartbeat_s,
-        }
-        session.answer(call.id, conf)
         asked_for = _ASKED_FOR.get(str(call.payload.get("reason", "")).lower(), False)
-        has_booted = self._upkeep is not None and self._upkeep.booted(asked_for=asked_for)
-        if has_booted:
+        if self._boot(session, call, _described(call), asked_for=asked_for):
             self._transactions.forget()
-            self._freshness.booted()
-        self._assets.tell_all(Connected(booted=has_booted, detail=_described(call)))
-
-    def on_heartbeat(self, session: Session, call: Call) -> None:
-        """Heartbeat [G02]: our time."""
-        session.answer(call.id, {"currentTime": self._manners.now()})
 
     def on_authorize(self, session: Session, call: Call) -> None:
         """Authorize [C01]."""
@@ -126,8 +82,7 @@ class Dialogue201:
         if evse == 0:
             self._assets.tell_all(station_status(status))
             return
-        if self._upkeep is not None:
-            self._upkeep.said(evse)
+        self._said(evse)
         self._assets.tell(evse, ConnectorReported(status, connector_id))
 
     def on_meter_values(self, session: Session, call: Call) -> None:
