@@ -1,19 +1,17 @@
 """An inverter with modes and a timer, on another library: a day, and the end of its timer."""
 
-import tomllib
-from collections.abc import Iterator
-from contextlib import contextmanager
-from itertools import groupby
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 import pytest
 
 from actors.profiles import register_profile
 from actors.sim.battery import SimBattery
-from actors.testing.site import TestSite, battery_site
-from tests.peers.node import Node, wait_until
+from actors.testing.site import TestSite
+from tests.peers.node import wait_until
+from tests.peers.python_device import device_site, play, powers
 from tests.peers.test_battery import held_pairs, write_schedule
 
 _SCRIPT: Final = Path(__file__).with_name("inverter.py")
@@ -30,28 +28,12 @@ DAY: Final = [
 ]
 
 
-@contextmanager
 def inverter_site(
     folder: Path, extra: str = "", **settings: float
-) -> Iterator[tuple[TestSite, Path]]:
+) -> AbstractContextManager[tuple[TestSite, Path]]:
     """Give a site whose battery is the inverter, and the inverter's wire log."""
-    log = folder / "inverter.jsonl"
-    inverter = Node(_SCRIPT, folder)
-    port = msgspec.json.decode(inverter.start({"log": str(log), **settings}))["ready"]
-    try:
-        with battery_site(folder, SimBattery(register_profile("huawei-luna2000")), extra) as site:
-            text = site.file.read_text(encoding="utf-8")
-            simulated = tomllib.loads(text)["asset"][0]["port"]
-            site.file.write_text(text.replace(f"port = {simulated}", f"port = {port}"))
-            yield site, log
-    finally:
-        inverter.kill()
-
-
-def powers(log: Path) -> list[int | None]:
-    """Return what the inverter was to hold, each once; null is its own control."""
-    rows: list[dict[str, Any]] = [msgspec.json.decode(one) for one in log.read_bytes().splitlines()]
-    return [power for power, _ in groupby(one["power_w"] for one in rows if one["kind"] == "power")]
+    battery = SimBattery(register_profile("huawei-luna2000"))
+    return device_site(_SCRIPT, battery, folder, extra, **settings)
 
 
 @pytest.mark.timeout(120)
@@ -59,21 +41,7 @@ def test_a_day_is_held_to_the_watt(tmp_path: Path) -> None:
     """All commands are COMPLETED by what was read back, and it is handed back at the end."""
     schedule = write_schedule(tmp_path / "plan.csv", DAY)
     with inverter_site(tmp_path) as (site, log):
-        done = site.setpoint(
-            "run",
-            str(site.file),
-            "--schedule",
-            str(schedule),
-            "--start-at",
-            "2025-03-12T00:00:00+01:00",
-            "--speed",
-            "300",
-            "--until-done",
-        )
-        assert done.returncode == 0, done.stderr
-        history: list[dict[str, Any]] = site.history()
-    planned = [one for one in history if one["cause"]["kind"] == "schedule"]
-    assert {("COMPLETED", "readback")} == {(one["status"], one["evidence"]) for one in planned}
+        play(site, schedule, 300)
     held = [charge_w - discharge_w for charge_w, discharge_w in held_pairs(DAY)]
     *during, last = powers(log)
     assert held == during

@@ -1,18 +1,17 @@
 """A SunSpec device of another making: found, walked, held to the watt, and left to its timer."""
 
-import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import groupby
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-import msgspec
 import pytest
 
 from actors.sim.sunspec import sunspec_battery
-from actors.testing.site import TestSite, battery_site
-from tests.peers.node import Node, wait_until
+from actors.testing.site import TestSite
+from tests.peers.node import wait_until
+from tests.peers.python_device import device_site, play, powers
 from tests.peers.test_battery import held_pairs, write_schedule
 
 _SCRIPT: Final = Path(__file__).with_name("sunspec_device.py")
@@ -32,28 +31,14 @@ DAY: Final = [
 
 
 @contextmanager
-def device_site(
+def sunspec_site(
     folder: Path, extra: str = "", **settings: float
 ) -> Iterator[tuple[TestSite, Path]]:
-    """Give a site whose battery is the device, and the device's wire log."""
-    log = folder / "device.jsonl"
-    device = Node(_SCRIPT, folder)
-    port = msgspec.json.decode(device.start({"log": str(log), **settings}))["ready"]
-    try:
-        with battery_site(folder, sunspec_battery(), extra) as site:
-            text = site.file.read_text(encoding="utf-8")
-            simulated = tomllib.loads(text)["asset"][0]["port"]
-            text = text.replace(f"port = {simulated}", f"port = {port}")
-            site.file.write_text(text.replace("charge_kw = 50", "charge_kw = 5"))
-            yield site, log
-    finally:
-        device.kill()
-
-
-def powers(log: Path) -> list[int | None]:
-    """Return what the device was to hold, each once; null is its own control."""
-    rows: list[dict[str, Any]] = [msgspec.json.decode(one) for one in log.read_bytes().splitlines()]
-    return [power for power, _ in groupby(one["power_w"] for one in rows if one["kind"] == "power")]
+    """Give a site whose battery is the device, of 5 kW, and the device's wire log."""
+    with device_site(_SCRIPT, sunspec_battery(), folder, extra, **settings) as (site, log):
+        text = site.file.read_text(encoding="utf-8")
+        site.file.write_text(text.replace("charge_kw = 50", "charge_kw = 5"))
+        yield site, log
 
 
 @pytest.mark.timeout(120)
@@ -61,22 +46,8 @@ def powers(log: Path) -> list[int | None]:
 def test_a_day_is_held_to_the_watt(tmp_path: Path, control: int, base: int) -> None:
     """All commands are COMPLETED by what was read back, and it is handed back at the end."""
     schedule = write_schedule(tmp_path / "plan.csv", DAY)
-    with device_site(tmp_path, control=control, base=base) as (site, log):
-        done = site.setpoint(
-            "run",
-            str(site.file),
-            "--schedule",
-            str(schedule),
-            "--start-at",
-            "2025-03-12T00:00:00+01:00",
-            "--speed",
-            "600",
-            "--until-done",
-        )
-        assert done.returncode == 0, done.stderr
-        history: list[dict[str, Any]] = site.history()
-    planned = [one for one in history if one["cause"]["kind"] == "schedule"]
-    assert {("COMPLETED", "readback")} == {(one["status"], one["evidence"]) for one in planned}
+    with sunspec_site(tmp_path, control=control, base=base) as (site, log):
+        play(site, schedule, 600)
     pairs = [charge_w - discharge_w for charge_w, discharge_w in held_pairs(DAY)]
     held = [power_w for power_w, _ in groupby(pairs) if power_w]
     during = [power_w for power_w in powers(log) if power_w]
@@ -91,7 +62,7 @@ def test_without_the_engine_its_timer_runs_out(
 ) -> None:
     """Model 124 goes back to its own control, model 704 to the fallback that it was given."""
     extra = "[defaults]\nfailsafe_after_s = 120\n"
-    with device_site(tmp_path, extra, control=control, second_s=0.05) as (site, log):
+    with sunspec_site(tmp_path, extra, control=control, second_s=0.05) as (site, log):
         text = site.file.read_text(encoding="utf-8")
         site.file.write_text(text.replace("fallback_kw = 0", "fallback_kw = -1.5"))
         engine = site.started("run", str(site.file))
