@@ -5,7 +5,7 @@ from typing import assert_never
 from msgspec.structs import replace
 
 from engine import events
-from engine.asset import attempts, interference, programme, remains, reported
+from engine.asset import attempts, interference, programme, remains, reported, wear
 from engine.asset.state import AssetState, Override, Programme
 from engine.types import Instant
 
@@ -50,7 +50,7 @@ def evolve(state: AssetState, event: events.AssetEvent, at: Instant) -> AssetSta
         case events.PhasesMeasured():
             return reported.phases_measured(state, event)
         case events.DeviceChanged():
-            after = interference.device_changed(state, event, at)
+            after = interference.device_changed(wear.forget_words(state), event, at)
             return remains.after_change(state, after, event.found)
         case events.EvseChanged():
             return reported.evse_changed(state, event)

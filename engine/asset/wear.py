@@ -57,6 +57,13 @@ def worn_by(state: AssetState, payload: Payload, at: Instant) -> AssetState:
     return state
 
 
+def forget_words(state: AssetState) -> AssetState:
+    """Return the state of a device that was found changed: the same words would be a write now."""
+    if not state.worn:
+        return state
+    return replace(state, worn=tuple(replace(one, words=()) for one in state.worn))
+
+
 def _frame_reason(worn: Worn, frame: Frame, now: Instant) -> str | None:
     min_interval_s, _ = _allowed(frame)
     if worn.words == _words(frame):
@@ -64,7 +71,7 @@ def _frame_reason(worn: Worn, frame: Frame, now: Instant) -> str | None:
     if worn.day == _day(now) and worn.left <= 0:
         return WRITE_BUDGET
     again_us = worn.last_us + round(min_interval_s * US_PER_S)
-    return WRITE_INTERVAL if worn.words and now.device_us < again_us else None
+    return WRITE_INTERVAL if now.device_us < again_us else None
 
 
 def _worn(state: AssetState, frame: Frame) -> Worn:

@@ -105,12 +105,35 @@ def test_a_spent_budget_is_an_alarm_until_the_next_day(rig: Rig) -> None:
     assert "write_budget" not in rig.state.alarms
 
 
-def test_the_same_words_again_are_no_write(rig: Rig) -> None:
-    """The link leaves them out, so a setpoint may be set again at any time."""
+def test_the_same_words_again_are_no_write() -> None:
+    """The link leaves them out, so a setpoint may be renewed at any time."""
+    rig = Rig(battery_rules(failsafe_after_s=900, shared_register=True), Flash())
+    rig.connect()
+    rig.offer(plan_of((0, CHARGE, 1_000)), 2 * DAY_S)
+    rig.read_back()
     worn = rig.state.worn
-    rig.observe(base.SetpointRead(0.2, 0.0))
+    rig.advance(451)
     assert list(powers(rig)) == [1, 1]
     assert worn == rig.state.worn
+
+
+def test_what_another_controller_has_changed_is_written_again(rig: Rig) -> None:
+    """The register reads otherwise, so the same words wear it: they wait, and they count."""
+    rig.observe(base.SetpointRead(0.2, 0.0))
+    assert held(rig)[-1:] == ["write_interval"]
+    assert list(powers(rig)) == [1]
+    rig.advance(60)
+    rig.read_back()
+    assert list(powers(rig))[-1:] == [2]
+    assert rig.state.worn[0].left == 1
+
+
+def test_a_limit_is_set_right_though_flash_has_to_wait(rig: Rig) -> None:
+    """Less power is never held, and is counted."""
+    left = rig.state.worn[0].left
+    rig.observe(base.SetpointRead(1.5, 0.0))
+    assert list(powers(rig)) == [1, 1]
+    assert rig.state.worn[0].left == left - 1
 
 
 def test_a_keep_alive_never_wears_flash(rig: Rig) -> None:
