@@ -2,8 +2,6 @@
 
 import itertools
 
-from msgspec.structs import replace
-
 from engine import events
 from engine.adapters.base import Answer, Observation, SetpointRead
 from engine.asset import evidence
@@ -48,8 +46,8 @@ def attempt_answered(draft: Draft, message: AttemptAnswered) -> None:
 
 def _accepted(draft: Draft, attempt: OpenAttempt, answer: Answer) -> None:
     seen = Spelled(draft.state, draft.now).interpret(answer)
-    ended, found = _judged(draft, attempt, told(seen))
-    settle(draft, replace(ended, answer=answer.raw))
+    ended, found = _judged(draft, attempt, answer.raw, told(seen))
+    settle(draft, ended)
     if found is None:
         keep_alive(draft, attempt)
     else:
@@ -59,7 +57,7 @@ def _accepted(draft: Draft, attempt: OpenAttempt, answer: Answer) -> None:
 
 
 def _judged(
-    draft: Draft, attempt: OpenAttempt, reads: list[SetpointRead]
+    draft: Draft, attempt: OpenAttempt, raw: str, reads: list[SetpointRead]
 ) -> tuple[AttemptEnded, Setpoint | None]:
     """Return what an acceptance comes to, and what the device was found to hold instead."""
     own_id, setpoint = attempt.attempt_id, attempt.setpoint
@@ -67,15 +65,15 @@ def _judged(
     if wanted == evidence.ACK or setpoint is None:
         is_short = draft.rules.verify == evidence.MEASURED and setpoint not in {None, RELEASED}
         reason = "nothing to measure" if is_short else None
-        return AttemptEnded(own_id, "accepted", _COMPLETED, None, reason, evidence.ACK), None
+        return AttemptEnded(own_id, "accepted", _COMPLETED, raw, reason, evidence.ACK), None
     if reads and not matches(reads[-1], setpoint):
         reason = f"clamped: found {described(reads[-1])}"
         status, kind = CommandStatus.FAILED, evidence.READBACK
         found = found_setpoint(reads[-1])
-        return AttemptEnded(own_id, "accepted", status, None, reason, kind), found
+        return AttemptEnded(own_id, "accepted", status, raw, reason, kind), found
     if reads and wanted == evidence.READBACK:
-        return AttemptEnded(own_id, "accepted", _COMPLETED, None, None, wanted), None
-    return AttemptEnded(own_id, "accepted", CommandStatus.ACKNOWLEDGED), None
+        return AttemptEnded(own_id, "accepted", _COMPLETED, raw, None, wanted), None
+    return AttemptEnded(own_id, "accepted", CommandStatus.ACKNOWLEDGED, raw), None
 
 
 def told(seen: tuple[Observation, ...]) -> list[SetpointRead]:

@@ -1,5 +1,7 @@
 """What a device may hold beside what it is known to hold: setpoints that nobody saw end."""
 
+from typing import Final
+
 from msgspec.structs import replace
 
 from engine import events
@@ -16,6 +18,8 @@ from engine.asset.state import (
 from engine.commands import CommandStatus
 from engine.events import RELEASED, Setpoint
 from engine.grants import UNBOUNDED_W
+
+_ON_ITS_OWN: Final = Remains(UNBOUNDED_W, UNBOUNDED_W, None)
 
 
 def after_end(before: AssetState, after: AssetState, event: events.AttemptEnded) -> AssetState:
@@ -59,7 +63,12 @@ def after_reconciled(
 
 
 def after_change(before: AssetState, after: AssetState, found: Setpoint) -> AssetState:
-    """Return the state after a device said what it holds, on both channels or on one."""
+    """Return the state after a device said what it holds, on both channels or on one.
+
+    One that is on its own may take and give all that it can.
+    """
+    if found == RELEASED:
+        return _with(after, _ON_ITS_OWN)
     if after.holding.charge_w is None or after.holding.discharge_w is None:
         return _with(after, _held(before.holding))
     return _proven(after) if found.charge_w is not None or found.discharge_w is not None else after
@@ -95,14 +104,14 @@ def _attempted(attempt: OpenAttempt) -> Remains | None:
     if setpoint is None:
         return None
     if setpoint == RELEASED:
-        return Remains(UNBOUNDED_W, UNBOUNDED_W, None)
+        return _ON_ITS_OWN
     charge_w = with_ahead(setpoint.charge_w, attempt.ahead)
     return Remains(charge_w, setpoint.discharge_w or 0, attempt.lease_until_us)
 
 
 def _held(holding: Holding) -> Remains | None:
     if holding.released:
-        return Remains(UNBOUNDED_W, UNBOUNDED_W, None)
+        return _ON_ITS_OWN
     if holding == UNKNOWN_HOLDING:
         return None
     charge_w = with_ahead(holding.charge_w, holding.ahead)

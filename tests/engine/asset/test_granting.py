@@ -554,6 +554,22 @@ def test_a_setpoint_that_was_told_before_proves_nothing() -> None:
     assert rig.state.remains is not None
 
 
+def test_a_battery_that_is_left_alone_on_its_own_may_take_all_that_it_can() -> None:
+    """Somebody has handed it back, and the site has room for that."""
+    rules = battery_rules(**LONG, on_interference="yield")
+    rig = Rig(rules, grant=Grant(Bound(60_000, 3_000, 60_000), FREE))
+    rig.connect()
+    rig.offer(plan_of((0, CHARGE, 3_000), (0, DISCHARGE, 0), columns=("c", "d")), 90_000)
+    while rig.state.attempt is not None:
+        rig.read_back()
+    rig.observe(base.SetpointRead(None, None, released=True))
+    assert rig.state.interference.left
+    assert claims(rig)[-1].charge.holds_w == rules.max_charge_w
+    rig.advance(61)
+    rig.observe(base.SetpointRead(4.0, 0.0))
+    assert claims(rig)[-1].charge.holds_w == 4_000
+
+
 def test_the_end_of_a_doubt_about_a_start_says_nothing_of_what_is_held() -> None:
     """It was about another thing."""
     rig = Rig(charger_rules(**LONG, start="engine"), grant=grant(11_000, 11_000, 0))
