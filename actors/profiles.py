@@ -56,7 +56,9 @@ def limits_check(file: str | PathLike[str]) -> Check:
                 try:
                     profile = register_profile(options.profile)
                 except SiteRefused as error:
-                    yield asset.rules.asset_id, "profile", str(error)
+                    for one in error.problems:
+                        said = one.message if one.file is None else str(one)
+                        yield asset.rules.asset_id, "profile", said
                     continue
                 yield from _too_much(asset, profile)
 

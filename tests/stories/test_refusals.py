@@ -56,6 +56,22 @@ def test_a_bad_site_file_is_told_by_line_and_key(depot: TestSite) -> None:
     assert "bad.toml:" in done.stderr
 
 
+def test_a_bad_register_profile_is_told_problem_by_problem(depot: TestSite) -> None:
+    """Beside what else is wrong, by its own file and line."""
+    (depot.folder / "mine.toml").write_text('[profile]\nnme = "x"\n[poll]\n', encoding="utf-8")
+    text = depot.file.read_text(encoding="utf-8")
+    before, battery, after = text.partition('"ast_battery"')
+    assert battery
+    for number, profile in enumerate(("mine.toml", "generic-batery")):
+        bad = depot.folder / f"bad{number}.toml"
+        named = f'{battery}\nprofile = "{profile}"'
+        bad.write_text(f"{before}{named}{after}", encoding="utf-8")
+        done = depot.setpoint("check", str(bad))
+        assert done.returncode == 2
+        assert done.stderr.count("refused") == 1
+        assert ("mine.toml:", "did you mean 'generic-battery'")[number] in done.stderr
+
+
 def test_a_missing_file_is_told_in_one_line(tmp_path: Path, depot: TestSite) -> None:
     """No traceback for a path that is not there."""
     for verb in ("check", "run", "history", "state"):
