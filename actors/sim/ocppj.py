@@ -2,6 +2,7 @@
 
 import asyncio
 import decimal
+import functools
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final, TypeAlias
@@ -66,14 +67,24 @@ def check_result(action: str, payload: Mapping[str, object], version: str) -> No
 
 
 def _check(kind: int, action: str, payload: Mapping[str, object], version: str) -> None:
-    # Limits have one decimal, which binary floats cannot tell.
-    exact = json.loads(json.dumps(payload), parse_float=decimal.Decimal)
     try:
-        validator = get_validator(kind, action, version, parse_float=decimal.Decimal)
+        validator = _validator(kind, action, version)
     except OSError:
         raise CallRefused("NotImplemented", f"OCPP {version} has no {action}") from None
-    for error in validator.iter_errors(exact):
+    for error in validator.iter_errors(_exact(payload)):
         raise CallRefused(_CODES.get(error.validator, _OTHER_CODE), str(error.message))
+
+
+@functools.cache
+def _validator(kind: int, action: str, version: str) -> Any:  # noqa: ANN401 - of jsonschema
+    # The library keeps one a schema, with the numbers of whoever asked first.
+    theirs = get_validator(kind, action, version, parse_float=decimal.Decimal)
+    return theirs.evolve(schema=_exact(theirs.schema))
+
+
+def _exact(document: object) -> Any:  # noqa: ANN401 - as JSON
+    """Limits have one decimal, which binary floats cannot tell."""
+    return json.loads(json.dumps(document, default=float), parse_float=decimal.Decimal)
 
 
 class Exchange:

@@ -2,6 +2,7 @@ import asyncio
 from typing import Any
 
 import pytest
+from ocpp.messages import MessageType, get_validator
 
 from actors.sim.central import RawCentral
 from actors.sim.charger import SimCharger
@@ -55,6 +56,19 @@ def test_an_unanswered_command_is_obeyed() -> None:
         asked.cancel()
 
     play(scenario, now=Clock(), quirks={"unanswered"})
+
+
+def test_numbers_are_exact_whoever_read_the_schema_first() -> None:
+    """The library keeps one reading of each schema for everybody."""
+    get_validator(MessageType.CallResult, "GetCompositeSchedule", "1.6")  # binary floats
+
+    async def scenario(charger: SimCharger, central: RawCentral) -> None:
+        await charger.booted.wait()
+        assert await central.status_of("SetChargingProfile", profile(limit=4_123.4)) == "Accepted"
+        answer = await central.ask("GetCompositeSchedule", {"connectorId": 1, "duration": 60})
+        assert answer[0] == CALLRESULT
+
+    play(scenario, now=Clock())
 
 
 def test_a_late_answer_comes_after_others() -> None:
