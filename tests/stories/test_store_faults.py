@@ -234,10 +234,11 @@ def test_replies_that_are_lost_after_the_commit_store_and_send_nothing_twice(
 ) -> None:
     """Each is found out about, and the run goes on."""
     with running(tmp_path, f"sqlite:///{tmp_path / 'a.db'}", monkeypatch) as engine:
-        engine.system.submit(plan(6))
+        engine.system.submit(plan(12))
         for _ in range(5):
-            seen = len(engine.control_frames_since(0))
             engine.store.after = 1
+            wait_until(lambda: engine.store.after == 0, 20)
+            seen = len(engine.control_frames_since(0))
             wait_until(partial(_more_than, engine, seen), 20)
         wait_until(engine.system.is_done, 30)
         assert engine.judged().violations == ()
