@@ -19,6 +19,7 @@ from engine.types import US_PER_S, AssetKind
 Pair: TypeAlias = tuple[int, int]
 
 _UNSENT: Final = "not_sent"
+_EARLIER: Final = "an earlier entry"
 _MARGIN_US: Final = 60 * US_PER_S
 
 
@@ -59,6 +60,15 @@ class _Asset:
         is_charger = self.rules is not None and self.rules.kind is AssetKind.EV_CHARGER
         return found.charge_w is not None and (is_charger or found.discharge_w is not None)
 
+    def configured(self, rules: AssetRules | None) -> None:
+        """Take another entry of the site file; what was set by the one before may still hold.
+
+        So may its fallback be what the device goes to, if it was ever set.
+        """
+        if self.rules is not None and self.may:
+            self.may[_EARLIER] = _Set(_fallback(self.rules), None, 0)
+        self.rules = rules
+
     def only(self, attempt_id: str | None) -> None:
         """Know that the device holds what one attempt set, or none of them."""
         self.may = {name: one for name, one in self.may.items() if name == attempt_id}
@@ -86,9 +96,9 @@ class LimitRules:
                 # A grant may be of the slot before: of all that is planned the least counts.
                 self._base_w = min([self._base_w, *(one.watts for one in load.changes())])
             case events.AssetConfigured(rules=rules):
-                self._asset(header.stream).rules = rules
+                self._asset(header.stream).configured(rules)
             case events.AssetRetired():
-                self._assets.pop(header.stream, None)
+                self._asset(header.stream).configured(None)
             case events.AttemptStarted(setpoint=setpoint) if setpoint is not None:
                 yield from self._started(header.stream, event, setpoint, header.wall_us)
             case _:

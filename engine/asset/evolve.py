@@ -6,7 +6,8 @@ from msgspec.structs import replace
 
 from engine import events
 from engine.asset import attempts, interference, programme, remains, reported, wear
-from engine.asset.state import AssetState, Override, Programme
+from engine.asset.earlier import Earlier, entry_began, entry_ended
+from engine.asset.state import AssetState, Interference, Override, Programme
 from engine.types import Instant
 
 
@@ -73,7 +74,7 @@ def evolve(state: AssetState, event: events.AssetEvent, at: Instant) -> AssetSta
         case events.OverrideEnded():
             return replace(state, override=None, given_up=())
         case events.AssetConfigured():
-            return _configured(state, event)
+            return _configured(state, event, at)
         case events.AssetRetired():
             return _retired(state)
         case events.AssetRecovered():
@@ -108,25 +109,41 @@ def _override_set(state: AssetState, event: events.OverrideSet) -> AssetState:
     return replace(state, override=override, given_up=())
 
 
-def _configured(state: AssetState, event: events.AssetConfigured) -> AssetState:
+def _configured(state: AssetState, event: events.AssetConfigured, at: Instant) -> AssetState:
+    """Return the state under another entry of the site file."""
     device = state.device
     if state.rules is None and event.rules.kind == "battery":
         device = replace(device, own_state="IDLE")
-    return replace(state, rules=event.rules, device=device)
+    earlier = entry_began(_entry_ended(state), event.rules, at.device_us)
+    return replace(state, rules=event.rules, device=device, earlier=earlier)
+
+
+def _entry_ended(state: AssetState) -> Earlier | None:
+    was_set = state.desired is not None
+    if state.rules is None:
+        return state.earlier
+    return entry_ended(state.earlier, state.rules, was_set=was_set)
 
 
 def _retired(state: AssetState) -> AssetState:
-    """Return the state without rules; what was planned is not taken again should it come back."""
+    """Return the state without rules; what was planned is not taken again should it come back.
+
+    What its device may hold, and how worn it is, is known then.
+    """
     programme = Programme(sequence=state.programme.sequence)
     device = replace(state.device, connected=False, state_known=False, left_at_us=None)
-    return replace(
+    after = replace(
         AssetState(state.asset_id, state.version),
         programme=programme,
         device=device,
         desired=state.desired,
+        earlier=_entry_ended(state),
+        interference=Interference(state.interference.set_again_us),
+        worn=state.worn,
         crashes=state.crashes,
         outside=state.outside,
     )
+    return remains.after_retirement(state, after)
 
 
 def _crashed(state: AssetState, event: events.ActorCrashed) -> AssetState:

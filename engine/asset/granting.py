@@ -4,12 +4,14 @@ from msgspec.structs import replace
 
 from engine.asset.desire import Desire, decision_differs, fallback, is_zero, wanted
 from engine.asset.draft import Draft
+from engine.asset.earlier import floor_of
 from engine.asset.effects import Claimed
+from engine.asset.evolve import evolve
 from engine.asset.holding import hold_reason
-from engine.asset.reach import drawn, fits, floor_of, is_above_grant, reach
+from engine.asset.reach import drawn, fits, is_above_grant, reach
 from engine.asset.state import AssetState
 from engine.commands import CauseKind, CommandType
-from engine.events import RELEASED, Cut, Setpoint
+from engine.events import RELEASED, AssetConfigured, Cut, Setpoint
 from engine.grants import Bound, Claim, Grant, Share
 from engine.rules import AssetRules
 from engine.types import Instant
@@ -133,9 +135,13 @@ def claim(draft: Draft, *, again: bool) -> None:
 def opening_claim(state: AssetState | None, rules: AssetRules, now: Instant) -> Claim:
     """Return what an asset claims by its log alone: what it may hold, and no more.
 
-    Where the log cannot be read that is all that it can.
+    Where the log cannot be read that is all that it can. It may be of another entry of the site
+    file than the ``rules`` that are about to be in force.
     """
-    holds = drawn(RELEASED, rules) if state is None else reach(state, rules, now)
+    holds = drawn(RELEASED, rules)
+    if state is not None:
+        known = state if state.rules == rules else evolve(state, AssetConfigured(rules), now)
+        holds = reach(known, rules, now)
     floor = floor_of(rules)
     charge, discharge = (Share(one, one, low) for one, low in zip(holds, floor, strict=True))
     return Claim(charge, discharge)

@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 from typing import Final, TypeAlias
 
+from engine.asset.earlier import Earlier, floor_of, minimum_of, raised_w
 from engine.asset.state import AssetState, with_ahead
 from engine.events import RELEASED, Setpoint
 from engine.grants import UNBOUNDED_W, Grant
 from engine.rules import AssetRules
-from engine.types import US_PER_S, AssetKind, Instant
+from engine.types import US_PER_S, Instant
 
 Pair: TypeAlias = tuple[int, int]
 """Watts of charging and of discharging."""
@@ -16,28 +17,14 @@ CLOCKS_US: Final = 60 * US_PER_S
 """How much longer a lease may last by the device's own clock."""
 
 
-def floor_of(rules: AssetRules) -> Pair:
-    """Return what a device may go to when its lease ends: its fallback, else all that it can."""
-    power_w = rules.fallback_w
-    if power_w is None:
-        return rules.max_charge_w, rules.max_discharge_w
-    if rules.kind is AssetKind.BATTERY and power_w < 0:
-        return 0, -power_w
-    return drawn_w(power_w, rules), 0
-
-
-def drawn_w(power_w: int, rules: AssetRules) -> int:
-    """Return what a charger may draw by a setpoint: at least its minimum, where policy says so."""
-    if 0 < power_w < rules.least_w and rules.below_min == "minimum":
-        return rules.least_w
-    return power_w
+_NONE: Final = Earlier(0, 0, 0, 0, 0)
 
 
 def drawn(target: Setpoint, rules: AssetRules) -> Pair:
     """Return what a device may draw and give by a setpoint: on its own, all that it can."""
     if target == RELEASED:
         return rules.max_charge_w, rules.max_discharge_w
-    return drawn_w(target.charge_w or 0, rules), target.discharge_w or 0
+    return raised_w(target.charge_w or 0, minimum_of(rules)), target.discharge_w or 0
 
 
 def fits(target: Setpoint, rules: AssetRules, grant: Grant) -> bool:
@@ -48,18 +35,26 @@ def fits(target: Setpoint, rules: AssetRules, grant: Grant) -> bool:
 
 def reach(state: AssetState, rules: AssetRules, now: Instant) -> Pair:
     """Return the most that a device may hold, by all that may be in force and by its fallback."""
-    low, high = floor_of(rules), in_force(state, rules, now)
-    return max(low[0], high[0]), max(low[1], high[1])
+    low, high, earlier = floor_of(rules), in_force(state, rules, now), state.earlier or _NONE
+    return (
+        max(low[0], high[0], earlier.floor_charge_w),
+        max(low[1], high[1], earlier.floor_discharge_w),
+    )
 
 
 def in_force(state: AssetState, rules: AssetRules, now: Instant) -> Pair:
     """Return the most of what may be in force, whatever comes at the end of its lease."""
     charge_w = discharge_w = 0
+    earlier = state.earlier or _NONE
+    minimum_w = max(minimum_of(rules), earlier.least_w)
     for own_w, other_w, until_us in _in_force(state):
         if until_us is None or now.device_us < until_us + CLOCKS_US:
-            charge_w = max(charge_w, min(drawn_w(own_w, rules), rules.max_charge_w))
-            discharge_w = max(discharge_w, min(other_w, rules.max_discharge_w))
-    return charge_w, discharge_w
+            charge_w = max(charge_w, raised_w(own_w, minimum_w))
+            discharge_w = max(discharge_w, other_w)
+    return (
+        min(charge_w, max(rules.max_charge_w, earlier.charge_w)),
+        min(discharge_w, max(rules.max_discharge_w, earlier.discharge_w)),
+    )
 
 
 def is_above_grant(state: AssetState, now: Instant) -> bool:

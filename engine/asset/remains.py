@@ -31,7 +31,9 @@ def after_end(before: AssetState, after: AssetState, event: events.AttemptEnded)
     if attempt is None:
         return after
     if event.status is CommandStatus.COMPLETED and attempt.setpoint is not None:
-        return _proven(after) if not attempt.forgotten else _with(after, _attempted(attempt))
+        if attempt.forgotten:
+            return _with(after, _attempted(attempt))
+        return _set(_proven(after), attempt.started_us)
     after = forgotten(before, after)
     if event.status is CommandStatus.ACKNOWLEDGED:
         return _with(after, _held(before.holding))
@@ -44,8 +46,11 @@ def after_proof(before: AssetState, after: AssetState, event: events.CommandVeri
     That a device was told the same before, or something else since, is none.
     """
     is_seen = event.evidence != KNOWN and event.reason != "overtaken"
-    done = event.status is CommandStatus.COMPLETED and is_seen
-    return _proven(after) if done or event.found is not None else forgotten(before, after)
+    work = before.work
+    if event.status is CommandStatus.COMPLETED and is_seen:
+        accepted = None if work is None else work.verifying
+        return _proven(after) if accepted is None else _set(_proven(after), accepted.since_us)
+    return _proven(after) if event.found is not None else forgotten(before, after)
 
 
 def after_reconciled(
@@ -58,7 +63,7 @@ def after_reconciled(
     about = before.in_doubt
     done = event.status is CommandStatus.COMPLETED
     if done and about is not None and about.setpoint is not None and not about.forgotten:
-        return _proven(after)
+        return _set(_proven(after), about.started_us)
     return forgotten(before, after)
 
 
@@ -81,6 +86,13 @@ def after_restart(before: AssetState, after: AssetState) -> AssetState:
     return after if attempt is None else _with(after, _attempted(attempt))
 
 
+def after_retirement(before: AssetState, after: AssetState) -> AssetState:
+    """Return the state of an asset that left the site file: its device may go on as it was set."""
+    attempt = before.attempt
+    after = _with(_with(after, before.remains), _held(before.holding))
+    return after if attempt is None else _with(after, _attempted(attempt))
+
+
 def forgotten(before: AssetState, after: AssetState) -> AssetState:
     """Return the state with what the device held until it was no longer known to."""
     if after.holding != UNKNOWN_HOLDING or before.holding == UNKNOWN_HOLDING:
@@ -90,6 +102,17 @@ def forgotten(before: AssetState, after: AssetState) -> AssetState:
 
 def _proven(state: AssetState) -> AssetState:
     return state if state.remains is None else replace(state, remains=None)
+
+
+def _set(state: AssetState, since_us: int) -> AssetState:
+    """Return the state of a device that was set then: earlier entries say nothing of it any more.
+
+    It may have been set by one of them.
+    """
+    earlier = state.earlier
+    if earlier is None or since_us < earlier.since_us:
+        return state
+    return replace(state, earlier=None)
 
 
 def _may_have_taken(attempt: OpenAttempt, event: events.AttemptEnded) -> bool:

@@ -11,6 +11,7 @@ from msgspec import Struct, field
 
 from engine.adapters.base import Payload, SetpointRead, Spelling
 from engine.adapters.device_clock import Reading
+from engine.asset.earlier import Earlier
 from engine.asset.samples import Sample, Tally
 from engine.commands import CommandType
 from engine.events import RELEASED, Decision, Evse, Setpoint, Step
@@ -347,7 +348,8 @@ class AssetState(Struct, frozen=True, omit_defaults=True):
     ``form`` is the spelling in which a rate begins: the one that the device took last. ``refused``
     are those that it took not, since it may have changed its mind. ``worn`` are its registers that
     are kept in flash, as far as they were written. ``remains`` is what the device may hold beside
-    what it is known to hold, ``applied`` what it was last found to hold or to allow.
+    what it is known to hold, ``applied`` what it was last found to hold or to allow. ``earlier`` is
+    what it may still do by an entry of the site file before.
     """
 
     asset_id: AssetId
@@ -363,6 +365,7 @@ class AssetState(Struct, frozen=True, omit_defaults=True):
     unknown: OpenAttempt | None = None
     holding: Holding = UNKNOWN_HOLDING
     remains: Remains | None = None
+    earlier: Earlier | None = None
     applied: Setpoint | None = None
     given_up: tuple[GivenUp, ...] = ()
     alarms: tuple[str, ...] = ()

@@ -7,7 +7,7 @@ from typing import Final
 
 import attrs
 
-from engine.asset.reach import floor_of
+from engine.asset.earlier import floor_of
 from engine.config.assets import Surroundings, read_assets
 from engine.config.checks import CHECKS, Check, passwords_of
 from engine.config.defaults import NAMES, read_defaults

@@ -167,3 +167,28 @@ def test_what_nobody_knows_of_is_not_judged() -> None:
     log.hold("ast_a", 50_000)
     log.end("ast_a", "att_9")
     assert log.said == []
+
+
+def test_what_an_earlier_entry_has_set_counts_until_the_device_is_set_anew() -> None:
+    """So does the fallback that it was given; what was never set was given none."""
+    log = Log(rules("ast_a", fallback_w=10_000), rules("ast_b"))
+    log.hold("ast_a", 12_000)
+    log.add("ast_a", events.AssetConfigured(rules("ast_a")))
+    log.at_s = 960
+    log.hold("ast_b", 18_001)
+    assert len(log.said) == 1
+    log.hold("ast_a", 4_000)
+    log.hold("ast_b", 22_000)
+    assert len(log.said) == 1
+
+
+def test_an_asset_that_is_back_may_hold_what_it_held() -> None:
+    """While it is out of the site file it is not the site's."""
+    log = Log(rules("ast_a"), rules("ast_b"))
+    log.hold("ast_a", 20_000)
+    log.add("ast_a", events.AssetRetired())
+    log.hold("ast_b", 10_000)
+    assert log.said == []
+    log.add("ast_a", events.AssetConfigured(rules("ast_a")))
+    log.hold("ast_b", 10_001)
+    assert len(log.said) == 1

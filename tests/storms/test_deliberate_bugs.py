@@ -31,7 +31,8 @@ from engine.asset import (
 from engine.asset.draft import Draft
 from engine.asset.holding import known_holding
 from engine.asset.ids import attempt_id
-from engine.asset.reach import drawn, floor_of
+from engine.asset.earlier import floor_of
+from engine.asset.reach import drawn
 from engine.asset.steps import StepMaker
 from engine.commands import CommandStatus
 from engine.events import AttemptReconciled, LateAnswered
