@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pandas as pd
 import pytest
 from click.testing import CliRunner
@@ -372,4 +373,31 @@ def test_a_crash_of_the_site_actor_forgets_nothing_that_was_granted(
     assert left == [0]
     assert setpoints(run)["ast_charger_2"] == (7.8, "limit")
     assert reserved_kw(run) == pytest.approx(30.0)
+    run.assert_promises()
+
+
+def test_an_asset_that_was_out_of_the_site_file_is_back_with_what_it_may_hold(
+    depot: Callable[..., Simulation],
+) -> None:
+    """Its charger went on meanwhile: nobody else gets its room before it is set anew."""
+    run = depot("import_limit_kw = 30", verify="ack")
+    run.submit(plan([18.0] * 8, [4.2, 5.0] * 4, [4.2] * 8))
+    run.advance(SLOT_S / 2)
+    run.crash_at("after_append")
+    run.advance(SLOT_S)
+    assert run.crash.happened
+    both = run._simulated  # noqa: SLF001 - the site file as it was
+    run._simulated = attrs.evolve(both, assets=both.assets[1:])  # noqa: SLF001 - likewise
+    run.restart()
+    run.advance(5)
+    assert reserved_kw(run) == pytest.approx(9.2)
+    lower = attrs.evolve(
+        both.assets[0], rules=attrs.evolve(both.assets[0].rules, max_charge_w=6_000)
+    )
+    run._simulated = attrs.evolve(both, assets=(lower, *both.assets[1:]))  # noqa: SLF001 - likewise
+    run.restart()
+    assert reserved_kw(run) >= 18.0 + 8.4
+    run.advance(20)
+    assert setpoints(run)["ast_charger_1"] == (4.2, "fallback")
+    assert reserved_kw(run) < 15.0
     run.assert_promises()

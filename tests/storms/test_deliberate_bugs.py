@@ -29,9 +29,9 @@ from engine.asset import (
     sending,
 )
 from engine.asset.draft import Draft
+from engine.asset.earlier import floor_of
 from engine.asset.holding import known_holding
 from engine.asset.ids import attempt_id
-from engine.asset.earlier import floor_of
 from engine.asset.reach import drawn
 from engine.asset.steps import StepMaker
 from engine.commands import CommandStatus
