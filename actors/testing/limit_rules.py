@@ -19,6 +19,7 @@ from engine.types import US_PER_S, AssetKind
 Pair: TypeAlias = tuple[int, int]
 
 _UNSENT: Final = "not_sent"
+_UNSEEN: Final = frozenset({"overtaken", "no evidence: its link was lost"})
 _EARLIER: Final = "an earlier entry"
 _MARGIN_US: Final = 60 * US_PER_S
 
@@ -136,7 +137,7 @@ class LimitRules:
             case events.AttemptReconciled(attempt_id=attempt_id, status=CommandStatus.COMPLETED):
                 asset.only(attempt_id)
             case events.CommandVerified(status=CommandStatus.COMPLETED, reason=reason):
-                if reason != "overtaken" and asset.accepted is not None:
+                if reason not in _UNSEEN and asset.accepted is not None:
                     asset.only(asset.accepted)
             case events.CommandVerified(found=found) | events.DeviceChanged(found=found):
                 if found is not None and asset.tells_all(found):

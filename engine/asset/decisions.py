@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from engine import events
 from engine.asset.desire import Desire, horizon, running_part
 from engine.asset.draft import Draft
+from engine.asset.evidence import ACK, OVERTAKEN
 from engine.asset.granting import kind_by_limit
 from engine.asset.holding import is_kept
 from engine.asset.programme import changes_until, first_open, first_untaken, has_commands, newest
@@ -230,7 +231,7 @@ def ends_of_work(
     rest = work.open_ids
     if work.verifying is not None:
         rest = rest[len(first) :]
-        yield events.CommandVerified(first, CommandStatus.COMPLETED, "ack", "overtaken")
+        yield events.CommandVerified(first, CommandStatus.COMPLETED, ACK, OVERTAKEN)
     elif work.doubt is not None:
         rest = rest[len(first) :]
         yield events.CommandCancelled(first, "unknown", CommandStatus.TIMED_OUT)

@@ -16,6 +16,11 @@ AUTO: Final = "auto"
 KNOWN: Final = "known"
 """None was looked for: the device was told the same before."""
 
+OVERTAKEN: Final = "overtaken"
+"""A newer setpoint came before there was any."""
+LINK_LOST: Final = "no evidence: its link was lost"
+"""Nothing was seen of it before its lease was over."""
+
 ASK_US: Final = US_PER_S // 2
 """So long after an acceptance a device is asked: what thousands are still to be sent goes first."""
 APPLY_US: Final = 2 * US_PER_S
@@ -111,6 +116,15 @@ def deadline_us(rules: AssetRules, verifying: Verifying) -> int:
     return verifying.since_us + round(rules.settle_s * US_PER_S)
 
 
+def lost_us(rules: AssetRules, verifying: Verifying) -> int:
+    """Return until when a device that has gone may come back and show what it accepted.
+
+    Then its lease is over: it does not hold that any more.
+    """
+    lasts_s = max(rules.failsafe_after_s, rules.settle_s)
+    return verifying.since_us + round(lasts_s * US_PER_S)
+
+
 def question_us(state: AssetState, rules: AssetRules, verifying: Verifying, kind: str) -> int:
     """Return when to ask the device: at first, ever more seldom, at the end once more.
 
@@ -128,7 +142,9 @@ def wakes_us(
     state: AssetState, rules: AssetRules, verifying: Verifying, now_us: int
 ) -> tuple[int, ...]:
     """Return when time alone may bring evidence, or the end of waiting for it (device clock)."""
-    kind = sought(state, rules, verifying, now_us)
+    over_us = lost_us(rules, verifying)
     if rules.verify == READBACK:
-        return ()
-    return deadline_us(rules, verifying), question_us(state, rules, verifying, kind)
+        return (over_us,)
+    kind = sought(state, rules, verifying, now_us)
+    asks_us = question_us(state, rules, verifying, kind)
+    return deadline_us(rules, verifying), asks_us, over_us

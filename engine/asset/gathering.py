@@ -39,9 +39,13 @@ def gather(draft: Draft, work: Work, verifying: Verifying) -> None:
     kind = evidence.sought(state, draft.rules, verifying, now_us)
     if kind == evidence.MEASURED and _measure(draft, work, verifying):
         return
+    if not state.device.connected:
+        if now_us >= evidence.lost_us(draft.rules, verifying):
+            _is_lost(draft, work)
+        return
     due_us = evidence.question_us(state, draft.rules, verifying, kind)
     is_time = kind == evidence.READBACK or now_us >= due_us
-    if not is_time or draft.asking is not None or not state.device.connected:
+    if not is_time or draft.asking is not None:
         return
     longest_s = draft.rules.command_timeout_s
     timeout_s = longest_s if kind == evidence.READBACK else min(longest_s, ANSWER_S)
@@ -128,6 +132,15 @@ def _is_not_told(draft: Draft, work: Work, kind: str) -> None:
         _end(draft, work, _Finding(_FAILED, kind, reason))
     else:
         unproven(draft, work)
+
+
+def _is_lost(draft: Draft, work: Work) -> None:
+    """The device has gone for longer than its lease: who wanted to see it has not."""
+    if draft.rules.verify in {evidence.COMPOSITE, evidence.MEASURED}:
+        reason = _UNSEEN.format("its link was lost")
+        _end(draft, work, _Finding(_FAILED, draft.rules.verify, reason))
+    else:
+        _end(draft, work, _Finding(_COMPLETED, evidence.ACK, evidence.LINK_LOST))
 
 
 # --- what comes of it

@@ -178,8 +178,8 @@ def _go_on(draft: Draft, work: Work, want: Desire) -> None:
 
 def _verify(draft: Draft, work: Work, verifying: Verifying, want: Desire) -> None:
     """Gather evidence; what the charger may have lost meanwhile, or soon does, is set once more."""
-    is_charger = draft.rules.kind is AssetKind.EV_CHARGER
-    if is_charger and not is_kept(draft.state, want.target, draft.now):
+    can_be_set = draft.rules.kind is AssetKind.EV_CHARGER and draft.state.device.connected
+    if can_be_set and not is_kept(draft.state, want.target, draft.now):
         _assert_again(draft, want)
     else:
         gather(draft, work, verifying)
