@@ -9,6 +9,7 @@ from engine.asset.decisions import ends_of_work
 from engine.asset.desire import hold_end_us, horizon, running_part
 from engine.asset.draft import Draft
 from engine.asset.evidence import wakes_us
+from engine.asset.granting import lift_us
 from engine.asset.holding import renewal_us
 from engine.asset.programme import changes_until, first_open, has_commands, next_change_us
 from engine.asset.reported import PLUGGED
@@ -258,6 +259,8 @@ def _plan_times(state: AssetState, rules: AssetRules, told: Instant) -> list[int
 
 def _device_times(state: AssetState, rules: AssetRules, told: Instant) -> list[int | None]:
     times = [state.outside.asking_until_us, state.interference.again_at_us, nudge_us(state)]
+    if state.outside.grant is not None:
+        times.append(lift_us(state))
     work = state.work
     if work is not None:
         times.append(work.retry_at_us)

@@ -1,5 +1,7 @@
 """What should hold under the site's limits: a claim is made for it, and it is cut to its grant."""
 
+from typing import Final
+
 from msgspec.structs import replace
 
 from engine.asset.desire import Desire, decision_differs, fallback, is_zero, wanted
@@ -7,14 +9,14 @@ from engine.asset.draft import Draft
 from engine.asset.earlier import floor_of
 from engine.asset.effects import Claimed
 from engine.asset.evolve import evolve
-from engine.asset.holding import hold_reason
-from engine.asset.reach import drawn, fits, is_above_grant, reach
-from engine.asset.state import AssetState
+from engine.asset.holding import hold_reason, is_kept, known_holding
+from engine.asset.reach import Pair, drawn, fits, is_above_grant, reach
+from engine.asset.state import AssetState, Holding
 from engine.commands import CauseKind, CommandType
 from engine.events import RELEASED, AssetConfigured, Cut, Setpoint
 from engine.grants import Bound, Claim, Grant, Share
 from engine.rules import AssetRules
-from engine.types import Instant
+from engine.types import US_PER_S, Instant
 
 
 def desire(state: AssetState, now: Instant) -> Desire | None:
@@ -29,20 +31,31 @@ def desire(state: AssetState, now: Instant) -> Desire | None:
     if fits(want.target, rules, grant):
         return want
     cut = _cut(want, rules, grant)
-    if _cannot_take(state, want.target, now) and not _lowers_to_zero(state, cut.target, now):
+    waits = _cannot_take(state, want.target, now) and not _lowers_to_zero(state, cut.target, now)
+    if waits or _is_trickle(state, want.target, cut.target, now):
         return _as_decided(state, want)
     return cut
 
 
 def awaits_grant(state: AssetState, now: Instant) -> bool:
-    """Return whether the site has not looked yet at what should hold, and more is wished for."""
+    """Return whether nothing is to be sent before the site has looked at what should hold.
+
+    A decrease needs no grant: it goes at once, and what else is wished for follows.
+    """
     want = wanted(state, now)
     grant, rules = state.outside.grant, state.rules
     if grant is None or rules is None or want is None:
         return False
-    wishes = zip(drawn(want.target, rules), (grant.charge, grant.discharge), strict=True)
-    unanswered = any(bound.most_w < own_w != bound.answers_w for own_w, bound in wishes)
-    return unanswered and not _cannot_take(state, want.target, now)
+    if not is_unanswered(want.target, rules, grant):
+        return False
+    lowers = _lowers(known_holding(state, now), drawn(want.target, rules), grant)
+    return not lowers and not _cannot_take(state, want.target, now)
+
+
+def is_unanswered(target: Setpoint, rules: AssetRules, grant: Grant) -> bool:
+    """Return whether more is wished for than is granted, and the site has not looked at it yet."""
+    wishes = zip(drawn(target, rules), (grant.charge, grant.discharge), strict=True)
+    return any(bound.most_w < own_w != bound.answers_w for own_w, bound in wishes)
 
 
 def kind_by_limit(state: AssetState, want: Desire) -> CauseKind | None:
@@ -50,21 +63,57 @@ def kind_by_limit(state: AssetState, want: Desire) -> CauseKind | None:
     desired = state.desired
     if not decision_differs(state, want):
         return None
-    if desired is not None and desired.cut is not None and desired.source == want.source:
-        before_w = (desired.target.charge_w or 0) + (desired.target.discharge_w or 0)
-        after_w = (want.target.charge_w or 0) + (want.target.discharge_w or 0)
-        if want.target == RELEASED or after_w > before_w:
-            return CauseKind.LIMIT_LIFTED
+    if desired is None or desired.cut is None or desired.source != want.source:
+        return None if want.cut is None else CauseKind.LIMIT
+    if want.target == RELEASED or _total_w(want.target) > _total_w(desired.target):
+        return CauseKind.LIMIT_LIFTED
     return None if want.cut is None else CauseKind.LIMIT
 
 
 # --- cutting
+
+_TRICKLE_W: Final = 1_000
+_PAUSE_US: Final = 30 * US_PER_S
+"""So long a setpoint that a limit has cut stands before it is raised by less than that."""
+
+
+def lift_us(state: AssetState) -> int | None:
+    """Return when what was cut may be raised by a little too (device clock), null if it is not cut.
+
+    Room often comes free in small pieces, and each would be a command of its own.
+    """
+    desired, rules, until_us = state.desired, state.rules, state.holding.lease_until_us
+    if desired is None or desired.cut is None or rules is None or until_us is None:
+        return None
+    return until_us - round(rules.failsafe_after_s * US_PER_S) + _PAUSE_US
+
+
+def _is_trickle(state: AssetState, asked: Setpoint, left: Setpoint, now: Instant) -> bool:
+    """Return whether what is left would only raise a setpoint by a little that was set just now."""
+    desired, raises_us = state.desired, lift_us(state)
+    if desired is None or desired.cut is None or desired.cut.asked != asked or raises_us is None:
+        return False
+    more_w = _total_w(left) - _total_w(desired.target)
+    is_new = now.device_us < raises_us and is_kept(state, desired.target, now)
+    return 0 < more_w < _TRICKLE_W and is_new
+
+
+def _total_w(target: Setpoint) -> int:
+    return (target.charge_w or 0) + (target.discharge_w or 0)
 
 
 def _cannot_take(state: AssetState, target: Setpoint, now: Instant) -> bool:
     """Return whether nothing of a setpoint could be sent now, so that nothing is granted for it."""
     kind = CommandType.RELEASE if target == RELEASED else CommandType.SET_CHARGE_RATE
     return hold_reason(state, kind, target, now) is not None
+
+
+def _lowers(held: Holding, wish: Pair, grant: Grant) -> bool:
+    """Return whether a device is known to hold more than it should, or than it is granted."""
+    charge_w, discharge_w = wish
+    return (held.charge_w or 0) > min(charge_w, grant.charge.most_w) or (
+        held.discharge_w or 0
+    ) > min(discharge_w, grant.discharge.most_w)
 
 
 def _lowers_to_zero(state: AssetState, target: Setpoint, now: Instant) -> bool:

@@ -5,6 +5,7 @@ from typing import Final, TypeAlias
 from engine import events
 from engine.asset.desire import Desire
 from engine.asset.draft import Draft
+from engine.asset.granting import is_unanswered
 from engine.asset.holding import known_holding
 from engine.asset.ids import command_id
 from engine.commands import Cause, CauseKind, CommandType
@@ -46,6 +47,7 @@ class StepMaker:
         self.created: list[events.AssetEvent] = []
         self._draft = draft
         self._target = want.target
+        self._asked = None if want.cut is None else want.cut.asked
         self._kind = kind
         self._first_version = draft.next_version + before
         override = draft.state.override
@@ -78,11 +80,18 @@ class StepMaker:
         order = sorted(channels, key=lambda channel: (self._watts(channel) > 0, channel))
         ids = tuple(self._command(planned, channel) for channel in order)
         last = order[-1]
-        if self._draft.rules.shared_register or len(order) == 1:
+        if len(order) == 1 or (self._draft.rules.shared_register and not self._is_half_granted()):
             return (self._step(ids, _RATES[last], self._watts(last)),)
         first = order[0]
         half = Step(ids[:1], _RATES[first], self._watts(first), self._halfway(first))
         return (half, self._step(ids[1:], _RATES[last], self._watts(last)))
+
+    def _is_half_granted(self) -> bool:
+        """Return whether a half is still to be granted: then it is no part of the first frame."""
+        grant, asked = self._draft.state.outside.grant, self._asked
+        if grant is None or asked is None:
+            return False
+        return is_unanswered(asked, self._draft.rules, grant)
 
     def _needed(self, planned: Planned) -> set[Channel]:
         """Return the channels to set: the planned ones, and those known to hold something else."""

@@ -656,3 +656,124 @@ def test_an_asset_that_is_not_configured_claims_nothing() -> None:
     outside = Outside(grant=grant(4_200, 0))
     state = AssetState(AssetId("ast_ev"), outside=outside)
     assert decide(state, message.Woke(), Instant(0, 0)) == ((), ())
+
+
+# --- a decrease beside an increase
+
+
+def charging_battery(*, shared: bool) -> Rig:
+    """Return a battery that charges with 20 kW and is to discharge with 30 kW from now on."""
+    rules = battery_rules(**LONG, shared_register=shared)
+    rig = Rig(rules, grant=Grant(Bound(20_000, 20_000, 30_000), Bound(0, 0, 30_000)))
+    rig.connect()
+    if rig.state.attempt is not None:
+        rig.read_back()
+    plan = plan_of(
+        *((0, CHARGE, 20_000), (0, DISCHARGE, 0), (900, CHARGE, 0), (900, DISCHARGE, 30_000)),
+        columns=("c", "d"),
+    )
+    rig.offer(plan, 90_000)
+    while rig.state.attempt is not None:
+        rig.read_back()
+    assert rig.state.holding.charge_w == 20_000
+    rig.advance(900)
+    return rig
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_a_decrease_does_not_wait_for_the_grant_of_the_other_direction(shared: bool) -> None:  # noqa: FBT001 - drawn
+    """The battery is idle until that comes, and then the plan's own command sets it."""
+    rig = charging_battery(shared=shared)
+    assert rig.sent[-1]["charge_kw"] == 0
+    assert rig.sent[-1]["discharge_kw"] == 0
+    rig.read_back()
+    sent = len(rig.sent)
+    assert "1.0.2 COMPLETED" in rig.story()
+    assert claims(rig)[-1].charge.holds_w == 0
+    assert claims(rig)[-1].discharge.wish_w == 30_000
+    assert rig.advance(60) == []
+    rig.tell(message.Granted(Grant(Bound(0, 0, 30_000), Bound(30_000, 30_000, 30_000), 1)))
+    assert rig.sent[sent:] == [{"type": "SET_DISCHARGE_RATE", "charge_kw": 0, "discharge_kw": 30}]
+    rig.read_back()
+    record = rig.history()["cmd_1.0.3"]
+    assert (record.status, record.value_kw, record.applied_kw) == ("COMPLETED", 30, 30)
+    assert set(causes(rig)) <= {"schedule", "rule:fallback"}
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_a_grant_that_comes_while_the_decrease_is_on_the_wire_goes_next(shared: bool) -> None:  # noqa: FBT001 - drawn
+    """As if it had been there before."""
+    rig = charging_battery(shared=shared)
+    rig.tell(message.Granted(Grant(Bound(0, 0, 30_000), Bound(8_000, 30_000, 30_000), 1)))
+    rig.read_back()
+    rig.read_back()
+    assert rig.state.holding.discharge_w == 8_000
+    record = rig.history()["cmd_1.0.3"]
+    assert (record.status, record.value_kw, record.applied_kw) == ("COMPLETED", 30, 8)
+
+
+def test_a_device_above_its_grant_goes_down_although_more_is_wished_for_since() -> None:
+    """What the site makes of the new wish comes after it."""
+    rig = charger()
+    granted(rig, 11_000, 11_000)
+    rig.answer()
+    rig.observe(base.StateReported("FAULTED", "Faulted"))
+    granted(rig, 6_000, 11_000)
+    rig.advance(900)
+    rig.observe(base.StateReported("CHARGING", "Charging"))
+    assert powers(rig) == [11, 6]
+
+
+# --- room that comes free in small pieces
+
+
+def test_a_little_more_waits_until_the_setpoint_before_has_stood_for_a_while() -> None:
+    """One command for many small pieces; a large one, and all that is wished for, go at once."""
+    rig = charger()
+    granted(rig, 6_000, 11_000)
+    rig.answer()
+    rig.advance(5)
+    for most_w in (6_300, 6_500, 6_900):
+        granted(rig, most_w, 11_000)
+    assert powers(rig) == [6]
+    rig.advance(24)
+    assert powers(rig) == [6]
+    rig.advance(1)
+    assert powers(rig) == [6, 6.9]
+    rig.answer()
+    granted(rig, 7_900, 11_000)
+    rig.answer()
+    granted(rig, 10_500, 11_000)
+    rig.answer()
+    granted(rig, 11_000, 11_000)
+    assert powers(rig) == [6, 6.9, 7.9, 10.5, 11]
+
+
+def test_a_little_less_goes_at_once() -> None:
+    """Nobody is left above the grant."""
+    rig = charger()
+    granted(rig, 6_000, 11_000)
+    rig.answer()
+    granted(rig, 6_500, 11_000)
+    granted(rig, 5_900, 11_000)
+    assert powers(rig) == [6, 5.9]
+
+
+def test_a_little_more_goes_with_what_has_to_be_set_anyway() -> None:
+    """The device is not known to hold what it was set to."""
+    rig = charger()
+    granted(rig, 6_000, 11_000)
+    rig.answer()
+    granted(rig, 6_500, 11_000)
+    rig.observe(base.TransactionChanged("started", "7"))
+    assert powers(rig) == [6, 6.5]
+
+
+def test_something_else_that_is_asked_for_does_not_wait() -> None:
+    """The next slot has its own setpoint, even if the limit leaves little more of it."""
+    rig = charger()
+    granted(rig, 6_000, 11_000)
+    rig.answer()
+    rig.offer(plan_of((0, CHARGE, 12_000)), 2_700, sequence=2)
+    granted(rig, 6_100, 12_000)
+    assert powers(rig) == [6, 6.1]
