@@ -11,7 +11,7 @@ from engine.asset.above import above_since
 from engine.asset.compliance import tallied
 from engine.asset.effects import Ask, Claimed, Effect, ReleaseSlot, RequestSlot, Send, Stopped
 from engine.asset.samples import sampled
-from engine.asset.state import AssetState, Outside
+from engine.asset.state import AssetState
 from engine.types import Instant, to_us, to_w
 
 
@@ -25,9 +25,7 @@ def noted(state: AssetState, message: messages.Message, now: Instant) -> AssetSt
         case messages.AttemptAnswered(answer=answer):
             changes = {} if answer is None else {"last_seen_us": now.device_us}
         case messages.Observed(observation=seen):
-            changes = _observed(outside, seen, now)
-            if "sample" in changes:
-                changes["tally"] = tallied(state, changes["sample"], now)
+            changes = _observed(state, seen, now)
         case messages.PlanOffered(ref=ref):
             newest = max(outside.sequence, state.programme.sequence)
             changes = _offered(message) if ref.sequence >= newest else {}
@@ -77,7 +75,7 @@ def _offered(message: messages.PlanOffered) -> dict[str, Any]:
 
 
 def _observed(  # noqa: PLR0911 - one case per observation
-    outside: Outside, seen: base.Observation, now: Instant
+    state: AssetState, seen: base.Observation, now: Instant
 ) -> dict[str, Any]:
     match seen:
         case base.Disconnected():
@@ -85,11 +83,11 @@ def _observed(  # noqa: PLR0911 - one case per observation
         case base.LateAnswer():
             return {}
         case base.PowerMeasured():
-            return {**_measured(outside, seen, now), "last_seen_us": now.device_us}
+            return {**_measured(state, seen, now), "last_seen_us": now.device_us}
         case base.TransactionChanged(kind="ended", offline=False):
             return {"ended_us": now.device_us, "last_seen_us": now.device_us}
         case base.StateReported(reported_at=at) if at is not None:
-            clock = outside.clock.after(_told(to_us(at), now))
+            clock = state.outside.clock.after(_told(to_us(at), now))
             return {"clock": clock, "last_seen_us": now.device_us}
         case base.SetpointRead() if seen.is_whole:
             return {"read": seen, "last_seen_us": now.device_us}
@@ -97,8 +95,9 @@ def _observed(  # noqa: PLR0911 - one case per observation
             return {"last_seen_us": now.device_us}
 
 
-def _measured(outside: Outside, seen: base.PowerMeasured, now: Instant) -> dict[str, Any]:
+def _measured(state: AssetState, seen: base.PowerMeasured, now: Instant) -> dict[str, Any]:
     """Return the newest power, by the device's own time where it tells one."""
+    outside = state.outside
     changes: dict[str, Any] = {}
     if seen.soc_pct is not None:
         changes["soc_pct"] = seen.soc_pct
@@ -114,7 +113,7 @@ def _measured(outside: Outside, seen: base.PowerMeasured, now: Instant) -> dict[
         clock = after if clock.ahead_s is None else clock  # it may be a sample that was kept
     sample = sampled(to_w(seen.power_kw), stamp_us, clock, now.device_us)
     if outside.sample is None or sample.taken_us >= outside.sample.taken_us:
-        changes["sample"] = sample
+        changes |= {"sample": sample, "tally": tallied(state, sample, now)}
     return changes
 
 
