@@ -19,6 +19,7 @@ class Visitor:
     address: str
     log: list[str]
     changed: asyncio.Event
+    asked: bool = False
 
     def begin(self) -> None:
         """Note that the handshake may begin."""
@@ -155,6 +156,30 @@ def test_what_takes_too_long_has_to_go(monkeypatch: pytest.MonkeyPatch) -> None:
         scene.comes("c1")
         await scene.until("c1 begins")
         await scene.until("c1 goes")
+
+    play(story)
+
+
+def test_who_has_asked_does_not_go_because_the_answer_takes_long(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Two thousand at once keep the loop busy for seconds; that is not their fault."""
+    monkeypatch.setattr(porch, "AT_ONCE", 2)
+    monkeypatch.setattr(porch, "HURRIED_S", 0.05)
+
+    async def story() -> None:
+        scene = Scene()
+        asked, *_ = scene.comes("a1", "b1", "c1", "d1")
+        asked.asked = True
+        await scene.until("d1 begins")
+        assert scene.log == [
+            "a1 begins",
+            "b1 begins",
+            "b1 goes",
+            "c1 begins",
+            "c1 goes",
+            "d1 begins",
+        ]
 
     play(story)
 

@@ -32,6 +32,7 @@ _BY_CODE: Final = {
     **dict.fromkeys((18, 19, 20, 21), Kind.UNTRUSTED),
 }
 """X509_V_ERR_*: has expired; self-signed, signed by one such, no issuer, first one not verified."""
+_END_OF_REQUEST: Final = b"\r\n\r\n"
 _CERTIFICATE_ALERT: Final = re.compile(r"ALERT_(UNKNOWN_CA|.*CERTIFICATE)")
 
 
@@ -53,6 +54,7 @@ class Arrival(ServerConnection):
         """Begin without a transport."""
         super().__init__(*args, **settings)
         self.address = ""
+        self.asked = False
         self._doorstep = doorstep
         self._bare: asyncio.Transport | None = None
         self._is_open = False
@@ -142,6 +144,7 @@ class Arrival(ServerConnection):
             self._before += data
             return b""
         data, self._before = self._before + data, b""
+        self.asked = self.asked or data.endswith(_END_OF_REQUEST)
         return data
 
     def _end(self, kind: Kind) -> None:

@@ -25,9 +25,13 @@ def room_for(open_files: int) -> int:
 
 
 class Visitor(Protocol):
-    """A socket on the porch; ``address`` is where it is from."""
+    """A socket on the porch; ``address`` is where it is from.
+
+    ``asked``: its request is complete, and what takes time from then on is the answer to it.
+    """
 
     address: str
+    asked: bool
 
     def begin(self) -> None:
         """Begin the handshake."""
@@ -147,8 +151,13 @@ class Porch:
         return HURRIED_S if self._line and len(self._begun) >= AT_ONCE else HANDSHAKE_S
 
     def _look(self) -> None:
-        """End what takes too long; the oldest come first."""
-        late_s = self._loop.time() - self._limit_s()
+        """End what takes too long, the oldest first; who waits for an answer is given more time."""
+        now_s = self._loop.time()
+        late_s = now_s - self._limit_s()
         for visitor in [one for one, begun_s in self._begun.items() if begun_s <= late_s]:
-            self._turn_away(visitor, Kind.SLOW)
+            if visitor.asked:
+                del self._begun[visitor]
+                self._begun[visitor] = now_s
+            else:
+                self._turn_away(visitor, Kind.SLOW)
         self._go_on()
