@@ -6,6 +6,7 @@ from typing import Final, TypeAlias
 import attrs
 
 from engine import bus, events
+from engine.alarms import alarm_of
 from engine.asset.evidence import READBACK
 from engine.asset.wear import WRITE_BUDGET
 from engine.bus import EventType
@@ -260,7 +261,7 @@ def _held(heard: _Heard, event: events.CommandHeld) -> Iterator[Said]:
 # --- everything else
 
 
-def _plain(event: object) -> Iterable[Said]:  # noqa: C901, PLR0911, PLR0912 - one case per event
+def _plain(event: object) -> Iterable[Said]:
     """Tell what needs nothing but the event itself."""
     match event:
         case events.StateChanged():
@@ -273,27 +274,9 @@ def _plain(event: object) -> Iterable[Said]:  # noqa: C901, PLR0911, PLR0912 - o
             return (_override_ended(event),)
         case events.ScheduleExhausted():
             return (_exhausted(event),)
-        case events.ActorCrashed(gave_up=True):
-            data = {"alarm": "actor_gave_up", "error": event.error, "count": event.count}
-            return ((EventType.ALARM, data),)
-        case events.SiteActorCrashed():
-            alarm = "gave_up" if event.gave_up else "failed"
-            data = {"alarm": f"{event.actor}_{alarm}", "error": event.error}
-            return ((EventType.ALARM, data),)
-        case events.LinkFailed():
-            return ((EventType.ALARM, {"alarm": "link_failed", "error": event.error}),)
-        case events.ClockSkewed(ahead_s=ahead_s) if ahead_s:
-            return ((EventType.ALARM, {"alarm": "clock_skew", "ahead_s": ahead_s}),)
-        case events.DeviceChanged(alarm=True):
-            return (_interference(event),)
-        case events.GrantExceeded():
-            return (_above_grant(event),)
-        case events.LimitExceeded():
-            return (_limit_exceeded(event),)
-        case events.StoreLost():
-            return ((EventType.ALARM, {"alarm": "store_lost", "reason": event.reason}),)
         case _:
-            return ()
+            raised = alarm_of(event)
+            return () if raised is None else ((EventType.ALARM, raised),)
 
 
 def _state_changed(event: events.StateChanged) -> Said:
@@ -312,38 +295,6 @@ def _connection_changed(event: events.ConnectionChanged) -> Said:
     if event.connected:
         return EventType.ASSET_CONNECTED, {"booted": event.booted}
     return EventType.ASSET_DISCONNECTED, {"reason": event.reason}
-
-
-def _interference(event: events.DeviceChanged) -> Said:
-    data: dict[str, object] = {
-        "alarm": "interference",
-        "found_charge_kw": _kw(event.found.charge_w),
-        "found_discharge_kw": _kw(event.found.discharge_w),
-        "reaction": event.reaction,
-        "again_at": None if event.again_at_us is None else iso(event.again_at_us),
-    }
-    return EventType.ALARM, data
-
-
-def _above_grant(event: events.GrantExceeded) -> Said:
-    data: dict[str, object] = {
-        "alarm": "above_grant",
-        "how": event.how,
-        "power_kw": to_kw(event.power_w),
-        "granted_kw": to_kw(event.granted_w),
-    }
-    return EventType.ALARM, data
-
-
-def _limit_exceeded(event: events.LimitExceeded) -> Said:
-    data: dict[str, object] = {
-        "alarm": f"{event.direction}_limit",
-        "kind": event.kind,
-        "power_kw": to_kw(event.power_w),
-        "limit_kw": to_kw(event.limit_w),
-        "base_load_kw": to_kw(event.base_w),
-    }
-    return EventType.ALARM, data
 
 
 def _override_set(event: events.OverrideSet) -> Said:

@@ -178,6 +178,20 @@ class ClockRead(Struct, frozen=True, gc=False):
     ahead_s: int
 
 
+class ExternalLimit(Struct, frozen=True, gc=False):
+    """Somebody beside us limits the charger, or does so no more (``is_over``).
+
+    ``source`` is EMS, SO (the grid's operator) or Other, as OCPP 2.0.1 has them. ``limit`` is in
+    ``unit``, W or A, null where it is not told. ``is_critical``: the grid needs it.
+    """
+
+    source: str
+    limit: float | None = None
+    unit: str = "W"
+    is_critical: bool = False
+    is_over: bool = False
+
+
 class CapabilitiesLearned(Struct, frozen=True, gc=False):
     """What the device said it can do, as plain text by name."""
 
@@ -208,6 +222,7 @@ Observation: TypeAlias = (
     | SetpointRead
     | TransactionChanged
     | CapabilitiesLearned
+    | ExternalLimit
     | ClockRead
     | Unreadable
     | LateAnswer

@@ -80,7 +80,7 @@ def counted(value: object) -> int | None:
 def measured(payload: Mapping[str, object]) -> PowerMeasured | None:
     """Return the newest power and state of charge of what was metered, null without either."""
     newest: PowerMeasured | None = None
-    for value in _objects(payload, "meterValue"):
+    for value in objects(payload, "meterValue"):
         found = _measured_at_once(value)
         if found is not None and _is_newer(found, newest):
             newest = found
@@ -97,7 +97,7 @@ def _measured_at_once(value: Mapping[str, object]) -> PowerMeasured | None:
     power_w: dict[str | None, float] = {}
     current_a: dict[str | None, float] = {}
     soc_pct: float | None = None
-    for sample in _objects(value, "sampledValue"):
+    for sample in objects(value, "sampledValue"):
         found = None
         if sample.get("measurand") == "SoC":
             soc_pct = number(sample.get("value"))
@@ -132,7 +132,8 @@ def _phases(current_a: Mapping[str | None, float], power_w: float | None) -> int
     return 1 if _VOLTS[0] <= power_w / most_a <= _VOLTS[1] else None
 
 
-def _objects(payload: Mapping[str, object], name: str) -> Iterator[Mapping[str, object]]:
+def objects(payload: Mapping[str, object], name: str) -> Iterator[Mapping[str, object]]:
+    """Yield the entries of a list in a payload, as far as they are objects."""
     listed = payload.get(name)
     for one in listed if isinstance(listed, list) else ():
         if isinstance(one, Mapping):
@@ -175,15 +176,15 @@ def _phase(sample: Mapping[str, object]) -> str | None:
 
 def taken_at(payload: Mapping[str, object]) -> datetime | None:
     """Return the newest time at which something was metered, null where none has an offset."""
-    moments = (instant(value.get("timestamp")) for value in _objects(payload, "meterValue"))
+    moments = (instant(value.get("timestamp")) for value in objects(payload, "meterValue"))
     return max((one for one in moments if one is not None), default=None)
 
 
 def metered_wh(payload: Mapping[str, object]) -> int | None:
     """Return the newest reading of the meter in Wh, null without one; it is meant by default."""
     found: int | None = None
-    for value in _objects(payload, "meterValue"):
-        for sample in _objects(value, "sampledValue"):
+    for value in objects(payload, "meterValue"):
+        for sample in objects(value, "sampledValue"):
             is_meter = sample.get("measurand", _ENERGY) == _ENERGY and "phase" not in sample
             read = number(sample.get("value")) if is_meter else None
             unit = _unit(sample, _WATT_HOURS, "Wh")

@@ -48,6 +48,8 @@ def evolve(state: AssetState, event: events.AssetEvent, at: Instant) -> AssetSta
             return reported.capabilities_learned(state, event)
         case events.ClockSkewed():
             return reported.clock_skewed(state, event)
+        case events.ExternalLimitTold():
+            return reported.external_limit_told(state, event, at)
         case events.PhasesMeasured():
             return reported.phases_measured(state, event)
         case events.DeviceChanged():

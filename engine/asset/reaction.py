@@ -39,6 +39,14 @@ def change_of(
     return _changed(state, rules.on_interference, found, now)
 
 
+def is_limited(state: AssetState, found: events.Setpoint) -> bool:
+    """Return whether a charger allows less than it should as others limit it: that is no change."""
+    target = None if state.desired is None else state.desired.target
+    if target is None or not state.device.limits:
+        return False
+    return (found.charge_w or 0) < (target.charge_w or 0)
+
+
 def _still_left(
     state: AssetState, found: events.Setpoint, *, given_in: bool
 ) -> events.DeviceChanged:

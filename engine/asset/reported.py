@@ -3,6 +3,8 @@
 from msgspec.structs import replace
 
 from engine import events
+from engine.asset import external
+from engine.asset.external import EXTERNAL_LIMIT
 from engine.asset.interference import forget_change
 from engine.asset.state import (
     UNKNOWN_HOLDING,
@@ -87,14 +89,20 @@ def connection_changed(
         return replace(state, device=replace(state.device, connected=False))
     device = replace(state.device, connected=True, connected_at_us=at.plan_us, start_tried=False)
     if event.booted:
-        device = replace(_without_transaction(device), evse=_after_boot(device.evse), configured=())
+        device = _booted(device)
     if not event.kept:
         state = _forgotten(state)
     if LINK_FAILED in state.alarms:
         state = replace(state, alarms=without(state.alarms, LINK_FAILED))
     if event.booted:
-        state = forget_change(state)
+        state = replace(forget_change(state), alarms=without(state.alarms, EXTERNAL_LIMIT))
     return replace(state, device=device, given_up=())
+
+
+def _booted(device: Device) -> Device:
+    """Return what still holds of a device that has started anew; who limits it says so again."""
+    evse = _after_boot(device.evse)
+    return replace(_without_transaction(device), evse=evse, configured=(), limits=())
 
 
 def _without_transaction(device: Device) -> Device:
@@ -187,6 +195,19 @@ def clock_skewed(state: AssetState, event: events.ClockSkewed) -> AssetState:
         alarms = (*alarms, CLOCK_SKEW)
     device = replace(state.device, clock_ahead_s=event.ahead_s)
     return replace(_forgotten(state), device=device, alarms=alarms)
+
+
+def external_limit_told(
+    state: AssetState, event: events.ExternalLimitTold, at: Instant
+) -> AssetState:
+    """Return the state with what others limit the device to; without it the device is free."""
+    limits = external.after(state.device.limits, event, at.plan_us)
+    alarms = without(state.alarms, EXTERNAL_LIMIT)
+    if limits:
+        alarms = (*alarms, EXTERNAL_LIMIT)
+    given_up = () if event.is_over else state.given_up
+    device = replace(state.device, limits=limits)
+    return replace(state, device=device, alarms=alarms, given_up=given_up)
 
 
 def not_understood(state: AssetState, at: Instant) -> AssetState:

@@ -11,11 +11,12 @@ from engine.asset.clearing import still_open
 from engine.asset.draft import Draft
 from engine.asset.effects import Respond
 from engine.asset.evse import Meaning, charging_reported, connector_reported, ended_unseen
+from engine.asset.external import is_news
 from engine.asset.holding import found_setpoint, holds, matches
 from engine.asset.ids import transaction_id
 from engine.asset.keeping import keep_alive, keep_no_more
 from engine.asset.orders import configure
-from engine.asset.reaction import change_of
+from engine.asset.reaction import change_of, is_limited
 from engine.asset.reported import PROTOCOL
 from engine.asset.state import AssetState, Device, OpenAttempt, Transaction
 from engine.commands import CommandStatus
@@ -63,6 +64,8 @@ def observe(draft: Draft, seen: base.Observation) -> None:  # noqa: C901, PLR091
             _capabilities(draft, seen)
         case base.ClockRead():
             _clock(draft, seen)
+        case base.ExternalLimit():
+            _external_limit(draft, seen)
         case base.Unreadable():
             _unreadable(draft, seen)
         case base.LateAnswer():
@@ -114,7 +117,7 @@ def done_after_all(draft: Draft, attempt: OpenAttempt) -> None:
 def _changed(draft: Draft, found: Setpoint, *, just_back: bool = False) -> None:
     """Somebody else has set the device: what we set is not repeated against it."""
     change = change_of(draft.state, found, draft.now, just_back=just_back)
-    if change is not None:
+    if change is not None and not is_limited(draft.state, found):
         keep_no_more(draft)
         draft.note(change)
 
@@ -321,6 +324,14 @@ def _clock(draft: Draft, seen: base.ClockRead) -> None:
     wrong_s, known_s = wrong_by_s(seen.ahead_s), draft.state.device.clock_ahead_s
     if abs(wrong_s - known_s) > _NEAR_S:
         draft.note(events.ClockSkewed(wrong_s))
+
+
+def _external_limit(draft: Draft, seen: base.ExternalLimit) -> None:
+    told = events.ExternalLimitTold(
+        seen.source, seen.limit, seen.unit, seen.is_critical, seen.is_over
+    )
+    if is_news(draft.state.device.limits, told):
+        draft.note(told)
 
 
 def _unreadable(draft: Draft, seen: base.Unreadable) -> None:

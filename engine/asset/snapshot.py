@@ -13,9 +13,9 @@ from msgspec.structs import replace
 
 from engine.asset.state import AssetState, Outside
 
-FIELDS: Final = 14
+FIELDS: Final = 15
 """The version of the fields of `AssetState`: raised when one is added, dropped or changed."""
-EVOLVE: Final = 14
+EVOLVE: Final = 15
 """The version of `evolve`: raised when it makes another state of the same events."""
 
 _NOTHING: Final = Outside()

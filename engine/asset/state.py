@@ -12,6 +12,7 @@ from msgspec import Struct, field
 from engine.adapters.base import Payload, SetpointRead, Spelling
 from engine.adapters.device_clock import Reading
 from engine.asset.earlier import Earlier
+from engine.asset.external import Limit
 from engine.asset.samples import Sample, Tally
 from engine.commands import CommandType
 from engine.events import RELEASED, Decision, Evse, Setpoint, Step
@@ -44,6 +45,7 @@ class Device(Struct, frozen=True, gc=False):
     asset up, whatever the device says. ``evse`` is what an OCPP 2.0.1 EVSE said beside its state.
     ``clock_ahead_s``: by how many seconds its own clock is wrong. ``configured`` are the CALLs that
     were made since its boot to have it tell what is needed, ``phases`` what the vehicle charges on.
+    ``limits`` are what others than we limit it to.
     """
 
     own_state: str
@@ -64,6 +66,7 @@ class Device(Struct, frozen=True, gc=False):
     clock_ahead_s: int = 0
     configured: tuple[Mapping[str, object], ...] = ()
     phases: int | None = None
+    limits: tuple[Limit, ...] = ()
 
     @property
     def state(self) -> str:

@@ -5,6 +5,7 @@ It is never stopped and started for that: some charge again only when they are p
 
 from typing import Final
 
+from engine.asset.external import keeps_off
 from engine.asset.state import AssetState, OpenAttempt, Resumed
 from engine.events import RELEASED
 from engine.types import US_PER_S, AssetKind, Instant
@@ -29,7 +30,7 @@ def nudge_us(state: AssetState) -> int | None:
     one, rules, device = state.resumed, state.rules, state.device
     if one is None or rules is None or one.nudges >= _NUDGES:
         return None
-    if device.state != "SUSPENDED" or device.transaction is None:
+    if device.state != "SUSPENDED" or device.transaction is None or keeps_off(device.limits):
         return None
     return one.since_us + round(rules.settle_s * US_PER_S)
 

@@ -42,6 +42,7 @@ from engine.events.device import (
     DeviceChanged,
     Evse,
     EvseChanged,
+    ExternalLimitTold,
     MessageNotUnderstood,
     PhasesMeasured,
     Reaction,
@@ -97,6 +98,7 @@ __all__ = [
     "Event",
     "Evse",
     "EvseChanged",
+    "ExternalLimitTold",
     "GrantExceeded",
     "GrantKept",
     "LateAnswered",
@@ -160,6 +162,7 @@ AssetEvent: TypeAlias = (
     | TransactionEnded
     | CapabilitiesLearned
     | ClockSkewed
+    | ExternalLimitTold
     | PhasesMeasured
     | DeviceChanged
     | MessageNotUnderstood
@@ -215,6 +218,7 @@ TOPICS: Final[dict[str, type]] = {
     "asset.transaction_ended": TransactionEnded,
     "asset.capabilities_learned": CapabilitiesLearned,
     "asset.clock_skewed": ClockSkewed,
+    "asset.external_limit_told": ExternalLimitTold,
     "asset.phases_measured": PhasesMeasured,
     "asset.device_changed": DeviceChanged,
     "asset.message_not_understood": MessageNotUnderstood,

@@ -103,6 +103,20 @@ class ClockSkewed(Struct, frozen=True, gc=False):
     ahead_s: int
 
 
+class ExternalLimitTold(Struct, frozen=True, gc=False):
+    """Somebody beside us limits the charger, or does so no more (``is_over``).
+
+    ``source`` is EMS, SO (the grid's operator) or Other. ``limit`` is in ``unit``, W or A, null
+    where it is not told. ``is_critical``: the grid needs it.
+    """
+
+    source: str
+    limit: float | None = None
+    unit: str = "W"
+    is_critical: bool = False
+    is_over: bool = False
+
+
 class PhasesMeasured(Struct, frozen=True, gc=False):
     """The vehicle charges on so many phases; what was reckoned with others is set again."""
 

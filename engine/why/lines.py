@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Final, TypeAlias, assert_never
 
 from engine import events
+from engine.asset.external import Limit
 from engine.why.words import Words
 
 Told: TypeAlias = (
@@ -25,6 +26,7 @@ Told: TypeAlias = (
     | events.StateChanged
     | events.DeviceChanged
     | events.ClockSkewed
+    | events.ExternalLimitTold
     | events.PhasesMeasured
     | events.LateAnswered
     | events.AssetRecovered
@@ -36,6 +38,11 @@ Told: TypeAlias = (
 )
 """What a chain can be made of."""
 
+_SOMEBODY: Final = "another controller"
+_SOURCES: Final = {
+    "EMS": "an energy management system",
+    "SO": "the grid's operator",
+}
 _REACTIONS: Final[Mapping[events.Reaction, str]] = {
     "recorded": "",
     "set_again": ", and is set again",
@@ -89,6 +96,9 @@ def told(event: Told, words: Words) -> str:  # noqa: C901, PLR0911, PLR0912 - on
             return f"the device was found to hold {found}{_REACTIONS[event.reaction]}"
         case events.ClockSkewed():
             return clock(event.ahead_s)
+        case events.ExternalLimitTold():
+            critical = ", as the grid needs it" if event.is_critical else ""
+            return f"{external(event, words)}{critical}"
         case events.PhasesMeasured():
             return f"the vehicle was found to charge on {event.phases} phase(s)"
         case events.LateAnswered():
@@ -111,6 +121,17 @@ def told(event: Told, words: Words) -> str:  # noqa: C901, PLR0911, PLR0912 - on
             return f"its link could not be opened ({event.error})"
         case _:
             assert_never(event)
+
+
+def external(told: events.ExternalLimitTold | Limit, words: Words) -> str:
+    """Return what somebody beside us limits a charger to."""
+    who = _SOURCES.get(told.source, _SOMEBODY)
+    if isinstance(told, events.ExternalLimitTold) and told.is_over:
+        return f"{who} limits the {words.device} no longer"
+    if told.limit is None:
+        return f"{who} limits the {words.device}"
+    limit = f"{told.limit:g} A" if told.unit == "A" else words.power(round(told.limit))
+    return f"{who} limits the {words.device} to {limit}"
 
 
 def clock(ahead_s: int) -> str:

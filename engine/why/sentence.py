@@ -9,7 +9,7 @@ from engine.asset.state import Override, Part
 from engine.codec import Record
 from engine.events import RELEASED, Decision
 from engine.types import Instant
-from engine.why.lines import clock
+from engine.why.lines import clock, external
 from engine.why.overdue import overdue
 from engine.why.standing import standing
 from engine.why.story import Story
@@ -81,6 +81,8 @@ def _because(story: Story, desired: Decision, words: Words) -> Iterator[str]:
     skewed = story.skew()
     if skewed is not None:
         yield f"{clock(skewed.event.ahead_s)}, since {words.time(skewed.header.at_us)}"
+    for limit in story.state.device.limits:
+        yield f"{external(limit, words)}, since {words.time(limit.since_us)}"
     cut = story.prompt(events.PlanCut)
     if cut is not None and cut.event.reason != "early_departure":
         yield _cut(cut.event)

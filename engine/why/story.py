@@ -18,6 +18,7 @@ _PROMPTS: Final = (
     events.DepartureEnded,
     events.DeviceChanged,
     events.ClockSkewed,
+    events.ExternalLimitTold,
     events.PhasesMeasured,
 )
 _HINDRANCES: Final = {"offline": events.ConnectionChanged, "stale": events.ConnectionChanged}

@@ -354,6 +354,22 @@ def test_a_wrong_clock_is_an_alarm() -> None:
     assert [dict(one.data) for one in heard] == [{"alarm": "clock_skew", "ahead_s": -3_600}]
 
 
+def test_a_limit_by_others_is_an_alarm() -> None:
+    """One that is over is none."""
+    told_of = (
+        events.ExternalLimitTold("SO", 4_200.0, is_critical=True),
+        events.ExternalLimitTold("SO", is_over=True),
+    )
+    (alarm,) = told(list(map(record, told_of)))
+    assert dict(alarm.data) == {
+        "alarm": "external_limit",
+        "source": "SO",
+        "limit": 4_200.0,
+        "unit": "W",
+        "is_critical": True,
+    }
+
+
 @pytest.mark.parametrize(
     ("gave_up", "alarm"), [(False, "dispatcher_failed"), (True, "dispatcher_gave_up")]
 )

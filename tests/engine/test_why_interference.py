@@ -68,3 +68,26 @@ def test_who_gave_in_explains_no_setpoint() -> None:
     told = why(rig)
     assert "found to hold" not in told.sentence
     assert "the device was found to hold 11 kW, as it should" in {one.text for one in told.chain}
+
+
+def test_who_else_limits_a_charger_is_told_with_how_much_and_since_when() -> None:
+    """One that is over is in the chain alone."""
+    rig = settled("reassert")
+    rig.observe(
+        base.ExternalLimit("SO", 4_200.0, is_critical=True),
+        base.ExternalLimit("EMS", 16.0, "A"),
+        base.ExternalLimit("Other"),
+    )
+    since = "since 2027-01-15 08:00:00+00:00"
+    told = why(rig)
+    assert (
+        f"; the grid's operator limits the charger to 4.2 kW, {since}"
+        f"; an energy management system limits the charger to 16 A, {since}"
+        f"; another controller limits the charger, {since};"
+    ) in told.sentence
+    rig.observe(base.ExternalLimit("SO", is_over=True))
+    told = why(rig)
+    assert "operator" not in told.sentence
+    texts = {one.text for one in told.chain}
+    assert "the grid's operator limits the charger to 4.2 kW, as the grid needs it" in texts
+    assert "the grid's operator limits the charger no longer" in texts

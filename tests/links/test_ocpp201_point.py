@@ -672,6 +672,44 @@ def test_a_station_that_tells_no_variables_is_asked_for_a_report(conf: Any) -> N
     run(story)
 
 
+def test_what_others_limit_it_to_is_told_to_whom_it_concerns() -> None:
+    """EVSE 0, or none, is the station as a whole."""
+
+    async def story(station: Station) -> None:
+        limit = {"chargingLimitSource": "SO", "isGridCritical": True}
+        await station.ask("NotifyChargingLimit", chargingLimit=limit)
+        await station.ask("ClearedChargingLimit", chargingLimitSource="SO", evseId=0)
+        profile = {
+            "id": 1,
+            "stackLevel": 0,
+            "chargingProfilePurpose": "ChargingStationExternalConstraints",
+            "chargingProfileKind": "Absolute",
+            "chargingSchedule": [
+                {
+                    "id": 1,
+                    "chargingRateUnit": "A",
+                    "chargingSchedulePeriod": [{"startPeriod": 0, "limit": 10.0}],
+                }
+            ],
+        }
+        await station.ask(
+            "ReportChargingProfiles",
+            requestId=1,
+            chargingLimitSource="EMS",
+            evseId=2,
+            chargingProfile=[profile],
+        )
+        await station.ask("ClearedChargingLimit", chargingLimitSource="CSO")
+        grid = [
+            base.ExternalLimit("SO", is_critical=True),
+            base.ExternalLimit("SO", is_over=True),
+        ]
+        assert station.of(base.ExternalLimit) == grid
+        assert station.of(base.ExternalLimit, 2) == [*grid, base.ExternalLimit("EMS", 10.0, "A")]
+
+    run(story)
+
+
 def test_a_report_tells_what_a_station_can_do_whoever_asked_for_it() -> None:
     """By its actual values; what is not understood is passed over."""
 

@@ -13,7 +13,8 @@ from actors.links.ocpp.manners import Manners
 from actors.links.ocpp.questions import Questions201, entries, report
 from actors.links.ocpp.session import Session
 from actors.links.ocpp.transactions201 import Transactions201
-from engine.adapters.base import CapabilitiesLearned, ConnectorReported
+from engine.adapters.base import CapabilitiesLearned, ConnectorReported, ExternalLimit
+from engine.adapters.ocpp201_limits import limit_cleared, limit_notified, limit_reported
 from engine.adapters.ocpp201_reports import availability_of, part, station_status
 from engine.adapters.samples import counted, instant, measured, moment, taken_at
 
@@ -100,6 +101,29 @@ class Dialogue201(Acquaintance):
         if learned:
             self._assets.tell_all(CapabilitiesLearned(learned))
 
+    def on_limit(self, session: Session, call: Call) -> None:
+        """NotifyChargingLimit [K12]: somebody beside us limits the station, or one EVSE."""
+        del session
+        self._limited(call, limit_notified(call.payload, self._manners.wall_us()))
+
+    def on_limit_cleared(self, session: Session, call: Call) -> None:
+        """ClearedChargingLimit [K13]: and does so no longer."""
+        del session
+        self._limited(call, limit_cleared(call.payload))
+
+    def on_profiles(self, session: Session, call: Call) -> None:
+        """ReportChargingProfiles [K09]: some tell thus what others limit them to."""
+        del session
+        self._limited(call, limit_reported(call.payload, self._manners.wall_us()))
+
+    def _limited(self, call: Call, found: ExternalLimit | None) -> None:
+        """Tell of a limit; EVSE 0, or none, is the station as a whole."""
+        evse = call.payload.get("evseId") or 0
+        if found is not None and evse == 0:
+            self._assets.tell_all(found)
+        elif found is not None:
+            self._assets.tell(evse, found)
+
 
 _ANSWERS: Final[Mapping[str, Mapping[str, object]]] = {
     "ClearedChargingLimit": {},
@@ -130,10 +154,13 @@ _ANSWERS: Final[Mapping[str, Mapping[str, object]]] = {
 _HANDLERS: Final[Mapping[str, Callable[[Dialogue201, Session, Call], None]]] = {
     "Authorize": Dialogue201.on_authorize,
     "BootNotification": Dialogue201.on_boot,
+    "ClearedChargingLimit": Dialogue201.on_limit_cleared,
     "Heartbeat": Dialogue201.on_heartbeat,
     "MeterValues": Dialogue201.on_meter_values,
+    "NotifyChargingLimit": Dialogue201.on_limit,
     "NotifyEvent": Dialogue201.on_event,
     "NotifyReport": Dialogue201.on_report,
+    "ReportChargingProfiles": Dialogue201.on_profiles,
     "StatusNotification": Dialogue201.on_status,
     "TransactionEvent": Dialogue201.on_transaction,
 }
