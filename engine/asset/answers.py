@@ -11,6 +11,7 @@ from engine.asset.draft import Draft
 from engine.asset.gathering import take_answer
 from engine.asset.holding import described, found_setpoint, matches
 from engine.asset.keeping import keep_alive
+from engine.asset.looking import ABOUT, take_look
 from engine.asset.messages import AttemptAnswered, QuestionAnswered
 from engine.asset.reports import done_after_all, observe_all
 from engine.asset.spelling import Spelled, spell_step
@@ -209,6 +210,9 @@ def question_answered(draft: Draft, message: QuestionAnswered) -> None:
     attempt, work = state.unknown, state.work
     if attempt is not None and attempt.attempt_id == message.attempt_id:
         _reconcile(draft, attempt, reads)
+        return
+    if message.attempt_id == ABOUT and reads:
+        take_look(draft, reads[-1])
         return
     verifying = None if work is None else work.verifying
     if work is None or verifying is None or verifying.attempt_id != message.attempt_id:

@@ -172,6 +172,7 @@ def _confirmed(state: AssetState, attempt: OpenAttempt, at: Instant) -> dict[str
         lease_until_us=attempt.lease_until_us,
         form=attempt.form,
         ahead=attempt.ahead,
+        applied_w=attempt.applied_w,
     )
     return {"holding": holding, "form": attempt.form, "resumed": resumed(state, attempt, at)}
 

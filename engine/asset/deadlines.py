@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from msgspec import Struct
 
 from engine import events
+from engine.asset.contradiction import look_us
 from engine.asset.decisions import ends_of_work
 from engine.asset.desire import hold_end_us, horizon, running_part
 from engine.asset.draft import Draft
@@ -258,7 +259,12 @@ def _plan_times(state: AssetState, rules: AssetRules, told: Instant) -> list[int
 
 
 def _device_times(state: AssetState, rules: AssetRules, told: Instant) -> list[int | None]:
-    times = [state.outside.asking_until_us, state.interference.again_at_us, nudge_us(state)]
+    times = [
+        state.outside.asking_until_us,
+        state.interference.again_at_us,
+        nudge_us(state),
+        look_us(state),
+    ]
     if state.outside.grant is not None:
         times.append(lift_us(state))
     work = state.work

@@ -12,6 +12,9 @@ from engine.events import ExternalLimitTold
 EXTERNAL_LIMIT: Final = "external_limit"
 """The alarm of a charger that somebody beside us limits."""
 
+FOUND: Final = "found"
+"""The source of a limit that nobody told of: the charger was asked what it allows."""
+
 
 class Limit(Struct, frozen=True, gc=False):
     """A limit that holds since ``since_us`` (plan clock); see `ExternalLimitTold`."""
@@ -39,6 +42,16 @@ def is_news(limits: tuple[Limit, ...], told: ExternalLimitTold) -> bool:
         return (known is None) is not told.is_over
     before = (known.limit, known.unit, known.is_critical)
     return before != (told.limit, told.unit, told.is_critical)
+
+
+def is_found(limits: tuple[Limit, ...]) -> bool:
+    """Return whether there is a limit that nobody told of."""
+    return any(one.source == FOUND for one in limits)
+
+
+def is_told(limits: tuple[Limit, ...]) -> bool:
+    """Return whether somebody told of a limit."""
+    return any(one.source != FOUND for one in limits)
 
 
 def keeps_off(limits: tuple[Limit, ...]) -> bool:

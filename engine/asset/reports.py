@@ -327,9 +327,16 @@ def _clock(draft: Draft, seen: base.ClockRead) -> None:
 
 
 def _external_limit(draft: Draft, seen: base.ExternalLimit) -> None:
-    told = events.ExternalLimitTold(
-        seen.source, seen.limit, seen.unit, seen.is_critical, seen.is_over
+    note_limit(
+        draft,
+        events.ExternalLimitTold(
+            seen.source, seen.limit, seen.unit, seen.is_critical, seen.is_over
+        ),
     )
+
+
+def note_limit(draft: Draft, told: events.ExternalLimitTold) -> None:
+    """Record what others limit the device to, if that is not known yet."""
     if is_news(draft.state.device.limits, told):
         draft.note(told)
 

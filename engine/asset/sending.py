@@ -4,6 +4,7 @@ from engine import events
 from engine.adapters.base import Payload
 from engine.asset.ahead import ahead_of, is_current
 from engine.asset.clearing import clear_up, settle
+from engine.asset.contradiction import is_due
 from engine.asset.decisions import Due, due_changes, passed_over, propose
 from engine.asset.desire import Desire, decision_differs, is_given_up, limited
 from engine.asset.draft import Draft
@@ -15,6 +16,7 @@ from engine.asset.holding import hold_reason, holds, is_kept, known_holding
 from engine.asset.ids import attempt_id
 from engine.asset.interference import is_left_alone
 from engine.asset.keeping import keep_no_more
+from engine.asset.looking import look
 from engine.asset.orders import pursue_order, start_by_engine
 from engine.asset.programme import changes_until
 from engine.asset.reach import fits
@@ -42,6 +44,7 @@ def pursue(draft: Draft) -> None:
     start_by_engine(draft)
     if not pursue_order(draft):
         _pursue_setpoint(draft)
+        look(draft)
 
 
 def is_at_rest(state: AssetState, now: Instant) -> bool:
@@ -76,6 +79,7 @@ def is_at_rest(state: AssetState, now: Instant) -> bool:
         and limited(desired.target, state.rules) == desired.target
         and (outside.grant is None or _is_granted(desired, state.rules, outside.grant))
         and is_kept(state, desired.target, now)
+        and not is_due(state, now)
     )
 
 

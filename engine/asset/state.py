@@ -200,7 +200,8 @@ class Holding(Struct, frozen=True, gc=False):
     A channel is null where its value is not known; ``released`` where the device is on its own.
     ``form`` is the spelling in which it took that, null where it was found and not set.
     ``left_until_us`` is the end of a lease that nobody renews any more, since a restart. ``ahead``
-    are the planned changes that it was given too (plan clock, watts).
+    are the planned changes that it was given too (plan clock, watts), ``applied_w`` is its power as
+    it was spelled, null where that says nothing of it.
     """
 
     charge_w: int | None
@@ -210,6 +211,7 @@ class Holding(Struct, frozen=True, gc=False):
     form: int | None = None
     left_until_us: int | None = None
     ahead: tuple[tuple[int, int], ...] = ()
+    applied_w: int | None = None
 
     @property
     def ends_us(self) -> int | None:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Final, TypeAlias, assert_never
 
 from engine import events
-from engine.asset.external import Limit
+from engine.asset.external import FOUND, Limit
 from engine.why.words import Words
 
 Told: TypeAlias = (
@@ -42,6 +42,7 @@ _SOMEBODY: Final = "another controller"
 _SOURCES: Final = {
     "EMS": "an energy management system",
     "SO": "the grid's operator",
+    FOUND: "its own load management, or somebody else,",
 }
 _REACTIONS: Final[Mapping[events.Reaction, str]] = {
     "recorded": "",
