@@ -21,6 +21,8 @@ class Quirk(enum.StrEnum):
     CALLERROR = "callerror"
     CLOCK_BEHIND = "clock_behind"
     DRIFTS = "drifts"
+    EVSE_NEVER = "evse_never"
+    EVSE_ONCE = "evse_once"
     EXCEEDS_LIMIT = "exceeds_limit"
     EXTRA_FIELD = "extra_field"
     FEW_STATES = "few_states"
@@ -70,6 +72,8 @@ QUIRKS: Final[Mapping[str, str]] = MappingProxyType(
         Quirk.CALLERROR: "answers control frames with CALLERROR InternalError",
         Quirk.CLOCK_BEHIND: "has a clock that is 50 seconds slow",
         Quirk.DRIFTS: "lets its power drift above its limit, by 1 kW a minute, 3 kW at most",
+        Quirk.EVSE_NEVER: "names no EVSE in what it says of a transaction (2.0.1)",
+        Quirk.EVSE_ONCE: "names the EVSE of a transaction only when it begins (2.0.1)",
         Quirk.EXCEEDS_LIMIT: "keeps a limit, says so when asked, and gives full power",
         Quirk.EXTRA_FIELD: "puts a vendor's field into every answer",
         Quirk.FEW_STATES: "knows only Available, Charging, Unavailable and Faulted",

@@ -124,13 +124,16 @@ class ChargingReported(Struct, frozen=True, gc=False):
 class PowerMeasured(Struct, frozen=True, gc=False):
     """Measured power in kW, charging positive; ``measured_at`` aware, null where not told.
 
-    ``phases`` is on how many phases current flows, null where that is not told or none does.
+    ``phases`` is on how many phases current flows, null where that is not told or none does. With
+    ``transaction_id`` it was told to every asset of the station, and is of the one whose
+    transaction it is.
     """
 
     power_kw: float | None
     measured_at: datetime | None = None
     soc_pct: float | None = None
     phases: int | None = None
+    transaction_id: str | None = None
 
 
 class SetpointRead(Struct, frozen=True, gc=False):
@@ -158,7 +161,8 @@ class TransactionChanged:
 
     ``reply``, where given, must be called once with the committed transaction id (as text) before
     the device may be answered. ``key`` makes a repeated report recognisable; ``offline`` marks a
-    replayed one, which is history and never state.
+    replayed one, which is history and never state. With ``is_assumed`` it was not said where it is:
+    an asset with another transaction does not take it.
     """
 
     kind: Literal["started", "found", "ended"]
@@ -169,6 +173,7 @@ class TransactionChanged:
     changed_at: datetime | None = None
     reason: str | None = None
     offline: bool = False
+    is_assumed: bool = False
     reply: Callable[[str], None] | None = attrs.field(default=None, eq=False)
 
 

@@ -11,7 +11,12 @@ from typing import Final
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from engine.adapters.base import ChargingReported, ConnectorReported
+from engine.adapters.base import (
+    ChargingReported,
+    ConnectorReported,
+    Observation,
+    PowerMeasured,
+)
 from engine.asset.state import Device
 from engine.events import Evse
 
@@ -54,6 +59,19 @@ def status_of(evse: Evse) -> str | None:
     """Return the status of an EVSE by those of its connectors, null where none was told."""
     told = {status for _, status in evse.connectors}
     return next((status for status in _CONNECTORS if status in told), None)
+
+
+def is_here(device: Device, transaction_id: str | None) -> bool:
+    """Return whether a transaction runs here, or is the one that ended last."""
+    both = (one for one in (device.transaction, device.last_transaction) if one is not None)
+    return any(one.transaction_id == transaction_id for one in both)
+
+
+def is_elsewhere(device: Device, seen: Observation) -> bool:
+    """Return whether it is a power that was told to all, and is of another's transaction."""
+    if not isinstance(seen, PowerMeasured) or seen.transaction_id is None:
+        return False
+    return not is_here(device, seen.transaction_id)
 
 
 def connector_reported(device: Device, seen: ConnectorReported) -> Meaning:

@@ -10,6 +10,7 @@ from engine.asset import messages
 from engine.asset.above import above_since
 from engine.asset.compliance import tallied
 from engine.asset.effects import Ask, Claimed, Effect, ReleaseSlot, RequestSlot, Send, Stopped
+from engine.asset.evse import is_elsewhere
 from engine.asset.samples import sampled
 from engine.asset.state import AssetState
 from engine.types import Instant, to_us, to_w
@@ -24,7 +25,7 @@ def noted(state: AssetState, message: messages.Message, now: Instant) -> AssetSt
             pass
         case messages.AttemptAnswered(answer=answer):
             changes = {} if answer is None else {"last_seen_us": now.device_us}
-        case messages.Observed(observation=seen):
+        case messages.Observed(observation=seen) if not is_elsewhere(state.device, seen):
             changes = _observed(state, seen, now)
         case messages.PlanOffered(ref=ref):
             newest = max(outside.sequence, state.programme.sequence)

@@ -10,7 +10,14 @@ from engine.adapters.device_clock import wrong_by_s
 from engine.asset.clearing import still_open
 from engine.asset.draft import Draft
 from engine.asset.effects import Respond
-from engine.asset.evse import Meaning, charging_reported, connector_reported, ended_unseen
+from engine.asset.evse import (
+    Meaning,
+    charging_reported,
+    connector_reported,
+    ended_unseen,
+    is_elsewhere,
+    is_here,
+)
 from engine.asset.external import is_news
 from engine.asset.holding import found_setpoint, holds, matches
 from engine.asset.ids import transaction_id
@@ -153,8 +160,7 @@ def _own_state(draft: Draft, state: str, raw: str, detail: dict[str, str]) -> No
 
 def _charging(draft: Draft, seen: base.ChargingReported) -> None:
     device = draft.state.device
-    ids = {one.transaction_id for one in (device.transaction, device.last_transaction) if one}
-    if not seen.to_all or seen.transaction_id in ids:
+    if not seen.to_all or is_here(device, seen.transaction_id):
         raw = seen.charging if seen.charging is not None and seen.phase != "ended" else seen.phase
         _evse(draft, charging_reported(device, seen), raw)
 
@@ -233,6 +239,9 @@ def _transaction_started(draft: Draft, seen: base.TransactionChanged) -> None:
         _tell(draft, seen, known.transaction_id)
         return
     own_id = seen.transaction_id
+    if seen.is_assumed and draft.state.device.transaction is not None:
+        _tell(draft, seen, own_id or "")
+        return
     if own_id is None:
         connector = draft.rules.options.get("connector", 1)
         number = connector if isinstance(connector, int) else 1
@@ -262,7 +271,8 @@ def _transaction_found(draft: Draft, seen: base.TransactionChanged, found_id: st
     running, last = device.transaction, device.last_transaction
     is_known = running is not None and running.transaction_id == found_id
     is_over = last is not None and last.ended and last.transaction_id == found_id
-    if not (is_known or is_over or seen.offline):
+    is_elsewhere_too = seen.is_assumed and running is not None
+    if not (is_known or is_over or seen.offline or is_elsewhere_too):
         draft.note(
             events.TransactionStarted(found_id, seen.key, seen.id_tag, seen.meter_wh, adopted=True)
         )
@@ -307,6 +317,7 @@ def _phases(draft: Draft, seen: base.PowerMeasured) -> None:
     if (
         seen.phases in {None, known}
         or device.transaction is None
+        or is_elsewhere(device, seen)
         or not _learns_phases(draft.rules)
     ):
         return

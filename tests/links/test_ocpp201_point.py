@@ -496,6 +496,113 @@ def test_an_event_whose_evse_nobody_knows_is_told_to_all() -> None:
     run(story)
 
 
+def test_a_power_whose_evse_nobody_knows_is_told_to_all_with_its_transaction() -> None:
+    """After a restart of ours, say."""
+
+    async def story(station: Station) -> None:
+        sample = {"value": 7_000.0, "measurand": "Power.Active.Import"}
+        meter = [{"timestamp": station.at(), "sampledValue": [sample]}]
+        await station.happens("Updated", 1, "Charging", meterValue=meter)
+        for evse in (1, 2):
+            told = station.of(base.PowerMeasured, evse)
+            assert [(one.power_kw, one.transaction_id) for one in told] == [(7.0, "tx-1")]
+        await station.happens("Updated", 2, "Charging", meterValue=meter, **EVSE)
+        await station.happens("Updated", 3, "Charging", meterValue=meter)
+        assert [one.transaction_id for one in station.of(base.PowerMeasured)[1:]] == [None, None]
+        assert len(station.of(base.PowerMeasured, 2)) == 1
+
+    run(story)
+
+
+async def occupied(station: Station, evse: int, status: str = "Occupied") -> None:
+    """Let an EVSE's connector be told."""
+    told = {"evseId": evse, "connectorId": 1, "connectorStatus": status, "timestamp": station.at()}
+    await station.ask("StatusNotification", **told)
+
+
+def test_a_start_without_its_evse_is_at_the_one_that_is_occupied_without_another() -> None:
+    """That is assumed: who has another transaction does not take it."""
+
+    async def story(station: Station) -> None:
+        await station.happens("Started", 0, "Charging", transaction="tx-0", evse={"id": 1})
+        await occupied(station, 1)
+        await occupied(station, 2)
+        await station.happens("Started", 0, "EVConnected", **TOKEN)
+        await station.happens("Updated", 1, "Charging")
+        assert station.transactions(2) == [("started", "tx-1", False)]
+        assert [one.is_assumed for one in station.of(base.TransactionChanged, 2)] == [True]
+        told = station.of(base.ChargingReported, 2)
+        assert [(one.charging, one.to_all) for one in told] == [
+            ("EVConnected", True),
+            ("Charging", True),
+        ]
+        await station.happens("Ended", 2)
+        await occupied(station, 2, "Available")
+        assert [one[0] for one in station.transactions(2)] == ["started", "ended"]
+        assert station.transactions(1) == [("started", "tx-0", False)]
+
+    run(story)
+
+
+def test_where_a_start_without_its_evse_is_may_show_later() -> None:
+    """Then it is found there; that nobody knows where it is, is told once."""
+
+    async def story(station: Station) -> None:
+        await occupied(station, 1)
+        await occupied(station, 2)
+        await station.happens("Started", 0, "EVConnected")
+        assert [one.raw for one in station.of(base.Unreadable)] == [
+            "TransactionEvent tx-1: it starts, and names no EVSE"
+        ]
+        await station.happens("Updated", 1, "Charging")
+        assert station.transactions() == station.transactions(2) == []
+        await occupied(station, 2, "Available")
+        await station.happens("Updated", 2, "Charging")
+        assert station.transactions() == [("found", "tx-1", False)]
+
+    run(story)
+
+
+def test_who_may_charge_before_a_vehicle_is_there_is_at_no_evse_yet() -> None:
+    """Nor is one of which only an update was heard: an asset may know it."""
+
+    async def story(station: Station) -> None:
+        await occupied(station, 1)
+        await station.happens("Started", 0, "Idle", **TOKEN)
+        await station.happens("Updated", 5, "Charging", transaction="tx-2")
+        assert station.transactions() == []
+        assert station.of(base.Unreadable) == []
+
+    run(story)
+
+
+def test_what_was_assumed_gives_way_to_what_is_said() -> None:
+    """It is over where it was assumed, and found where it is."""
+
+    async def story(station: Station) -> None:
+        await occupied(station, 1)
+        await station.happens("Started", 0, "EVConnected")
+        await station.happens("Updated", 1, "Charging", evse={"id": 2, "connectorId": 1})
+        assert [one[0] for one in station.transactions(1)] == ["started", "ended"]
+        assert station.transactions(2) == [("found", "tx-1", False)]
+        await station.happens("Updated", 2, "Charging", evse={"id": 2, "connectorId": 1})
+        assert not station.of(base.ChargingReported, 2)[-1].to_all
+
+    run(story)
+
+
+def test_a_station_with_evses_without_end_takes_bounded_memory() -> None:
+    """None has so many."""
+
+    async def story(station: Station) -> None:
+        for evse in range(1, REMEMBERED + 10):
+            await occupied(station, evse)
+        await station.happens("Started", 0, "EVConnected")
+        assert station.transactions() == []
+
+    run(story)
+
+
 def test_the_only_evse_need_not_be_named() -> None:
     """There is no other."""
 

@@ -84,6 +84,7 @@ class Dialogue201(Acquaintance):
             self._assets.tell_all(station_status(status))
             return
         self._said(evse)
+        self._transactions.told_status(evse, connector_id, status)
         self._assets.tell(evse, ConnectorReported(status, connector_id))
 
     def on_meter_values(self, session: Session, call: Call) -> None:

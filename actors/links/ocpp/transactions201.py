@@ -16,13 +16,14 @@ from actors.links.ocpp.freshness import Freshness
 from actors.links.ocpp.manners import Manners
 from actors.links.ocpp.owed import OwedAnswer
 from actors.links.ocpp.session import Session
-from engine.adapters.base import ChargingReported, Observation, TransactionChanged
+from engine.adapters.base import ChargingReported, Observation, TransactionChanged, Unreadable
 from engine.adapters.ocpp201_reports import charging_of, kept_id, part
 from engine.adapters.samples import measured, metered_wh, moment
 
 REMEMBERED: Final = 64
 """Transactions whose EVSE and newest number are known; the one not heard of for longest goes."""
 _TEXT: Final = 50
+_OCCUPIED: Final = "occupied"
 _JUMP: Final = 10**6
 """Events that no transaction has: a number so far beyond the newest is none."""
 
@@ -31,18 +32,28 @@ _JUMP: Final = 10**6
 class _Known:
     """What is known of one transaction.
 
-    Where it is, the number of its newest event, whether it was told of, and when it ended.
+    Where it is, whether that was not said and is only assumed, the number of its newest event,
+    whether it was told of, whether its start was heard as it happened, whether it is over, and
+    when it ended.
     """
 
     evse: int | None = None
+    is_assumed: bool = False
     newest: int = -1
     is_told: bool = False
+    is_new: bool = False
+    is_over: bool = False
     ended_at: datetime | None = None
 
     def begin_again(self, at: datetime | None) -> None:
         """Take a start after the end for that of another one: some stations count from 1 again."""
         if self.ended_at is not None and at is not None and at > self.ended_at:
             self.newest, self.is_told, self.ended_at = -1, False, None
+            self.is_over = False
+
+    def end(self, at: datetime | None) -> None:
+        """Note that it is over."""
+        self.ended_at, self.is_over = at, True
 
     def numbered(self, seen: ChargingReported) -> ChargingReported:
         """Return an event without an absurd number, which would make all later ones old."""
@@ -60,10 +71,25 @@ class Transactions201:
         self._freshness = freshness
         self._assets = assets
         self._known: OrderedDict[str, _Known] = OrderedDict()
+        self._occupied: dict[int, set[int]] = {}
 
     def forget(self) -> None:
         """A boot ends whatever was running."""
         self._known.clear()
+        self._occupied.clear()
+
+    def told_status(self, evse: int, connector_id: int, status: str) -> None:
+        """Note whether a connector of an EVSE is occupied; who is free has no transaction."""
+        taken = self._occupied.setdefault(evse, set())
+        if status.lower() == _OCCUPIED:
+            taken.add(connector_id)
+        else:
+            taken.discard(connector_id)
+        if taken and len(self._occupied) <= REMEMBERED:
+            return
+        del self._occupied[evse]
+        for known in self._known.values():
+            known.is_over = known.is_over or known.evse == evse
 
     def happened(self, session: Session, call: Call) -> None:
         """TransactionEvent [E01-E15]: a start and an end are answered once they are committed.
@@ -77,12 +103,14 @@ class Transactions201:
         if seen.phase == "started":
             known.begin_again(at)
         elif seen.phase == "ended":
-            known.ended_at = at
+            known.end(at)
         seen = known.numbered(seen)
         is_old = self._freshness.is_old(payload.get("timestamp"))
         is_kept = payload.get("offline") is True or is_old
         is_history = is_kept or seen.seq_no < known.newest
         known.newest = max(known.newest, seen.seq_no)
+        if not is_history:
+            self._place(known, seen)
         answer = OwedAnswer(session, call, lambda _: self._conf(payload))
         if seen.phase == "updated":
             answer.now("")
@@ -90,8 +118,10 @@ class Transactions201:
                 self._goes_on(known, seen)
         else:
             changed = _changed(call, seen, answer, is_history=is_history)
+            changed = attrs.evolve(changed, is_assumed=known.is_assumed)
             known.is_told = seen.phase == "started" and (known.is_told or not is_history)
             if not self._tell(known, changed):
+                known.is_told = False
                 answer.now("")
         if not is_history:
             self._tell_state(known, seen, payload)
@@ -103,16 +133,41 @@ class Transactions201:
         while len(self._known) > REMEMBERED:
             self._known.popitem(last=False)
         if isinstance(evse, int) and evse > 0:
-            known.evse = evse
+            self._settle(transaction_id, known, evse)
         elif known.evse is None and len(self._assets.connectors) == 1:
             (known.evse,) = self._assets.connectors
         return known
+
+    def _settle(self, transaction_id: str, known: _Known, evse: int) -> None:
+        """Note where a transaction is, as is said now; what was assumed elsewhere is over there."""
+        if known.is_assumed and known.evse != evse:
+            elsewhere = TransactionChanged("ended", transaction_id, reason="it is at another EVSE")
+            self._tell(known, elsewhere)
+            known.is_told = False
+        known.evse, known.is_assumed = evse, False
+
+    def _place(self, known: _Known, seen: ChargingReported) -> None:
+        """Assume where a new transaction is whose EVSE is not said, if it can be in one place only.
+
+        That is the EVSE that is occupied and has no other. Without a vehicle it need not have one.
+        """
+        known.is_new = known.is_new or seen.phase == "started"
+        if known.evse is not None or known.is_over or not known.is_new or seen.charging == "Idle":
+            return
+        taken = {one.evse for one in self._known.values() if not one.is_over}
+        free = [evse for evse in self._occupied if evse not in taken]
+        if len(free) == 1:
+            known.evse, known.is_assumed = free[0], True
+        elif seen.phase == "started" and seen.charging is not None:
+            raw = f"TransactionEvent {seen.transaction_id}: it starts, and names no EVSE"
+            self._assets.tell_seldom(Unreadable(raw))
 
     def _goes_on(self, known: _Known, seen: ChargingReported) -> None:
         """Adopt a transaction that runs and was not told of; where it is must be known for that."""
         if known.evse is not None and not known.is_told:
             known.is_told = True
-            self._tell(known, TransactionChanged("found", seen.transaction_id))
+            found = TransactionChanged("found", seen.transaction_id, is_assumed=known.is_assumed)
+            self._tell(known, found)
 
     def _tell(self, known: _Known, observation: Observation) -> bool:
         """Tell the asset of an EVSE, all where it is not known; return whether there is one."""
@@ -124,13 +179,22 @@ class Transactions201:
         return bool(self._assets.connectors)
 
     def _tell_state(self, known: _Known, seen: ChargingReported, payload: dict[str, Any]) -> None:
-        if known.evse is None:
-            self._assets.tell_all(replace(seen, to_all=True))
-            return
-        self._assets.tell(known.evse, seen)
+        """Tell how the vehicle charges, and what it takes.
+
+        Where its EVSE was not said, as after a restart of ours, whose transaction it is knows it.
+        """
+        told: list[Observation] = [seen]
         found = measured(payload)
+        if known.evse is None or known.is_assumed:
+            told = [replace(seen, to_all=True)]
+            found = found and replace(found, transaction_id=seen.transaction_id)
         if found is not None:
-            self._assets.tell(known.evse, found)
+            told.append(found)
+        for one in told:
+            if known.evse is None:
+                self._assets.tell_all(one)
+            else:
+                self._assets.tell(known.evse, one)
 
     def _conf(self, payload: dict[str, Any]) -> dict[str, object]:
         """Return the answer; what a token may is told where one is given."""

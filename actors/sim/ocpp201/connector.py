@@ -259,6 +259,8 @@ class Connector201(Connector):
         state = self.charging_state if kind == "Updated" else self._still
         payload = transaction.event(kind, trigger, self._cabinet.timestamp(), state)
         payload["transactionInfo"] |= more
+        if self._leaves_out_place(kind):
+            del payload["evse"]
         if self.permission is not None and (kind == "Started" or trigger in _PERMITTING):
             payload |= self._who(self.permission, payload["transactionInfo"])
         context = _CONTEXTS.get(kind, context)
@@ -269,6 +271,10 @@ class Connector201(Connector):
             payload["offline"] = True
         answered = functools.partial(self._answered, transaction)
         self._cabinet.post(Notice("TransactionEvent", payload, keep=True, then=answered))
+
+    def _leaves_out_place(self, kind: str) -> bool:
+        quirks = self._cabinet.quirks
+        return Quirk.EVSE_NEVER in quirks or (Quirk.EVSE_ONCE in quirks and kind != "Started")
 
     @property
     def _still(self) -> str:

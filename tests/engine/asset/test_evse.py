@@ -425,3 +425,22 @@ def test_a_kept_end_of_another_transaction_ends_nothing(rig: Rig) -> None:
     rig.observe(base.TransactionChanged("started", "tx-1", "k"), event(0, "started", "Charging"))
     rig.observe(base.TransactionChanged("ended", "tx-0", offline=True))
     assert rig.state.device.own_state == "CHARGING"
+
+
+def test_a_power_that_is_told_to_all_is_that_of_its_transaction() -> None:
+    """After a restart too: the transaction is on record."""
+    rig = connected()
+    rig.observe(base.TransactionChanged("found", "tx-1"))
+    ours = base.PowerMeasured(7.0, phases=1, transaction_id="tx-1")
+    others = base.PowerMeasured(3.0, phases=1, transaction_id="tx-2")
+    rig.observe(ours, others)
+    assert rig.state.outside.measured_w == 7_000
+    rig.restart()
+    rig.observe(base.Connected(), others)
+    assert rig.state.outside.measured_w is None
+    rig.observe(ours)
+    assert rig.state.outside.measured_w == 7_000
+    assert rig.observe(ours, others) == []
+    assert rig.state.device.phases is None
+    rig.observe(ours)
+    assert rig.state.device.phases == 1

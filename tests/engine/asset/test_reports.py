@@ -332,3 +332,19 @@ def test_an_asset_that_comes_back_waits_for_a_new_schedule(rig: Rig) -> None:
     assert rig.offered is not None
     rig.tell(rig.offered)
     assert rig.sent[-1]["charge_kw"] == 4.2
+
+
+def test_a_transaction_whose_place_is_assumed_is_not_taken_beside_another() -> None:
+    """It is answered, and is somebody else's."""
+    rig = Rig(charger_rules())
+    rig.connect("CHARGING")
+    rig.observe(base.TransactionChanged("started", "tx-1", "a"))
+    told: list[str] = []
+    second = base.TransactionChanged("started", "tx-2", "b", is_assumed=True, reply=told.append)
+    found = base.TransactionChanged("found", "tx-3", is_assumed=True)
+    assert rig.observe(second, found) == []
+    assert told == ["tx-2"]
+    rig.observe(base.TransactionChanged("ended", "tx-1"))
+    rig.observe(second)
+    assert rig.state.device.transaction is not None
+    assert rig.state.device.transaction.transaction_id == "tx-2"
