@@ -96,7 +96,7 @@ def _form(occasion: Occasion, purpose: Purpose, steps: _Steps) -> Form:
     return Form(
         purpose,
         unit,
-        0 if "level" in steps else _level(told),
+        0 if "level" in steps else level_of(told),
         is_relative="absolute" in steps,
         bare="bare" in steps,
         one_period=occasion.gives_way and ("periods" in steps or _number(told, MAX_PERIODS) == 1),
@@ -120,8 +120,8 @@ def periods_of(told: Mapping[str, str]) -> int:
     return 2 if most is None else most
 
 
-def _level(told: Mapping[str, str]) -> int:
-    """Return stack level 1, or 0 where the charger has no other."""
+def level_of(told: Mapping[str, str]) -> int:
+    """Return the stack level of a setpoint: 1, or 0 where the charger has no other."""
     highest = _number(told, MAX_LEVEL)
     return 1 if highest is None else min(1, highest)
 

@@ -12,7 +12,15 @@ from typing import Final
 import attrs
 
 from engine.adapters.base import AssetView
-from engine.adapters.charging_forms import Form, Occasion, Purpose, ladder, only_unit, periods_of
+from engine.adapters.charging_forms import (
+    Form,
+    Occasion,
+    Purpose,
+    ladder,
+    level_of,
+    only_unit,
+    periods_of,
+)
 from engine.adapters.ocpp_options import OcppOptions, phases_of
 from engine.commands import Attempt
 from engine.errors import Untranslatable
@@ -129,10 +137,14 @@ def _id(own: OcppOptions, purpose: Purpose, which: int) -> int:
     return 1_000 * own.connector + 10 * _RUNGS[purpose] + which
 
 
-def setting_of(own: OcppOptions, asset: AssetView, attempt: Attempt) -> Setting:
+def setting_of(
+    own: OcppOptions, asset: AssetView, attempt: Attempt, *, one_id_a_place: bool = False
+) -> Setting:
     """Return what sets the attempt's power, with what takes over when its lease runs out.
 
     The forms are those of `engine.adapters.charging_forms`, which is where their order comes from.
+    A charger keeps one profile of a purpose and stack level. Of 1.6 the newer takes the place of
+    the older; of 2.0.1 (K01) only under the same id, so there what is at one place has one id.
 
     Raises:
         Untranslatable: there is no (further) form for it.
@@ -152,7 +164,8 @@ def setting_of(own: OcppOptions, asset: AssetView, attempt: Attempt) -> Setting:
         raise Untranslatable("one period and one stack level leave no room for a fallback")
     if attempt.form >= len(forms):
         raise Untranslatable("the charger refuses every form of a charging profile")
-    return _Attempted(own, asset, attempt, forms[attempt.form]).setting(attempt.charge_kw)
+    form = forms[attempt.form]
+    return _Attempted(own, asset, attempt, form, one_id_a_place).setting(attempt.charge_kw)
 
 
 @attrs.frozen
@@ -163,6 +176,7 @@ class _Attempted:
     asset: AssetView
     attempt: Attempt
     form: Form
+    one_id_a_place: bool
 
     def setting(self, charge_kw: float) -> Setting:
         """Return the profiles in an order in which no refusal leaves the charger without a limit.
@@ -207,20 +221,29 @@ class _Attempted:
         if self.asset.held_form == self.attempt.form:
             return
         for purpose, which in _ours(self.own):
-            if self._binds_beside(purpose):
+            if self._binds_beside(purpose, which):
                 yield purpose, which
 
-    def _binds_beside(self, purpose: Purpose) -> bool:
+    def _binds_beside(self, purpose: Purpose, which: int) -> bool:
         if self.form.purpose == "station":
             return purpose != "station"
         if purpose == "transaction" and self.asset.transaction_id is None:
             return False
+        if self._is_in_fallbacks_place and (purpose, which) == ("default", _SETPOINT):
+            return level_of(self.asset.capabilities) > 0
         return _RUNGS[purpose] > _RUNGS[self.form.purpose]
+
+    @property
+    def _is_in_fallbacks_place(self) -> bool:
+        """Whether the setpoint goes where the fallback of another form may be, under its id."""
+        is_there = self.form.purpose == "default" and self.form.level == 0
+        return self.one_id_a_place and is_there
 
     # --- the two profiles
 
     def _setpoint(self, limit: float) -> Profile:
-        profile = self._profile(self.form.purpose, self.form.level, _SETPOINT, limit)
+        which = _FALLBACK if self._is_in_fallbacks_place else _SETPOINT
+        profile = self._profile(self.form.purpose, self.form.level, which, limit)
         lease_s, fallback_kw = self.attempt.lease_s, self.attempt.fallback_kw
         if lease_s is None:
             return profile

@@ -31,7 +31,7 @@ def set_profile(own: OcppOptions, asset: AssetView, attempt: Attempt) -> Payload
     Raises:
         Untranslatable: there is no (further) form for it.
     """
-    setting = setting_of(own, asset, attempt)
+    setting = setting_of(own, asset, attempt, one_id_a_place=True)
     frames = (*map(_set, setting.profiles), *map(_clear, setting.cleared))
     return Payload(frames, setting.applied_kw)
 

@@ -96,6 +96,28 @@ def test_a_charger_that_refuses_a_form_is_given_the_next_and_then_the_one_it_too
     system.assert_promises()
 
 
+@pytest.mark.parametrize("quirk", ["relative_only", "level_zero_only", "one_period"])
+def test_a_station_of_2_0_1_that_refuses_a_form_is_not_kept_from_the_next_by_our_own_fallback(
+    setpoint_site: Site, quirk: str
+) -> None:
+    """It refuses a second profile of one purpose and stack level."""
+    system = setpoint_site(SITE, quirks={"CP-1": (quirk,)}, versions={"CP-1": "2.0.1"})
+    system.advance(10)
+    plan_from_now(system, ev_1_kw=(7.0, 9.0))
+    system.advance(300)
+    assert limit_kw(system) == 7.0
+    system.advance(900)
+    assert outcomes(planned(system)[1:]) == ["accepted"]
+    assert limit_kw(system) == 9.0
+    duplicates = [
+        entry.payload
+        for entry in system.charger(CHARGER).wire_log.entries
+        if entry.direction == "out" and "uplicate" in str(entry.payload)
+    ]
+    assert duplicates == []
+    system.assert_promises()
+
+
 def test_a_charger_that_cannot_be_limited_is_not_asked_again_and_again(
     setpoint_site: Site,
 ) -> None:
