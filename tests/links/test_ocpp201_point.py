@@ -603,6 +603,37 @@ def test_a_station_with_evses_without_end_takes_bounded_memory() -> None:
     run(story)
 
 
+def test_a_clock_that_is_behind_hides_no_transaction_for_long() -> None:
+    """Once it is known, what looked old and goes on is found; what was kept stays history."""
+
+    async def story(station: Station) -> None:
+        late = {"ago_s": 300, **EVSE}
+        sample = {"value": 7_000.0, "measurand": "Power.Active.Import"}
+        meter = [{"timestamp": station.at(300), "sampledValue": [sample]}]
+        await station.happens("Started", 0, "EVConnected", **late)
+        await station.happens("Updated", 1, "Charging", meterValue=meter, **late)
+        kept = {"transaction": "tx-2", "ago_s": 4_000, "evse": {"id": 2, "connectorId": 1}}
+        await station.happens("Started", 0, "Charging", **kept)
+        await station.happens("Updated", 1, "Charging", offline=True, **{**kept, "ago_s": 300})
+        over = {"transaction": "tx-3", "ago_s": 300, "evse": {"id": 2, "connectorId": 1}}
+        await station.happens("Started", 0, "Charging", **over)
+        await station.happens("Ended", 1, **over)
+        assert station.of(base.ChargingReported) == []
+        station.time.device_us += 6 * US_PER_S
+        told = {"evseId": 1, "connectorId": 1, "connectorStatus": "Occupied"}
+        await station.ask("StatusNotification", timestamp=station.at(300), **told)
+        assert station.transactions() == [("started", "tx-1", True), ("found", "tx-1", False)]
+        assert [one.charging for one in station.of(base.ChargingReported)] == ["Charging"]
+        assert [one.power_kw for one in station.of(base.PowerMeasured)] == [7.0]
+        assert [one[2] for one in station.transactions(2)] == [True] * 3
+        assert [one.phase for one in station.of(base.ChargingReported, 2)] == ["ended"]
+        await station.happens("Updated", 2, "SuspendedEV", **late)
+        assert station.transactions()[2:] == []
+        assert [one.charging for one in station.of(base.ChargingReported)][1:] == ["SuspendedEV"]
+
+    run(story)
+
+
 def test_the_only_evse_need_not_be_named() -> None:
     """There is no other."""
 

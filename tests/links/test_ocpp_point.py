@@ -338,6 +338,34 @@ def test_a_clock_that_is_behind_makes_no_history() -> None:
     run(story)
 
 
+def test_a_start_by_a_clock_that_is_behind_is_found_once_that_is_known() -> None:
+    """What is over by then, or was kept, stays history."""
+
+    async def story(depot: Depot) -> None:
+        async def start(number: int, ago_s: int, connector: int) -> None:
+            depot.start(ago_s=ago_s, connector=connector)
+            reply = depot.transactions(connector)[-1].reply
+            assert reply is not None
+            reply(str(number))
+            await asyncio.sleep(0)
+
+        await start(4, 4_000, 1)
+        await start(1, 300, 1)
+        await start(2, 300, 2)
+        depot.say("StopTransaction", transactionId=2, meterStop=9, timestamp=depot.at(300))
+        await start(3, 4_000, 2)
+        depot.time.device_us += 6 * US_PER_S
+        told = {"connectorId": 1, "errorCode": "NoError", "status": "Charging"}
+        depot.say("StatusNotification", timestamp=depot.at(300), **told)
+        found = [one.transaction_id for one in depot.transactions() if one.kind == "found"]
+        assert found == ["1"]
+        assert not [one for one in depot.transactions(2) if one.kind == "found"]
+        depot.meter(1)
+        assert [one.kind for one in depot.transactions()].count("found") == 1
+
+    run(story)
+
+
 def test_a_start_that_waits_long_for_its_answer_does_not_become_history() -> None:
     """What counts is when the socket opened: the charge point says the same start again."""
 
@@ -482,3 +510,24 @@ def test_a_doubtful_clock_is_asked_for_the_time_of_now(monkeypatch: pytest.Monke
         assert depot.wire.calls.empty()
 
     asyncio.run(told())
+
+
+def test_who_does_not_measure_when_asked_tells_the_time_by_its_status(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Most have the time of now in it."""
+    monkeypatch.setattr(upkeep, "_APART_S", 0.0)
+
+    async def story(depot: Depot) -> None:
+        depot.meter(1, 3_600)
+        for _ in range(2):
+            asked = [
+                await depot.called("TriggerMessage", {"status": "NotImplemented"}),
+                await depot.called("TriggerMessage", ACCEPTED),
+            ]
+            assert [one["requestedMessage"] for one in asked] == [
+                "MeterValues",
+                "StatusNotification",
+            ]
+
+    run(story, quiet_s=600.0)

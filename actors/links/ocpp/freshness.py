@@ -1,5 +1,6 @@
 """What a charge point says of now, and what it has kept from before."""
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Final
 
@@ -12,6 +13,10 @@ from engine.types import US_PER_S, to_us
 
 OFFLINE_US: Final = 60 * US_PER_S
 """What lies further back than this before the socket opened was kept while there was none."""
+
+
+def _nothing() -> None:
+    """Have nothing to judge again."""
 
 
 class Freshness:
@@ -28,6 +33,11 @@ class Freshness:
         self._since_us = 0
         self._opened_us = 0
         self._behind_us: int | None = None
+        self._whenever_known: Callable[[], None] = _nothing
+
+    def whenever_known(self, judge_again: Callable[[], None]) -> None:
+        """Have it called when more is known of the clock: what looked old may be of now."""
+        self._whenever_known = judge_again
 
     def connected(self) -> None:
         """Note when the socket opened: what is older is history."""
@@ -50,8 +60,8 @@ class Freshness:
 
     def _clock_told(self, ahead_s: int) -> None:
         """Know how the clock stands: from several times, so it outranks a status."""
-        self._behind_us = -ahead_s * US_PER_S
         self._assets.tell_all(ClockRead(ahead_s))
+        self._learn(-ahead_s * US_PER_S)
 
     def told_time(self, at: datetime | None) -> None:
         """Learn from a status by how much the charge point's clock is behind ours.
@@ -63,7 +73,12 @@ class Freshness:
             return
         behind_us = max(self._manners.wall_us() - to_us(at), 0)
         known_us = behind_us if self._behind_us is None else self._behind_us
-        self._behind_us = min(behind_us, known_us)
+        self._learn(min(behind_us, known_us))
+
+    def _learn(self, behind_us: int) -> None:
+        if behind_us != self._behind_us:
+            self._behind_us = behind_us
+            self._whenever_known()
 
     def is_old(self, told: object) -> bool:
         """Return whether a time lies before the socket; without an offset it may be of any zone."""

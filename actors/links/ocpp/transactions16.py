@@ -31,10 +31,21 @@ class Transactions16:
         self._tell = tell
         self._running: dict[int, str] = {}
         self._freshness = freshness
+        self._doubtful: dict[int, tuple[str, object]] = {}
+        """By connector: the last start that looked old, its transaction and its time."""
+        freshness.whenever_known(self._judge_again)
 
     def forget(self) -> None:
         """A boot ends whatever was running."""
         self._running.clear()
+        self._doubtful.clear()
+
+    def _judge_again(self) -> None:
+        """More is known of the clock: a transaction may have begun by a slow one, and run now."""
+        for connector, (transaction_id, began) in tuple(self._doubtful.items()):
+            if not self._freshness.is_old(began):
+                del self._doubtful[connector]
+                self._find(connector, transaction_id)
 
     def started(self, session: Session, call: Call) -> None:
         """StartTransaction [4.8]: answered once the transaction's id is committed.
@@ -45,8 +56,7 @@ class Transactions16:
         payload = call.payload
         began = moment(payload.get("timestamp"))
         is_old = self._freshness.is_old(payload.get("timestamp"))
-        connector = None if is_old else payload["connectorId"]
-        answer = OwedAnswer(session, call, partial(self._conf, connector, call))
+        answer = OwedAnswer(session, call, partial(self._conf, call, is_old=is_old))
         key = _key(payload)
         observed = self._tell(
             payload["connectorId"],
@@ -63,10 +73,15 @@ class Transactions16:
         )
         if not observed:  # a connector that is no asset may charge too; its id has no meaning
             answer.now(str(zlib.crc32(key.encode()) % _NOT_OURS | _NOT_OURS))
+            self._doubtful.pop(payload["connectorId"], None)
 
-    def _conf(self, connector: int | None, call: Call, transaction_id: str) -> dict[str, object]:
-        """Return the answer to a start; ``connector`` null where it is history."""
-        if connector is not None:
+    def _conf(self, call: Call, transaction_id: str, *, is_old: bool) -> dict[str, object]:
+        """Return the answer to a start; one that looks old is history, for now."""
+        connector = call.payload["connectorId"]
+        if is_old:
+            self._doubtful[connector] = (transaction_id, call.payload.get("timestamp"))
+        else:
+            self._doubtful.pop(connector, None)
             self._running[connector] = transaction_id
         info = self._manners.tag_info(call.payload["idTag"])
         return {"transactionId": int(transaction_id), "idTagInfo": info}
@@ -89,6 +104,9 @@ class Transactions16:
         connectors = [one for one, known in self._running.items() if known == transaction_id]
         for connector in connectors:
             del self._running[connector]
+        for connector, (doubtful_id, _) in tuple(self._doubtful.items()):
+            if doubtful_id == transaction_id:
+                del self._doubtful[connector]
         return connectors, changed
 
     def _meant(self, number: int, *, is_old: bool) -> str:
@@ -118,9 +136,14 @@ class Transactions16:
         is_old = bool(values) and all(map(self._freshness.is_old, map(_time_of, values)))
         if not isinstance(number, int) or number <= 0 or is_old:
             return
-        if self._running.get(connector) != str(number):
-            self._running[connector] = str(number)
-            self._tell(connector, TransactionChanged("found", str(number)))
+        self._doubtful.pop(connector, None)
+        self._find(connector, str(number))
+
+    def _find(self, connector: int, transaction_id: str) -> None:
+        """Tell of a transaction that runs, if that is news."""
+        if self._running.get(connector) != transaction_id:
+            self._running[connector] = transaction_id
+            self._tell(connector, TransactionChanged("found", transaction_id))
 
 
 def _key(payload: dict[str, Any]) -> str:

@@ -16,7 +16,13 @@ from actors.links.ocpp.freshness import Freshness
 from actors.links.ocpp.manners import Manners
 from actors.links.ocpp.owed import OwedAnswer
 from actors.links.ocpp.session import Session
-from engine.adapters.base import ChargingReported, Observation, TransactionChanged, Unreadable
+from engine.adapters.base import (
+    ChargingReported,
+    Observation,
+    PowerMeasured,
+    TransactionChanged,
+    Unreadable,
+)
 from engine.adapters.ocpp201_reports import charging_of, kept_id, part
 from engine.adapters.samples import measured, metered_wh, moment
 
@@ -28,13 +34,22 @@ _JUMP: Final = 10**6
 """Events that no transaction has: a number so far beyond the newest is none."""
 
 
+@attrs.frozen
+class _Event:
+    """What an event says of now: how the vehicle charges, and what it takes."""
+
+    seen: ChargingReported
+    power: PowerMeasured | None
+    told_at: object
+
+
 @attrs.define
 class _Known:
     """What is known of one transaction.
 
     Where it is, whether that was not said and is only assumed, the number of its newest event,
     whether it was told of, whether its start was heard as it happened, whether it is over, and
-    when it ended.
+    when it ended. ``doubtful`` is its newest event, if that is history by its time alone.
     """
 
     evse: int | None = None
@@ -44,6 +59,7 @@ class _Known:
     is_new: bool = False
     is_over: bool = False
     ended_at: datetime | None = None
+    doubtful: _Event | None = None
 
     def begin_again(self, at: datetime | None) -> None:
         """Take a start after the end for that of another one: some stations count from 1 again."""
@@ -72,6 +88,7 @@ class Transactions201:
         self._assets = assets
         self._known: OrderedDict[str, _Known] = OrderedDict()
         self._occupied: dict[int, set[int]] = {}
+        freshness.whenever_known(self._judge_again)
 
     def forget(self) -> None:
         """A boot ends whatever was running."""
@@ -104,27 +121,50 @@ class Transactions201:
             known.begin_again(at)
         elif seen.phase == "ended":
             known.end(at)
-        seen = known.numbered(seen)
-        is_old = self._freshness.is_old(payload.get("timestamp"))
-        is_kept = payload.get("offline") is True or is_old
-        is_history = is_kept or seen.seq_no < known.newest
-        known.newest = max(known.newest, seen.seq_no)
+        event = _Event(known.numbered(seen), measured(payload), payload.get("timestamp"))
+        is_history = self._is_history(known, event, is_offline=payload.get("offline") is True)
         if not is_history:
-            self._place(known, seen)
+            self._place(known, event.seen)
         answer = OwedAnswer(session, call, lambda _: self._conf(payload))
         if seen.phase == "updated":
             answer.now("")
             if not is_history:
-                self._goes_on(known, seen)
+                self._goes_on(known, event.seen)
         else:
-            changed = _changed(call, seen, answer, is_history=is_history)
+            changed = _changed(call, event.seen, answer, is_history=is_history)
             changed = attrs.evolve(changed, is_assumed=known.is_assumed)
-            known.is_told = seen.phase == "started" and (known.is_told or not is_history)
-            if not self._tell(known, changed):
-                known.is_told = False
+            is_told = self._tell(known, changed)
+            is_running = seen.phase == "started" and (known.is_told or not is_history)
+            known.is_told = is_told and is_running
+            if not is_told:
                 answer.now("")
         if not is_history:
-            self._tell_state(known, seen, payload)
+            self._tell_state(known, event)
+
+    def _is_history(self, known: _Known, event: _Event, *, is_offline: bool) -> bool:
+        """Return whether an event was kept or comes late; by its time alone only for now."""
+        is_kept = is_offline or event.seen.seq_no < known.newest
+        is_old = self._freshness.is_old(event.told_at)
+        known.newest = max(known.newest, event.seen.seq_no)
+        if is_kept:
+            return True
+        known.is_new = known.is_new or event.seen.phase == "started"
+        known.doubtful = event if is_old else None
+        return is_old
+
+    def _judge_again(self) -> None:
+        """More is known of the clock: what looked old may have been told by a slow one."""
+        for known in tuple(self._known.values()):
+            event = known.doubtful
+            if event is None or self._freshness.is_old(event.told_at):
+                continue
+            known.doubtful = None
+            if event.seen.seq_no < known.newest:
+                continue
+            self._place(known, event.seen)
+            if event.seen.phase != "ended":
+                self._goes_on(known, event.seen)
+            self._tell_state(known, event)
 
     def _of(self, transaction_id: str, evse: object) -> _Known:
         """Return what is known of a transaction; only its first event need name the EVSE."""
@@ -151,7 +191,6 @@ class Transactions201:
 
         That is the EVSE that is occupied and has no other. Without a vehicle it need not have one.
         """
-        known.is_new = known.is_new or seen.phase == "started"
         if known.evse is not None or known.is_over or not known.is_new or seen.charging == "Idle":
             return
         taken = {one.evse for one in self._known.values() if not one.is_over}
@@ -178,13 +217,13 @@ class Transactions201:
         self._assets.tell_all(observation)
         return bool(self._assets.connectors)
 
-    def _tell_state(self, known: _Known, seen: ChargingReported, payload: dict[str, Any]) -> None:
+    def _tell_state(self, known: _Known, event: _Event) -> None:
         """Tell how the vehicle charges, and what it takes.
 
         Where its EVSE was not said, as after a restart of ours, whose transaction it is knows it.
         """
+        seen, found = event.seen, event.power
         told: list[Observation] = [seen]
-        found = measured(payload)
         if known.evse is None or known.is_assumed:
             told = [replace(seen, to_all=True)]
             found = found and replace(found, transaction_id=seen.transaction_id)

@@ -125,11 +125,15 @@ class Upkeep:
     # --- what it is asked
 
     async def _read_clock(self) -> None:
-        """Have it measure: that has the time of now, whatever the first time was of."""
+        """Have it measure: that has the time of now, whatever the first time was of.
+
+        Who does not is asked how it is: most tell that with the time of now.
+        """
         for _ in range(_TIMES):
             await asyncio.sleep(_APART_S)
             connector = min(self._assets.connectors, default=1)
-            await self._trigger(self._questions.measurement(connector))
+            if await self._trigger(self._questions.measurement(connector)) is False:
+                await self._trigger(self._questions.status(connector))
 
     async def _after_connect(self) -> None:
         await asyncio.sleep(self._quiet_s)
