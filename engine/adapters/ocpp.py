@@ -62,9 +62,8 @@ class OcppSpelling:
         return self._of(asset).sampling(asset)
 
     def configuring(self, asset: AssetView) -> tuple[dict[str, object], ...]:
-        """Return the CALLs that change a charger's configuration, in the version that has any."""
-        own = self._of(asset)
-        return own.configuring(asset) if isinstance(own, Ocpp16Spelling) else ()
+        """Return the CALLs that change a charger's configuration."""
+        return self._of(asset).configuring(asset)
 
     def _of(self, asset: AssetView) -> VersionSpelling:
         return _BY_PROTOCOL.get(asset.capabilities.get("protocol", ""), self._assumed)

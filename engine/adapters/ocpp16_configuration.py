@@ -3,7 +3,7 @@
 Sources: OCPP 1.6 edition 2, 5.3, 5.8 and chapter 9 (standard configuration keys).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Final
 
 from engine.adapters.ocpp_options import OcppOptions
@@ -55,17 +55,22 @@ def changes(own: OcppOptions, told: Mapping[str, str]) -> tuple[tuple[str, str],
     Nothing unless the site file asks for it; only what can be changed and is something else; what
     is measured already stays, as others may need it.
     """
-    return tuple(_changes(own, told)) if own.sample_interval_s else ()
+    return tuple(wanted(own, told, told.get(READ_ONLY, "").split(",")))
 
 
-def _changes(own: OcppOptions, told: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    fixed = told.get(READ_ONLY, "").split(",")
+def wanted(
+    own: OcppOptions, told: Mapping[str, str], fixed: Collection[str]
+) -> Iterator[tuple[str, str]]:
+    """Yield the keys to change and their new values, but for those that are ``fixed``."""
+    if not own.sample_interval_s:
+        return
     if SAMPLED in told and SAMPLED not in fixed:
         measured = [one.strip() for one in told[SAMPLED].split(",") if one.strip()]
         missing = [one for one in WANTED if one not in measured]
-        wanted = [*measured, *missing][: _most(told, len(measured) + len(missing))]
-        if wanted != measured:
-            yield SAMPLED, ",".join(wanted)
+        most = _most(told, len(measured) + len(missing))
+        measurands = [*measured, *missing][:most]
+        if measurands != measured:
+            yield SAMPLED, ",".join(measurands)
     interval = told.get(INTERVAL, "").strip()
     if INTERVAL in told and INTERVAL not in fixed and interval != str(own.sample_interval_s):
         yield INTERVAL, str(own.sample_interval_s)

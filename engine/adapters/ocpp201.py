@@ -11,6 +11,7 @@ from engine.adapters.base import Answer, AssetView, Frame, Observation, Payload
 from engine.adapters.charging_profiles import unit_of
 from engine.adapters.composite import QUESTION_S, present_limit
 from engine.adapters.ocpp201_calls import judge, reads
+from engine.adapters.ocpp201_configuration import changes
 from engine.adapters.ocpp201_profiles import clear_profiles, set_profile
 from engine.adapters.ocpp_options import OcppOptions, options_of
 from engine.commands import Attempt, Command, CommandType
@@ -68,6 +69,11 @@ class Ocpp201Spelling:
                 read = present_limit(value["schedule"], own, answer.raw, asset.phases)
                 return () if read is None else (read,)
         return ()
+
+    def configuring(self, asset: AssetView) -> tuple[dict[str, object], ...]:
+        """Return the CALLs that change a station's variables [B05]: action and payload."""
+        found = changes(options_of(asset.options), asset.capabilities)
+        return tuple({"action": "SetVariables", "payload": payload} for payload in found)
 
     def questions(self, asset: AssetView) -> tuple[Payload, ...]:
         """Return GetCompositeSchedule [K08]: which limit holds now."""

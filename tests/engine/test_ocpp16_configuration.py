@@ -46,8 +46,8 @@ def test_only_what_can_be_changed_and_is_something_else_is_changed(
     assert changes(OcppOptions("CP-1"), told) == ()
 
 
-def test_a_change_is_a_call_of_the_version_that_has_it() -> None:
-    """In 2.0.1 there is no such call."""
+def test_a_change_is_a_call_of_the_version_that_a_charger_speaks() -> None:
+    """A variable in 2.0.1, by its place there."""
     seen = AssetView(
         AssetId("ast_1"),
         AssetKind.EV_CHARGER,
@@ -57,4 +57,10 @@ def test_a_change_is_a_call_of_the_version_that_has_it() -> None:
     )
     call = {"action": "ChangeConfiguration", "payload": {"key": INTERVAL, "value": "10"}}
     assert OcppSpelling().configuring(seen) == (call,)
-    assert OcppSpelling(("2.0.1",)).configuring(seen) == ()
+    place = {
+        "attributeValue": "10",
+        "component": {"name": "SampledDataCtrlr"},
+        "variable": {"name": "TxUpdatedInterval"},
+    }
+    call = {"action": "SetVariables", "payload": {"setVariableData": [place]}}
+    assert OcppSpelling(("2.0.1",)).configuring(seen) == (call,)

@@ -12,12 +12,13 @@ from actors.links.ocpp import upkeep
 from actors.links.ocpp.assets import Assets
 from actors.links.ocpp.manners import Manners
 from actors.links.ocpp.point import ChargePoint
-from actors.links.ocpp.questions import VARIABLES, Questions201
+from actors.links.ocpp.questions import Questions201
 from actors.links.ocpp.session import Request, Session
 from actors.links.ocpp.transactions201 import REMEMBERED
 from actors.links.ocpp.versions import V16, V201, Version
 from actors.testing.clocks import ManualTime
 from engine.adapters import base
+from engine.adapters.ocpp201_configuration import VARIABLES
 from engine.types import US_PER_S, iso
 
 
@@ -867,11 +868,18 @@ def test_a_report_tells_what_a_station_can_do_whoever_asked_for_it() -> None:
                 {"type": "Actual", "value": "9"},
             ),
             entry({"name": "RateUnit"}, {"type": "Target", "value": "A"}, {}),
+            entry({"name": "Colour"}, {"value": "red", "mutability": "ReadOnly"}),
+            entry({"name": "ProfileStackLevel"}, {"value": "7", "mutability": "ReadOnly"}),
         ]
         payload = {"requestId": 1, "seqNo": 0, "generatedAt": "x", "reportData": data}
         await station.ask("NotifyReport", **payload)
         told = station.of(base.CapabilitiesLearned)[-1].capabilities
-        assert told == {"ChargingScheduleMaxPeriods": "24", "MaxChargingProfilesInstalled": "9"}
+        assert told == {
+            "ChargingScheduleMaxPeriods": "24",
+            "MaxChargingProfilesInstalled": "9",
+            "ChargeProfileMaxStackLevel": "7",
+            "read_only.ChargeProfileMaxStackLevel": "yes",
+        }
 
     run(story)
 

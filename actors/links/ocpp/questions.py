@@ -4,7 +4,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final, Protocol, TypeAlias
 
 from actors.links.ocpp.session import Reply
-from engine.adapters.ocpp16_configuration import KEYS, configuration
+from engine.adapters.ocpp16_configuration import KEYS, SAMPLED, configuration
+from engine.adapters.ocpp201_configuration import READ_ONLY, VARIABLES, Place
 
 Ask: TypeAlias = Callable[[str, dict[str, object]], Awaitable[Reply | None]]
 """Sends one CALL, an action and its body, and returns the reply, null where there was none."""
@@ -118,18 +119,6 @@ class Questions201:
         return learned
 
 
-Place: TypeAlias = tuple[str, str, str | None]
-"""Component, variable and the variable's instance."""
-
-VARIABLES: Final[Mapping[Place, str]] = {
-    ("SmartChargingCtrlr", "RateUnit", None): "ChargingScheduleAllowedChargingRateUnit",
-    ("SmartChargingCtrlr", "ProfileStackLevel", None): "ChargeProfileMaxStackLevel",
-    ("SmartChargingCtrlr", "PeriodsPerSchedule", None): "ChargingScheduleMaxPeriods",
-    ("SmartChargingCtrlr", "Phases3to1", None): "ConnectorSwitch3to1PhaseSupported",
-    ("SmartChargingCtrlr", "Entries", "ChargingProfiles"): "MaxChargingProfilesInstalled",
-}
-
-
 def _getting(*places: Place) -> dict[str, object]:
     return {"getVariableData": [_asked(*place) for place in places]}
 
@@ -153,19 +142,24 @@ def report(payload: object) -> dict[str, str]:
     for entry in entries(payload, "reportData"):
         for attribute in entries(entry, "variableAttribute"):
             if attribute.get("type", "Actual") == "Actual":
-                _keep(learned, entry, attribute.get("value"))
+                name = _keep(learned, entry, attribute.get("value"))
+                if name is not None and attribute.get("mutability") == "ReadOnly":
+                    learned[READ_ONLY + name] = "yes"
     return learned
 
 
-def _keep(learned: dict[str, str], entry: Mapping[str, Any], value: object) -> None:
+def _keep(learned: dict[str, str], entry: Mapping[str, Any], value: object) -> str | None:
+    """Keep the value of a variable that matters; return its name, null for any other."""
     component, variable = entry.get("component"), entry.get("variable")
     if not isinstance(component, Mapping) or not isinstance(variable, Mapping):
-        return
+        return None
     place = (component.get("name"), variable.get("name"), variable.get("instance"))
-    if isinstance(value, str) and value and all(isinstance(one, str | None) for one in place):
-        name = VARIABLES.get(place)  # type: ignore[arg-type]  # texts, looked at above
-        if name is not None:
-            learned[name] = value[:VALUE_LIMIT]
+    if not isinstance(value, str) or not all(isinstance(one, str | None) for one in place):
+        return None
+    name = VARIABLES.get(place)  # type: ignore[arg-type]  # texts, looked at above
+    if name is not None and (value or name == SAMPLED):
+        learned[name] = value[:VALUE_LIMIT]
+    return name
 
 
 def entries(payload: object, name: str) -> list[Mapping[str, Any]]:
