@@ -1,4 +1,4 @@
-"""The battery of `modbus_server.js` as an object, and a site that has it in place of its own."""
+"""A battery on another Modbus library as an object, and a site that has it in place of its own."""
 
 import tomllib
 from collections.abc import Iterator, Sequence
@@ -13,7 +13,11 @@ from actors.testing.site import TestSite, simulated_site
 from tests.peers.node import Node
 
 HEARTBEAT: Final = 30  # the register whose writes are no control frames
-_SCRIPT: Final = Path(__file__).with_name("modbus_server.js")
+MAKES: Final = {
+    "modbus-serial": "modbus_serial_battery.js",
+    "jsmodbus": "jsmodbus_battery.js",
+    "libmodbus": "libmodbus_battery.py",
+}
 
 
 class Read(msgspec.Struct, tag_field="kind", tag="read", frozen=True):
@@ -84,14 +88,21 @@ class _Ready(msgspec.Struct):
 
 @attrs.define
 class ModbusPeer:
-    """One battery in a process of its own. Its wire log and its port outlast a power cut."""
+    """One battery in a process of its own. Its wire log and its port outlast a power cut.
+
+    ``make`` is the library that it is built on.
+    """
 
     folder: Path
+    make: str = "modbus-serial"
     settings: dict[str, object] = attrs.field(factory=dict)
     port: int = 0
-    _node: Node = attrs.field(
-        init=False, default=attrs.Factory(lambda own: Node(_SCRIPT, own.folder), takes_self=True)
-    )
+    _node: Node = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        """Have its program at hand."""
+        script = Path(__file__).with_name(MAKES[self.make])
+        self._node = Node(script, self.folder)
 
     @property
     def wire_log(self) -> Path:
@@ -150,13 +161,18 @@ class ModbusPeer:
 
 @contextmanager
 def peer_site(
-    folder: Path, keys: Sequence[str] = (), *, extra: str = "", **settings: object
+    folder: Path,
+    keys: Sequence[str] = (),
+    *,
+    make: str = "modbus-serial",
+    extra: str = "",
+    **settings: object,
 ) -> Iterator[tuple[TestSite, ModbusPeer]]:
-    """Give a site of simulated chargers, one per key, whose battery is the peer.
+    """Give a site of simulated chargers, one per key, whose battery is the peer of that make.
 
-    ``extra`` is text for the site file, ``settings`` are those of `modbus_server.js`.
+    ``extra`` is text for the site file, ``settings`` are those of the battery's program.
     """
-    peer = ModbusPeer(folder, settings)
+    peer = ModbusPeer(folder, make, settings)
     peer.start()
     try:
         with simulated_site(folder, keys, extra=extra) as site:

@@ -10,7 +10,7 @@ from typing import Any, Final
 import pytest
 
 from actors.testing.site import TestSite
-from tests.peers.modbus_peer import ModbusPeer, peer_site, recorded_writes
+from tests.peers.modbus_peer import MAKES, ModbusPeer, peer_site, recorded_writes
 from tests.peers.node import running, wait_until
 
 DATA = os.environ.get("SETPOINT_TEST_DATA")
@@ -106,10 +106,11 @@ def last_of_schedule(site: TestSite, history: History) -> tuple[int, tuple[int, 
 
 
 @pytest.mark.timeout(120)
-def test_a_day_is_held_to_the_watt(tmp_path: Path) -> None:
+@pytest.mark.parametrize("make", MAKES)
+def test_a_day_is_held_to_the_watt(tmp_path: Path, make: str) -> None:
     """All commands are COMPLETED, and the battery went through these pairs and no other."""
     schedule = write_schedule(tmp_path / "plan.csv", DAY)
-    with peer_site(tmp_path) as (site, peer):
+    with peer_site(tmp_path, make=make) as (site, peer):
         done = site.setpoint(
             "run",
             str(site.file),
@@ -176,9 +177,10 @@ BY_HAND: Final = [
 
 
 @pytest.mark.timeout(60)
-def test_commands_by_hand_are_obeyed_and_on_record(tmp_path: Path) -> None:
+@pytest.mark.parametrize("make", MAKES)
+def test_commands_by_hand_are_obeyed_and_on_record(tmp_path: Path, make: str) -> None:
     """Rates, a release, a stop: COMPLETED, and in the battery's registers when send returns."""
-    with peer_site(tmp_path) as (site, peer):
+    with peer_site(tmp_path, make=make) as (site, peer):
         with running(site):
             for kind, value, pair_w in BY_HAND:
                 done = site.setpoint(

@@ -9,7 +9,7 @@ from typing import Any, Final
 import pytest
 
 from actors.testing.site import TestSite
-from tests.peers.modbus_peer import ModbusPeer, Pair, Write, peer_site, recorded_writes
+from tests.peers.modbus_peer import MAKES, ModbusPeer, Pair, Write, peer_site, recorded_writes
 from tests.peers.node import running, wait_until
 
 WHO: Final = ("--by", "anna", "--reason", "a test")
@@ -22,10 +22,10 @@ HALF: Final = Write(20, (0,), 6, answered=False)
 History = list[dict[str, Any]]
 
 
-def write_schedule(path: Path) -> Path:
+def write_schedule(path: Path, slots: int) -> Path:
     """Write quarter-hours: both chargers change in each, the battery once."""
     lines = ["timestamp,ev_a_kw,ev_b_kw,battery_charge_kw,battery_discharge_kw"]
-    for slot in range(SLOTS):
+    for slot in range(slots):
         time = f"2025-03-12T{slot // 4:02}:{slot % 4 * 15:02}:00+01:00"
         battery = "12.5,0" if slot < CHANGE else "0,20"
         lines.append(f"{time},{7.4 + slot % 2},{11 - slot % 3},{battery}")
@@ -33,9 +33,9 @@ def write_schedule(path: Path) -> Path:
     return path
 
 
-def day_of(site: TestSite) -> tuple[str, ...]:
+def day_of(site: TestSite, slots: int = SLOTS) -> tuple[str, ...]:
     """Return the arguments of a run through that schedule, a second a slot."""
-    schedule = write_schedule(site.folder / "plan.csv")
+    schedule = write_schedule(site.folder / "plan.csv", slots)
     start = ("--start-at", "2025-03-12T00:00:00+01:00", "--speed", "900")
     return ("--schedule", str(schedule), *start)
 
@@ -73,13 +73,16 @@ def outcomes(one: dict[str, Any]) -> list[str]:
 
 
 @pytest.mark.timeout(120)
-@pytest.mark.parametrize(("off_in", "back_in"), [(1, 1), (CHANGE - 1, CHANGE + 3)])
+@pytest.mark.parametrize(
+    ("make", "off_in", "back_in", "slots"),
+    [*((make, 1, 1, 12) for make in MAKES), ("modbus-serial", CHANGE - 1, CHANGE + 3, SLOTS)],
+)
 def test_a_power_cut_delays_nobody_and_is_made_good(
-    tmp_path: Path, off_in: int, back_in: int
+    tmp_path: Path, make: str, off_in: int, back_in: int, slots: int
 ) -> None:
     """Back before or after its next change, the battery gets the setpoint of then again."""
-    with peer_site(tmp_path, ("a", "b")) as (site, peer):
-        engine = site.started("run", str(site.file), *day_of(site), "--until-done")
+    with peer_site(tmp_path, ("a", "b"), make=make) as (site, peer):
+        engine = site.started("run", str(site.file), *day_of(site, slots), "--until-done")
         wait_until(lambda: slots_begun(site) >= off_in, f"slot {off_in}")
         wait_until(lambda: peer.panel().pair_w == CHARGING, "it charges")
         peer.kill()
@@ -94,7 +97,7 @@ def test_a_power_cut_delays_nobody_and_is_made_good(
     planned = [one for one in history if one["cause"]["kind"] == "schedule"]
     chargers = [one for one in planned if one["asset_id"] != "ast_battery"]
     assert status == 0, (tmp_path / "err.txt").read_text()
-    assert len(chargers) == 2 * SLOTS
+    assert len(chargers) == 2 * slots
     assert {"COMPLETED"} == {one["status"] for one in planned}
     assert {("accepted",)} == {tuple(outcomes(one)) for one in chargers}
 
@@ -128,10 +131,14 @@ def test_a_refusal_is_recorded_by_its_name(
 
 
 @pytest.mark.timeout(60)
-@pytest.mark.parametrize("obeys", [True, False])
-def test_a_write_without_an_answer_is_looked_into(tmp_path: Path, *, obeys: bool) -> None:
+@pytest.mark.parametrize(
+    ("make", "obeys"), [("modbus-serial", True), ("modbus-serial", False), ("libmodbus", False)]
+)
+def test_a_write_without_an_answer_is_looked_into(
+    tmp_path: Path, make: str, *, obeys: bool
+) -> None:
     """Done in silence it is not done again, not heard at all it is: the registers tell."""
-    with peer_site(tmp_path, extra=SHORT) as (site, peer):
+    with peer_site(tmp_path, make=make, extra=SHORT) as (site, peer):
         with running(site):
             assert send(site, "SET_CHARGE_RATE", "5", "--wait", "20")[0] == 0
             peer.deaf(3.0, obeys=obeys)
@@ -148,10 +155,20 @@ def test_a_write_without_an_answer_is_looked_into(tmp_path: Path, *, obeys: bool
 
 
 @pytest.mark.timeout(120)
-@pytest.mark.parametrize("halfway", [False, True])
-def test_a_killed_engine_goes_on_where_it_should_be(tmp_path: Path, *, halfway: bool) -> None:
+@pytest.mark.parametrize(
+    ("make", "halfway"),
+    [
+        ("modbus-serial", False),
+        ("modbus-serial", True),
+        ("jsmodbus", False),
+        ("libmodbus", True),
+    ],
+)
+def test_a_killed_engine_goes_on_where_it_should_be(
+    tmp_path: Path, make: str, *, halfway: bool
+) -> None:
     """Killed in a slot or between the halves of a pair: started again, the slot of then holds."""
-    with peer_site(tmp_path, ("a", "b")) as (site, peer):
+    with peer_site(tmp_path, ("a", "b"), make=make) as (site, peer):
         engine = site.started("run", str(site.file), *day_of(site))
         wait_until(lambda: slots_begun(site) >= CHANGE - 2, "some slots")
         assert peer.panel().pair_w == CHARGING
@@ -162,7 +179,8 @@ def test_a_killed_engine_goes_on_where_it_should_be(tmp_path: Path, *, halfway: 
         engine.wait(10)
         assert_nothing_unrecorded(site, peer)
         assert peer.panel().pair_w == ((0, 0) if halfway else CHARGING)
-        peer.deaf(0.0)
+        if halfway:
+            peer.deaf(0.0)
         with running(site):
             wait_until(lambda: peer.panel().pair_w == DISCHARGING, "it discharges")
         assert_nothing_unrecorded(site, peer)
@@ -214,9 +232,12 @@ def test_an_answer_that_nobody_lived_to_hear(tmp_path: Path, *, obeys: bool) -> 
 
 
 @pytest.mark.timeout(60)
-def test_a_battery_is_kept_awake_and_falls_back_without_its_engine(tmp_path: Path) -> None:
+@pytest.mark.parametrize("make", MAKES)
+def test_a_battery_is_kept_awake_and_falls_back_without_its_engine(
+    tmp_path: Path, make: str
+) -> None:
     """A watchdog of two seconds never trips while the engine lives, and does when it is killed."""
-    with peer_site(tmp_path, watchdogS=2, fallbackW=-700) as (site, peer):
+    with peer_site(tmp_path, make=make, watchdogS=2, fallbackW=-700) as (site, peer):
         shipped = files("engine.adapters") / "profiles" / "generic-battery.toml"
         profile = shipped.read_text(encoding="utf-8").replace("timeout_s = 60", "timeout_s = 2")
         (tmp_path / "quick.toml").write_text(profile, encoding="utf-8")
