@@ -1,6 +1,6 @@
 """What the site actor does for the site's limits: takes claims, and tells each asset its grant."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Protocol
 
 import attrs
@@ -17,8 +17,9 @@ from engine.config import Site
 from engine.grants import Claim, Grant
 from engine.rules import AssetRules
 from engine.site import Book, Limits, Member, SiteState
-from engine.site.excess import Meter, news, reserved
+from engine.site.excess import Drawn, Meter, news, reserved, together
 from engine.site.load import BaseLoad, Loads
+from engine.site.phases import uses_of
 from engine.types import US_PER_S, AssetId, Instant
 
 
@@ -89,7 +90,7 @@ class Grants:
 
     def look(self, state: SiteState, now: Instant) -> tuple[events.SiteEvent, ...]:
         """Return what is to be recorded of limits that are exceeded, or no longer are."""
-        measured_w = sum(_measured_w(one, now) for one in self._assets.board.values())
+        measured_w = together(self.book, _drawn(self._assets.board.values(), now))
         found = (
             *reserved(self.book),
             *self._meter.read(self.book, measured_w, now.device_us),
@@ -97,9 +98,12 @@ class Grants:
         return news(state, self.book, found)
 
 
-def _measured_w(state: AssetState, now: Instant) -> int:
-    """Return what a device drew lately, charging positive; nothing where nobody knows."""
-    return 0 if is_stale(state, now) else drawn_w(state, now) or 0
+def _drawn(states: Iterable[AssetState], now: Instant) -> Iterator[Drawn]:
+    """Yield what devices drew lately; nothing of those of which nobody knows."""
+    for state in states:
+        power_w = None if is_stale(state, now) else drawn_w(state, now)
+        if power_w and state.rules is not None:
+            yield Drawn(state.rules, power_w, state.outside.phases_seen[0] or None)
 
 
 def book_of(
@@ -109,14 +113,14 @@ def book_of(
 
     There is none for a site without limits. An asset without a log is new.
     """
-    limits = Limits(site.import_limit_w, site.export_limit_w)
+    limits = Limits(site.import_limit_w, site.export_limit_w, site.phase_limit_w, site.phase_base_w)
     if limits == Limits():
         return None
 
     def member(asset_id: AssetId, own: AssetRules) -> Member:
         state = recovery.assets.get(asset_id, AssetState(asset_id))
         read = None if asset_id in recovery.unreadable else state
-        return Member(asset_id, own.priority, opening_claim(read, own, now))
+        return Member(asset_id, own.priority, opening_claim(read, own, now), uses_of(own))
 
     book = Book(limits, (member(asset_id, own) for asset_id, own in rules.items()))
     book.load(BaseLoad(site.base_load_w, recovery.accepted.loads).at_w(now.plan_us))

@@ -189,6 +189,8 @@ class Running:
             self.site.import_limit_w,
             self.site.export_limit_w,
             self.site.base_load_w,
+            self.site.phase_limit_w,
+            self.site.phase_base_w,
         )
         if configured != self._stored.recovery.site.configured:
             self.record(configured)

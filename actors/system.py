@@ -146,7 +146,7 @@ class ActorSystem(Audit):
         check_schedule_id(schedule_id)
         rules = {one.rules.asset_id: one.rules for one in self._running.site.assets}
         now_us = self._running.clocks.now().plan_us
-        load = self._running.site.import_limit_w is not None
+        load = self._running.site.has_import_limit
         return read_schedule(schedule, assets=rules, intent=intent, now_us=now_us, load=load)
 
     # --- commands and overrides

@@ -66,7 +66,7 @@ def _above_grant(event: events.GrantExceeded) -> Alarm:
 
 def _limit_exceeded(event: events.LimitExceeded) -> Alarm:
     return {
-        "alarm": f"{event.direction}_limit",
+        "alarm": f"{event.direction.lower()}_limit",
         "kind": event.kind,
         "power_kw": to_kw(event.power_w),
         "limit_kw": to_kw(event.limit_w),

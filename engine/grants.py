@@ -38,7 +38,8 @@ class Bound(Struct, frozen=True, gc=False):
     """The most that one direction may be set to, and why it is not more.
 
     ``answers_w`` is the wish that was looked at. Of ``limit_w`` the base load took ``base_w`` and
-    the other assets ``others_w``; without a limit in this direction it is null.
+    the other assets ``others_w``; without a limit in this direction it is null. They are those of
+    the ``phase`` that leaves the least, null where it is the connection as a whole.
     """
 
     most_w: int
@@ -46,6 +47,7 @@ class Bound(Struct, frozen=True, gc=False):
     limit_w: int | None = None
     base_w: int = 0
     others_w: int = 0
+    phase: str | None = None
 
 
 class Grant(Struct, frozen=True, gc=False):

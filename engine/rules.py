@@ -13,6 +13,8 @@ class AssetRules:
     is handed back to its own control. Fields ending in ``_s`` are seconds; ``departure_grace_s``
     and ``hold_max_s`` are plan time, all others device time. ``step_w`` is the device's step,
     ``least_w`` the least power above 0 that it can hold: less is off or that, by ``below_min``.
+    ``phase_rotation`` are the phases of the site's connection (L1, L2, L3) that its own are on, in
+    the order of its own; none where the site file does not say.
     """
 
     asset_id: AssetId
@@ -45,4 +47,5 @@ class AssetRules:
     departure_grace_s: float = 60.0
     settle_s: float = 90.0
     reassert_s: float = 300.0
+    phase_rotation: tuple[str, ...] = ()
     options: dict[str, object] = attrs.field(factory=dict)

@@ -36,12 +36,12 @@ def plan(site: str, file: Path, start_at: str | None, form: str | None) -> None:
         rules,
         Intent(timezone=found.timezone),
         now_us=None if begin is None else to_us(begin),
-        load=found.import_limit_w is not None,
+        load=found.has_import_limit,
     )
     commands = planned(intake, found, spelling_adapters(found), _told(found.store_url))
     columns = ("due_at", "asset_id", "type", "value_kw", "applied_kw", "protocol", "problem")
     emit((to_json(one) for one in commands), form, columns, f"{len(commands)} commands")
-    if found.import_limit_w is not None or found.export_limit_w is not None:
+    if found.has_import_limit or found.export_limit_w is not None:
         click.echo(
             "the site's limits are not applied here: they depend on what holds then", err=True
         )

@@ -142,7 +142,7 @@ def _cut(want: Desire, rules: AssetRules, grant: Grant) -> Desire:
     )
     cut = Cut(
         want.target,
-        "import" if is_import else "export",
+        bound.phase or ("import" if is_import else "export"),
         bound.most_w,
         bound.limit_w or 0,
         bound.base_w,

@@ -12,6 +12,7 @@ from engine.config.model import AssetConfig, Defaults
 from engine.config.options import read_options, recordable
 from engine.config.table import Range, Table
 from engine.rules import AssetRules
+from engine.site.phases import PHASES
 from engine.types import AssetId, AssetKind, to_w
 
 _ASSET_ID: Final = re.compile(r"ast_[a-z0-9_]+")
@@ -25,6 +26,7 @@ _COMMON: Final = (
     "on_stop",
     "on_interference",
     "hold_max_s",
+    "phase_rotation",
     "priority",
     "verify",
     *NAMES,
@@ -74,6 +76,7 @@ def _asset(table: Table, around: Surroundings) -> AssetConfig:
     own = _of_kind(table, kind) | _policies(table) | _timing(read_defaults(table, around.defaults))
     adapter = _adapter(table, kind, around.option_types)
     options = _options(table, kind, around.option_types.get(adapter))
+    rotation = _phase_rotation(table, getattr(options, "phases", None))
     rules = AssetRules(
         AssetId(asset_id),
         kind or AssetKind.EV_CHARGER,
@@ -81,6 +84,7 @@ def _asset(table: Table, around: Surroundings) -> AssetConfig:
         table.text("schedule_key") or asset_id,
         priority=table.whole("priority", Range(least=1, most=1_000_000)) or 1,
         id_tag=around.id_tag,
+        phase_rotation=rotation,
         options=recordable(options),
         **own,
     )
@@ -188,6 +192,22 @@ def _policies(table: Table) -> dict[str, Any]:
             "on_interference", ("reassert", "yield", "alarm"), "reassert"
         ),
     }
+
+
+def _phase_rotation(table: Table, phases: int | None) -> tuple[str, ...]:
+    """Return which phases of the connection an asset's own are on."""
+    told = table.raw("phase_rotation")
+    if told is None:
+        return ()
+    found = [one for one in told if one in PHASES] if isinstance(told, list) else []
+    if not found or found != told or len(set(found)) < len(found):
+        message = 'must be a list of "L1", "L2" and "L3", each once at the most'
+        table.refuse("phase_rotation", "phases", message)
+        return ()
+    if phases is not None and len(found) != phases:
+        message = f"names {len(found)} of the connection's phases, and phases says {phases}"
+        table.refuse("phase_rotation", "phases", message)
+    return tuple(found)
 
 
 def _timing(own: Defaults) -> dict[str, Any]:

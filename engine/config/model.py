@@ -68,8 +68,9 @@ class AssetConfig:
 class Site:
     """Everything that one site file describes.
 
-    Limits and base load are whole watts, null where the file has none. ``timezone`` is an IANA
-    name, for people; ``ocpp`` null where nothing listens. ``warnings`` are one line each.
+    Limits and base load are whole watts, null where the file has none; those of a phase are its
+    amperes at 230 V. ``timezone`` is an IANA name, for people; ``ocpp`` null where nothing listens.
+    ``warnings`` are one line each.
     """
 
     id: str
@@ -82,4 +83,11 @@ class Site:
     import_limit_w: int | None = None
     export_limit_w: int | None = None
     base_load_w: int | None = None
+    phase_limit_w: int | None = None
+    phase_base_w: int | None = None
     warnings: tuple[str, ...] = ()
+
+    @property
+    def has_import_limit(self) -> bool:
+        """Whether what the site draws is bounded, as a whole or by its phases."""
+        return self.import_limit_w is not None or self.phase_limit_w is not None

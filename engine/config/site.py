@@ -2,28 +2,26 @@
 
 import re
 import tomllib
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import Final
 
 import attrs
 
-from engine.asset.earlier import floor_of
 from engine.config.assets import Surroundings, read_assets
 from engine.config.checks import CHECKS, Check, passwords_of
 from engine.config.defaults import NAMES, read_defaults
+from engine.config.limits import LIMIT_KEYS, check_limits, limit_warnings, with_limits
 from engine.config.lines import Lines
 from engine.config.model import AssetConfig, Defaults, OcppListen, Site
 from engine.config.ocpp import ocpp_warnings, read_ocpp
-from engine.config.table import Findings, Range, Table
+from engine.config.table import Findings, Table
 from engine.config.tls import TlsCheck, unseen
 from engine.errors import Problem, SiteRefused
-from engine.types import AssetKind, to_kw, to_w
 
 _VARIABLE: Final = re.compile(r"\$\{([^}]*)\}")
 _POSTGRES: Final = re.compile(r"postgresql://[^/?#]*/[^/?#]+(\?schema=[A-Za-z0-9_]+)?")
 _SITE_ID: Final = re.compile(r"sit_[a-z0-9_]+")
-_SITE_KEYS: Final = ("id", "timezone", "import_limit_kw", "export_limit_kw", "base_load_kw")
-_POWER: Final = Range(least=0, most=1_000_000_000)
+_SITE_KEYS: Final = ("id", "timezone", *LIMIT_KEYS)
 _WITH_PASSWORD: Final = (1, 2)
 """Security profiles with Basic authentication."""
 _AT_LINE: Final = re.compile(r"at line (\d+)")
@@ -73,7 +71,7 @@ def parse(  # noqa: PLR0913 - what a file may name outside of itself, all option
     )
     uses_ocpp = any(one.rules.adapter == "ocpp" for one in site.assets)
     site = attrs.evolve(site, ocpp=ocpp if uses_ocpp or "ocpp" in top else None)
-    _check_limit(top, site)
+    check_limits(top, site)
     problems = findings.all()
     if problems:
         raise SiteRefused(problems)
@@ -108,20 +106,7 @@ def _site(own: Table, known_zones: Container[str] | None) -> Site:
     zone = own.text("timezone") or "UTC"
     if known_zones is not None and zone not in known_zones:
         own.refuse("timezone", "timezone", f"no time zone is called {zone!r}")
-    return Site(
-        id=site_id,
-        timezone=zone,
-        store_url="",
-        assets=(),
-        import_limit_w=_watts(own, "import_limit_kw"),
-        export_limit_w=_watts(own, "export_limit_kw"),
-        base_load_w=_watts(own, "base_load_kw"),
-    )
-
-
-def _watts(own: Table, key: str) -> int | None:
-    value = own.number(key, _POWER)
-    return None if value is None else to_w(value)
+    return with_limits(Site(site_id, zone, store_url="", assets=()), own)
 
 
 def _defaults(table: Table) -> Defaults:
@@ -164,34 +149,8 @@ def _url_fault(url: str) -> str | None:
 # --- the site as a whole
 
 
-def _check_limit(top: Table, site: Site) -> None:
-    """Refuse an import limit that the site's fallbacks would break (specification 2.10)."""
-    if site.import_limit_w is None:
-        return
-    own = top.table("site")
-    sound = [
-        one.rules
-        for number, one in enumerate(site.assets)
-        if ("asset", number, "fallback_kw") not in top.findings
-        and ("asset", number, "kind") not in top.findings
-    ]
-    free = [one for one in sound if one.fallback_w is None]
-    without = [one.asset_id for one in free if one.kind is AssetKind.EV_CHARGER]
-    if without:
-        message = f"with an import limit each charger needs fallback_kw: {', '.join(without)}"
-        own.refuse("import_limit_kw", "fallback", message)
-    counted = [one for one in sound if one.asset_id not in without]
-    total_w = sum(floor_of(one)[0] for one in counted) + (site.base_load_w or 0)
-    if total_w > site.import_limit_w:
-        message = f"the fallbacks and the base load come to {to_kw(total_w):g} kW"
-        batteries = [one.asset_id for one in free if one.asset_id not in without]
-        if batteries:
-            message += f"; without fallback_kw all that it can counts: {', '.join(batteries)}"
-        own.refuse("import_limit_kw", "fallback", message)
-
-
 def _warnings(site: Site, top: Table) -> list[str]:
-    found = list(_of_limits(site))
+    found = list(limit_warnings(site))
     if site.ocpp is not None:
         found += ocpp_warnings(top.table("ocpp"), site.ocpp)
         found += _without_password(site.assets, site.ocpp)
@@ -202,25 +161,6 @@ def _warnings(site: Site, top: Table) -> list[str]:
         if "password" in passwords_of(one)
     ]
     return found
-
-
-def _of_limits(site: Site) -> Iterator[str]:
-    """Yield what the site's limits do not see, or see all the time."""
-    if site.import_limit_w is not None and site.base_load_w is None:
-        yield (
-            "site.import_limit_kw bounds the assets alone while no base load is known: "
-            "give base_load_kw, or a column load_kw in the schedule"
-        )
-    for rules in (one.rules for one in site.assets if one.rules.fallback_w is None):
-        for limit_w, most_w, what in (
-            (site.import_limit_w, rules.max_charge_w, "charging"),
-            (site.export_limit_w, rules.max_discharge_w, "discharging"),
-        ):
-            if limit_w is not None and most_w:
-                yield (
-                    f"{rules.asset_id}: without fallback_kw {to_kw(most_w):g} kW of {what} "
-                    "are reserved for it all the time"
-                )
 
 
 def _without_password(assets: tuple[AssetConfig, ...], ocpp: OcppListen) -> list[str]:

@@ -38,9 +38,9 @@ class Taken(Struct, frozen=True, gc=False):
 class Cut(Struct, frozen=True, gc=False):
     """What a site limit left of a setpoint, and why it is not more.
 
-    ``asked`` is what should hold otherwise. ``direction`` is import or export. Of ``limit_w`` the
-    base load took ``base_w`` and what the other assets may hold ``others_w``; ``granted_w`` is the
-    most that this asset may be set to.
+    ``asked`` is what should hold otherwise. ``direction`` is import or export, or the phase that
+    has the least room: L1, L2 or L3. Of ``limit_w`` the base load took ``base_w`` and what the
+    other assets may hold ``others_w``; ``granted_w`` is the most that this asset may be set to.
     """
 
     asked: Setpoint

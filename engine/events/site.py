@@ -59,7 +59,11 @@ class EngineStopped(Struct, frozen=True, gc=False):
 
 
 class SiteConfigured(Struct, frozen=True, gc=False):
-    """The site file's site-wide part was new or had changed; limits are null where it has none."""
+    """The site file's site-wide part was new or had changed; limits are null where it has none.
+
+    ``phase_limit_w`` is what each phase may carry of the import, reckoned at 230 V;
+    ``phase_base_w`` is what the base load takes of it, null where it takes a third of its power.
+    """
 
     site_id: str
     timezone: str
@@ -67,6 +71,8 @@ class SiteConfigured(Struct, frozen=True, gc=False):
     import_limit_w: int | None = None
     export_limit_w: int | None = None
     base_load_w: int | None = None
+    phase_limit_w: int | None = None
+    phase_base_w: int | None = None
 
 
 class StoreLost(Struct, frozen=True, gc=False):
@@ -100,8 +106,8 @@ class SiteActorCrashed(Struct, frozen=True, gc=False):
 class LimitExceeded(Struct, frozen=True, gc=False):
     """A site limit is exceeded: by what is ``reserved``, or by what is ``measured`` for long.
 
-    ``direction`` is import or export, ``power_w`` what the assets come to; of an import limit the
-    base load takes ``base_w``.
+    ``direction`` is import, export, or a phase of the import (L1, L2 or L3), ``power_w`` what the
+    assets come to there, ``limit_w`` its limit; of an import limit the base load takes ``base_w``.
     """
 
     direction: str

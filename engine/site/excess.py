@@ -1,12 +1,14 @@
 """Limits that are exceeded all the same: told once, when it begins and when it is over."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from msgspec import Struct
 
 from engine import events
+from engine.rules import AssetRules
 from engine.site.limits import IMPORT, Book
+from engine.site.phases import PHASES, WHOLE, measured_on
 from engine.site.state import SiteState
 
 RESERVED: Final = "reserved"
@@ -19,7 +21,7 @@ _SHARE: Final = 20
 class Excess(Struct, frozen=True, gc=False):
     """A limit that is exceeded, and by what power: see `LimitExceeded`."""
 
-    direction: str
+    name: str
     kind: str
     power_w: int
 
@@ -32,34 +34,58 @@ class Meter:
         self._settle_us = settle_us
         self._since_us: dict[str, int] = {}
 
-    def read(self, book: Book, measured_w: int, now_us: int) -> Iterator[Excess]:
-        """Yield what is exceeded by a power, charging positive, for long enough (device clock)."""
-        for direction, ledger in book.ledgers.items():
-            is_import = direction == IMPORT
-            power_w = measured_w if is_import else -measured_w
-            most_w = ledger.left_w if is_import else ledger.limit_w
-            if power_w <= most_w + max(ledger.limit_w // _SHARE, _LEAST_W):
-                self._since_us.pop(direction, None)
-            elif now_us >= self._since_us.setdefault(direction, now_us) + self._settle_us:
-                yield Excess(direction, MEASURED, power_w)
+    def read(self, book: Book, measured_w: Mapping[str, int], now_us: int) -> Iterator[Excess]:
+        """Yield what is exceeded by what is measured for long enough (device clock).
+
+        That is the power of all devices, charging positive, of the connection as a whole and of
+        its phases.
+        """
+        for name, direction, line in book.lines():
+            power_w = measured_w[name if name in PHASES else WHOLE]
+            if direction != IMPORT:
+                power_w = -power_w
+            if power_w <= line.left_w + max(line.limit_w // _SHARE, _LEAST_W):
+                self._since_us.pop(name, None)
+            elif now_us >= self._since_us.setdefault(name, now_us) + self._settle_us:
+                yield Excess(name, MEASURED, power_w)
+
+
+class Drawn(Struct, frozen=True, gc=False):
+    """What a device was measured to draw, charging positive, and on how many phases if known."""
+
+    rules: AssetRules
+    power_w: int
+    phases: int | None = None
+
+
+def together(book: Book, drawn: Iterable[Drawn]) -> dict[str, int]:
+    """Return what devices draw together, of the connection as a whole and of its phases."""
+    own = tuple(drawn)
+    total_w = {WHOLE: sum(one.power_w for one in own), **dict.fromkeys(PHASES, 0)}
+    if any(name in PHASES for name, _, _ in book.lines()):
+        for one in own:
+            for phase, power_w in measured_on(one.rules, one.power_w, one.phases):
+                total_w[phase] += power_w
+    return total_w
 
 
 def reserved(book: Book) -> Iterator[Excess]:
     """Yield the limits that are exceeded by what is reserved."""
-    for direction, power_w in book.excess():
-        yield Excess(direction, RESERVED, power_w)
+    for name, power_w in book.excess():
+        yield Excess(name, RESERVED, power_w)
 
 
 def news(state: SiteState, book: Book, found: Iterable[Excess]) -> tuple[events.SiteEvent, ...]:
     """Return what is to be recorded: limits that are exceeded by now, and those kept again."""
-    by_name = {f"{one.direction}:{one.kind}": one for one in found}
+    by_name = {f"{one.name}:{one.kind}": one for one in found}
+    lines = {name: line for name, _, line in book.lines()}
     begun = [
         events.LimitExceeded(
-            one.direction,
+            one.name,
             one.kind,
             one.power_w,
-            book.ledgers[one.direction].limit_w,
-            book.ledgers[one.direction].present_w,
+            lines[one.name].limit_w,
+            lines[one.name].present_w,
         )
         for name, one in by_name.items()
         if name not in state.exceeded

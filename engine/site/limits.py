@@ -6,7 +6,9 @@ from typing import Final
 from msgspec import Struct
 
 from engine.grants import UNBOUNDED_W, Bound, Claim, Grant
-from engine.site.ledger import Account, Ledger
+from engine.site.accounts import Account
+from engine.site.ledger import Ledger, Line
+from engine.site.phases import ALL_OF_IT, PHASES, WHOLE, Use
 from engine.types import AssetId
 
 IMPORT: Final = "import"
@@ -14,18 +16,34 @@ EXPORT: Final = "export"
 
 
 class Limits(Struct, frozen=True, gc=False):
-    """A site's limits in whole watts, null for a direction without one."""
+    """A site's limits in whole watts, null for a direction without one.
+
+    ``phase_w`` is what each phase may carry of the import, null where that is not bounded;
+    ``phase_base_w`` is what the base load takes of it, null where it takes a third of the whole.
+    """
 
     import_w: int | None = None
     export_w: int | None = None
+    phase_w: int | None = None
+    phase_base_w: int | None = None
+
+    @property
+    def importing_w(self) -> dict[str, int]:
+        """What bounds the import, by the name of the line."""
+        whole = {} if self.import_w is None else {WHOLE: self.import_w}
+        return whole if self.phase_w is None else whole | dict.fromkeys(PHASES, self.phase_w)
 
 
 class Member(Struct, frozen=True, gc=False):
-    """An asset under the limits, and what its log says that it may hold."""
+    """An asset under the limits, and what its log says that it may hold.
+
+    ``uses`` is what its charging takes of the phases.
+    """
 
     asset_id: AssetId
     priority: int
     claim: Claim
+    uses: tuple[Use, ...] = ()
 
 
 class Book:
@@ -37,12 +55,16 @@ class Book:
         self._claims = {one.asset_id: one.claim for one in own}
         self._numbers = dict.fromkeys(self._claims, 0)
         self.ledgers: dict[str, Ledger] = {}
-        if limits.import_w is not None:
-            accounts = (Account(one.asset_id, one.priority, one.claim.charge) for one in own)
-            self.ledgers[IMPORT] = Ledger(limits.import_w, accounts)
+        self._phase_base_w = limits.phase_base_w
+        if limits.importing_w:
+            accounts = [
+                Account(one.asset_id, one.priority, one.claim.charge, _uses_of(one, limits))
+                for one in own
+            ]
+            self.ledgers[IMPORT] = Ledger(limits.importing_w, accounts)
         if limits.export_w is not None:
-            accounts = (Account(one.asset_id, one.priority, one.claim.discharge) for one in own)
-            self.ledgers[EXPORT] = Ledger(limits.export_w, accounts)
+            accounts = [Account(one.asset_id, one.priority, one.claim.discharge) for one in own]
+            self.ledgers[EXPORT] = Ledger({WHOLE: limits.export_w}, accounts)
 
     def claim(self, asset_id: AssetId, claim: Claim) -> None:
         """Take an asset's claim; one that is made again was not answered, or not heard.
@@ -59,10 +81,17 @@ class Book:
                 account.heard = False
 
     def load(self, base_w: int, present_w: int | None = None) -> None:
-        """Let the base load take so much of the import limit, and so much of that at present."""
-        if IMPORT in self.ledgers:
-            ledger = self.ledgers[IMPORT]
-            ledger.base_w, ledger.present_w = base_w, base_w if present_w is None else present_w
+        """Let the base load take so much of the import limit, and so much of that at present.
+
+        Of a phase it takes what is known of that, else its third.
+        """
+        present_w = base_w if present_w is None else present_w
+        for name, line in self._importing():
+            line.base_w, line.present_w = base_w, present_w
+            if name != WHOLE:
+                own_w = self._phase_base_w
+                line.base_w = _third(base_w) if own_w is None else own_w
+                line.present_w = _third(present_w) if own_w is None else own_w
 
     def settle(self) -> dict[AssetId, Grant]:
         """Return the grants that are news to their assets; they count as told."""
@@ -91,8 +120,31 @@ class Book:
         account.grant(bound, number)
         return bound
 
-    def excess(self) -> Iterator[tuple[str, int]]:
-        """Yield each direction in which more is reserved than its limit, and how much that is."""
+    def lines(self) -> Iterator[tuple[str, str, Line]]:
+        """Yield what is limited: its name, that of its direction, and its line.
+
+        A phase has a name of its own; the connection as a whole is called by its direction.
+        """
         for direction, ledger in self.ledgers.items():
-            if ledger.reserved_w > ledger.left_w:
-                yield direction, ledger.reserved_w
+            for name, line in ledger.lines.items():
+                yield name or direction, direction, line
+
+    def excess(self) -> Iterator[tuple[str, int]]:
+        """Yield what is limited, and of which more is reserved than that, and how much that is."""
+        for direction, ledger in self.ledgers.items():
+            for name, reserved_w in ledger.reserved_w.items():
+                if reserved_w > ledger.lines[name].left_w:
+                    yield name or direction, reserved_w
+
+    def _importing(self) -> Iterator[tuple[str, Line]]:
+        if IMPORT in self.ledgers:
+            yield from self.ledgers[IMPORT].lines.items()
+
+
+def _uses_of(member: Member, limits: Limits) -> tuple[Use, ...]:
+    whole = () if limits.import_w is None else (ALL_OF_IT,)
+    return whole if limits.phase_w is None else (*whole, *member.uses)
+
+
+def _third(power_w: int) -> int:
+    return -(-power_w // len(PHASES))

@@ -8,6 +8,7 @@ from engine.asset.programme import part_at, values_at
 from engine.asset.state import Override, Part
 from engine.codec import Record
 from engine.events import RELEASED, Decision
+from engine.site.phases import NOMINAL_V, PHASES
 from engine.types import Instant
 from engine.why.lines import clock, external
 from engine.why.overdue import overdue
@@ -123,6 +124,8 @@ def _cut_by(cut: events.Cut, words: Words) -> str:
         rest.insert(0, f"the base load takes {words.power(cut.base_w)}")
     asked, granted = words.setpoint(cut.asked), words.power(cut.granted_w)
     limit = f"the site's {cut.direction} limit is {words.power(cut.limit_w)}"
+    if cut.direction in PHASES:
+        limit += f" ({cut.limit_w / NOMINAL_V:.3g} A)"
     return f"{asked} was asked and {granted} granted, because {limit} and {' and '.join(rest)}"
 
 

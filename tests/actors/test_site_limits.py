@@ -18,6 +18,7 @@ from actors.testing.faults import Fault
 from actors.testing.simulation import Simulation
 from actors.testing.sites import site_text
 from engine.commands import CauseKind
+from engine.site.phases import WHOLE
 from engine.types import AssetId, to_us
 
 START = datetime(2026, 3, 2, 6, tzinfo=UTC)
@@ -70,7 +71,7 @@ def reserved_kw(run: Simulation) -> float:
     """Return what is reserved under the import limit."""
     book = run._running.book  # noqa: SLF001 - nobody else looks into it
     assert book is not None
-    return book.ledgers["import"].reserved_w / 1_000
+    return book.ledgers["import"].reserved_w[WHOLE] / 1_000
 
 
 def test_what_is_asked_for_at_one_instant_goes_by_priority_then_by_id(
@@ -252,14 +253,14 @@ def test_a_schedule_of_which_only_the_load_is_new_is_taken(
     run.restart()
     book = run._running.book  # noqa: SLF001 - nobody else looks into it
     assert book is not None
-    assert book.ledgers["import"].base_w == 20_000
+    assert book.ledgers["import"].lines[WHOLE].base_w == 20_000
 
 
 def base_kw(run: Simulation) -> float:
     """Return the base load that counts now."""
     book = run._running.book  # noqa: SLF001 - nobody else looks into it
     assert book is not None
-    return book.ledgers["import"].base_w / 1_000
+    return book.ledgers["import"].lines[WHOLE].base_w / 1_000
 
 
 def test_tomorrows_schedule_leaves_todays_base_load(depot: Callable[..., Simulation]) -> None:

@@ -36,7 +36,7 @@ from engine.asset.reach import drawn
 from engine.asset.steps import StepMaker
 from engine.commands import CommandStatus
 from engine.events import AttemptReconciled, LateAnswered
-from engine.site.ledger import Account
+from engine.site.accounts import Account
 from engine.types import AssetId
 
 SEEDS: Final = int(os.environ.get("SETPOINT_BUG_SEEDS", "0"))
