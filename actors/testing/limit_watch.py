@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import attrs
 
 from actors.sim.charger import SimCharger
+from actors.testing.phased import PHASES, Phased
 from actors.testing.simulation import Simulation
 
 
@@ -16,13 +17,15 @@ class LimitWatch:
     """Looks at all devices from time to time, in device seconds.
 
     Limits and base load are kilowatts. ``patience_s``: so long may power be above a limit before
-    there is an alarm, since vehicles ramp down and meters tell only now and then.
+    there is an alarm, since vehicles ramp down and meters tell only now and then. ``phased`` is
+    where the phases have limits too.
     """
 
     import_kw: float
     export_kw: float
     base_kw: float
     patience_s: float
+    phased: Phased | None = None
     looks: int = 0
     above: int = 0
     """How often power was above a limit."""
@@ -35,11 +38,11 @@ class LimitWatch:
         """Look once; the engine has to be running."""
         views = run.state()
         heard = {name for name, one in views.items() if one.connected and not one.stale}
-        total_kw = sum(_power_kw(run, name) for name in heard)
+        powers_kw = {name: _power_kw(run, name) for name in heard}
         alarms = [alarm for one in views.values() for alarm in one.alarms]
         alarms += run.site_state.exceeded
         self.looks += 1
-        for direction, power_kw, most_kw in self._directions(total_kw):
+        for direction, power_kw, most_kw in self._lines(powers_kw):
             if power_kw <= most_kw * 1.05 + 0.2:
                 self._since_s.pop(direction, None)
                 continue
@@ -53,9 +56,18 @@ class LimitWatch:
                     f"{self.patience_s:g} s at {now_s:.0f} s, and no alarm"
                 )
 
-    def _directions(self, total_kw: float) -> Iterator[tuple[str, float, float]]:
+    def _lines(self, powers_kw: dict[str, float]) -> Iterator[tuple[str, float, float]]:
+        total_kw = sum(powers_kw.values())
         yield "import", total_kw, self.import_kw - self.base_kw
         yield "export", -total_kw, self.export_kw
+        if self.phased is None:
+            return
+        on_kw = dict.fromkeys(PHASES, 0.0)
+        for name, power_kw in powers_kw.items():
+            for phase, part_kw in self.phased.assets[name].parts(power_kw):
+                on_kw[phase] += part_kw
+        for phase, part_kw in on_kw.items():
+            yield phase, part_kw, self.phased.limit_kw - self.base_kw / len(PHASES)
 
 
 def _power_kw(run: Simulation, asset_id: str) -> float:

@@ -5,6 +5,7 @@ is well again, and then every command is over and each device holds what it shou
 """
 
 import contextlib
+import functools
 import random
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -16,10 +17,12 @@ import attrs
 
 from actors.sim.charger import SimCharger
 from actors.sim.timetable import Arrival
+from actors.sim.vehicle import Vehicle
 from actors.standing import PlanStart
 from actors.testing.crashes import POINTS, Crashed
 from actors.testing.faults import Direction, Fault
 from actors.testing.limit_watch import LimitWatch
+from actors.testing.phased import Phased
 from actors.testing.promises import CONTROL_ACTIONS, WRITES
 from actors.testing.schedules import rolling
 from actors.testing.simulation import Simulation, heartbeats_of
@@ -111,6 +114,18 @@ class Storm:
     story: list[str] = attrs.field(factory=list)
     """What was done when, for people who look at a seed that failed."""
 
+    @functools.cached_property
+    def phased(self) -> Phased | None:
+        """How its assets are wired where its phases have limits too, as some seeds have it."""
+        size, limits = self.size, self.size.limits
+        if limits is None:
+            return None
+        return Phased.drawn(self.seed, size.chargers, size.batteries, limits.base_kw)
+
+    def vehicle(self, asset: str) -> Vehicle:
+        """Return the vehicle that comes to a charger."""
+        return Vehicle() if self.phased is None else self.phased.assets[asset].vehicle
+
     def run(self) -> Counter[str]:
         """Play it through.
 
@@ -121,7 +136,11 @@ class Storm:
         file.write_text(self._site(), encoding="utf-8")
         source = random.Random(f"storm {self.seed}")
         arrivals = {
-            f"CP-{number}": (Arrival(1, source.choice((0.0, 0.0, 9_000.0))),)
+            f"CP-{number}": (
+                Arrival(
+                    1, source.choice((0.0, 0.0, 9_000.0)), self.vehicle(f"ast_charger_{number}")
+                ),
+            )
             for number in range(1, self.size.chargers + 1)
         }
         newer = {identity: "2.0.1" for identity in arrivals if source.random() < _NEWER}
@@ -143,7 +162,8 @@ class Storm:
             return site_text(size.chargers, size.batteries, started=2)
         text = site_text(size.chargers, size.batteries, started=2, limits=limits.text)
         text = text.replace('adapter = "ocpp"', 'adapter = "ocpp"\nverify = "ack"')
-        return text.replace("[defaults]", f"[defaults]\nsettle_s = {limits.settle_s}", 1)
+        text = text.replace("[defaults]", f"[defaults]\nsettle_s = {limits.settle_s}", 1)
+        return text if self.phased is None else self.phased.text(text)
 
 
 class _Played:
@@ -157,7 +177,8 @@ class _Played:
         self._watch = None
         if limits is not None:
             kept = (limits.import_kw, limits.export_kw, limits.base_kw, limits.patience_s)
-            self._watch = LimitWatch(*kept)
+            self._watch = LimitWatch(*kept, storm.phased)
+            self.counts["storms with limits of phases"] += storm.phased is not None
 
     def through(self) -> None:
         """Play the day, then let all be well, and look."""
@@ -282,7 +303,7 @@ class _Played:
         self._tell(f"vehicle at {asset}")
         with contextlib.suppress(UsageError):  # it is as it should be already
             if self._random.random() < 0.5:  # noqa: PLR2004 - one or the other
-                device.plug_in(1)
+                device.plug_in(1, self._storm.vehicle(asset))
             else:
                 device.unplug(1)
 

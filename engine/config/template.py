@@ -8,6 +8,7 @@ _TEMPLATE: Final = """\
 id = "sit_my_depot"
 timezone = "Europe/Berlin"
 # import_limit_kw = 60                  # what the whole site may draw
+# import_limit_a = 100                  # what each phase of its connection carries
 # base_load_kw = 8                      # what it draws beside the assets
 
 [store]

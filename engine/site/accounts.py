@@ -4,7 +4,7 @@ from collections.abc import Mapping, MutableMapping
 from typing import TypeAlias
 
 from engine.grants import Bound, Share
-from engine.site.phases import ALL_OF_IT, Use
+from engine.site.phases import WHOLE, WHOLE_ALONE, Use
 from engine.types import AssetId
 
 Rooms: TypeAlias = Mapping[str, int]
@@ -17,7 +17,7 @@ class Account:
     __slots__ = ("asset_id", "heard", "open", "priority", "share", "told", "uses")
 
     def __init__(
-        self, asset_id: AssetId, priority: int, share: Share, uses: tuple[Use, ...] = (ALL_OF_IT,)
+        self, asset_id: AssetId, priority: int, share: Share, uses: tuple[Use, ...] = WHOLE_ALONE
     ) -> None:
         """Open an account: nothing is granted yet."""
         self.asset_id = asset_id
@@ -59,11 +59,14 @@ class Account:
 
     def within(self, rooms: Rooms, from_w: int, to_w: int) -> int:
         """Return how far a power may go from what is reckoned with already towards another."""
-        for use in self.uses:
-            to_w = min(to_w, use.most_w(use.of(from_w) + rooms[use.line]))
-        return to_w
+        if self.uses is WHOLE_ALONE:
+            return min(to_w, from_w + rooms[WHOLE])
+        return min([to_w, *(use.most_w(use.of(from_w) + rooms[use.line]) for use in self.uses)])
 
     def take(self, rooms: MutableMapping[str, int], from_w: int, to_w: int) -> None:
         """Take the room that a power needs as it goes from one value to another."""
+        if self.uses is WHOLE_ALONE:
+            rooms[WHOLE] -= to_w - from_w
+            return
         for use in self.uses:
             rooms[use.line] -= use.of(to_w) - use.of(from_w)

@@ -81,11 +81,10 @@ class Ledger:
 
     def _together(self, powers_w: Iterable[int]) -> dict[str, int]:
         """Return what powers of the assets, by rank, come to."""
-        total_w = dict.fromkeys(self.lines, 0)
+        left_w = dict.fromkeys(self.lines, 0)
         for account, power_w in zip(self._ranked, powers_w, strict=True):
-            for use in account.uses:
-                total_w[use.line] += use.of(power_w)
-        return total_w
+            account.take(left_w, 0, power_w)
+        return {name: -lacking_w for name, lacking_w in left_w.items()}
 
     def _bound(self, account: Account, own_w: int, may_w: int, total_w: Rooms) -> Bound:
         """Return a bound, told by the line that leaves the asset the least."""

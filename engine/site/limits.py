@@ -8,7 +8,7 @@ from msgspec import Struct
 from engine.grants import UNBOUNDED_W, Bound, Claim, Grant
 from engine.site.accounts import Account
 from engine.site.ledger import Ledger, Line
-from engine.site.phases import ALL_OF_IT, PHASES, WHOLE, Use
+from engine.site.phases import PHASES, WHOLE, WHOLE_ALONE, Use
 from engine.types import AssetId
 
 IMPORT: Final = "import"
@@ -142,7 +142,7 @@ class Book:
 
 
 def _uses_of(member: Member, limits: Limits) -> tuple[Use, ...]:
-    whole = () if limits.import_w is None else (ALL_OF_IT,)
+    whole = () if limits.import_w is None else WHOLE_ALONE
     return whole if limits.phase_w is None else (*whole, *member.uses)
 
 

@@ -5,7 +5,7 @@ site are told in one unit.
 """
 
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, cast
 
 from msgspec import Struct
 
@@ -18,6 +18,8 @@ WHOLE: Final = ""
 PHASES: Final = ("L1", "L2", "L3")
 NOMINAL_V: Final = 230
 """Volts between phase and neutral (IEC 60038)."""
+_LEAST_V, _MOST_V = 50, 1_000
+"""What is beyond low voltage (IEC 60038) is no voltage between phase and neutral."""
 _TENTHS: Final = 10
 
 
@@ -37,7 +39,8 @@ class Use(Struct, frozen=True, gc=False):
         return room_w * self.parts // self.share
 
 
-ALL_OF_IT: Final = Use(WHOLE)
+WHOLE_ALONE: Final = (Use(WHOLE),)
+"""What most accounts use. They are told from others at a glance: assets claim by the thousand."""
 
 
 def uses_of(rules: AssetRules) -> tuple[Use, ...]:
@@ -83,7 +86,7 @@ def _shares(rules: AssetRules) -> int:
 def _wired(rules: AssetRules) -> int | None:
     """Return on how many phases an asset is, null where that is not known."""
     phases = rules.options.get("phases")
-    if isinstance(phases, int):
+    if isinstance(phases, int) and 0 < phases <= len(PHASES):
         return phases
     if rules.kind is AssetKind.BATTERY or len(rules.phase_rotation) == 1:
         return len(rules.phase_rotation) or None
@@ -92,4 +95,5 @@ def _wired(rules: AssetRules) -> int | None:
 
 def _voltage(rules: AssetRules) -> float:
     volts = rules.options.get("voltage")
-    return float(volts) if isinstance(volts, int | float) else NOMINAL_V
+    is_one = isinstance(volts, int | float) and _LEAST_V <= volts <= _MOST_V
+    return cast("float", volts) if is_one else NOMINAL_V

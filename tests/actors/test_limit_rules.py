@@ -1,5 +1,7 @@
 """The judge of site limits: what it takes for a promise that was broken."""
 
+import attrs
+
 from actors.testing.limit_rules import LimitRules
 from engine import events
 from engine.adapters.base import Frame, Outcome, Payload
@@ -36,11 +38,17 @@ class Log:
         header = Header(1, stream, 1, 0, self.at_s * US_PER_S)
         self.said += self.rules.feed(Record(header, "a.topic", event))
 
-    def set(self, asset_id: str, setpoint: Setpoint, frames: int = 1) -> str:
+    def set(
+        self,
+        asset_id: str,
+        setpoint: Setpoint,
+        frames: int = 1,
+        body: dict[str, object] | None = None,
+    ) -> str:
         """Let an attempt begin; return its id."""
         self._attempts += 1
         own_id = f"att_{self._attempts}"
-        payload = Payload((Frame("set", {}),) * frames)
+        payload = Payload((Frame("set", body or {}),) * frames)
         kind, ids = CommandType.SET_CHARGE_RATE, (CommandId("cmd"),)
         until_us = self.at_s * US_PER_S + LEASE_US
         self.add(
@@ -59,9 +67,20 @@ class Log:
         """Let an attempt end."""
         self.add(asset_id, events.AttemptEnded(attempt_id, outcome, status))
 
-    def hold(self, asset_id: str, charge_w: int, discharge_w: int = 0) -> None:
-        """Let a device take a setpoint."""
-        self.end(asset_id, self.set(asset_id, Setpoint(charge_w, discharge_w)))
+    def hold(
+        self,
+        asset_id: str,
+        charge_w: int,
+        discharge_w: int = 0,
+        *,
+        unit: str = "",
+        limit: float = 0,
+    ) -> None:
+        """Let a device take a setpoint, in the unit of a charging profile if it has one."""
+        schedule = {"chargingRateUnit": unit, "chargingSchedulePeriod": [{"limit": limit}]}
+        body: dict[str, object] = {"csChargingProfiles": {"chargingSchedule": [schedule]}}
+        setpoint = Setpoint(charge_w, discharge_w)
+        self.end(asset_id, self.set(asset_id, setpoint, body=body if unit else None))
 
 
 def test_an_increase_for_which_there_is_no_room_breaks_the_promise() -> None:
@@ -191,4 +210,57 @@ def test_an_asset_that_is_back_may_hold_what_it_held() -> None:
     assert log.said == []
     log.add("ast_a", events.AssetConfigured(rules("ast_a")))
     log.hold("ast_b", 10_001)
+    assert len(log.said) == 1
+
+
+# --- phases
+
+
+def phased(limit_w: int, *assets: AssetRules) -> Log:
+    """Return the log of a site whose phases carry so much, without a limit of the whole."""
+    log = Log(*assets)
+    log.add("site", events.SiteConfigured("sit", "UTC", (), None, None, 3_000, limit_w))
+    return log
+
+
+def test_each_phase_is_judged_by_what_was_sent() -> None:
+    """Amperes are of each phase, watts may all be drawn from one; a third is the base load's."""
+    log = phased(8_000, rules("ast_a", fallback_w=0), rules("ast_b", fallback_w=0))
+    log.hold("ast_a", 12_000, unit="A", limit=17.4)
+    log.hold("ast_b", 2_998, unit="W", limit=2_998.0)
+    assert log.said == []
+    log.hold("ast_b", 3_001, unit="W", limit=3_001.0)
+    assert len(log.said) == 3
+    assert "brings what may be drawn of L1 to 7003 W, and the limit leaves 7000 W" in log.said[0]
+
+
+def test_who_is_on_other_phases_takes_nothing_of_this_one() -> None:
+    """A battery's power is divided among its own; what it may do on its own too."""
+    own = {"phase_rotation": ("L3",), "fallback_w": 0}
+    log = phased(
+        8_000,
+        attrs.evolve(rules("ast_a", AssetKind.BATTERY), **own),  # type: ignore[arg-type] # as above
+        attrs.evolve(rules("ast_b"), phase_rotation=("L1",), fallback_w=0),
+    )
+    log.hold("ast_a", 7_000)
+    log.hold("ast_b", 7_000)
+    assert log.said == []
+    log.set("ast_a", RELEASED)
+    (said,) = log.said
+    assert "of L3 to 22000 W" in said
+    log.add("ast_b", events.DeviceChanged(Setpoint(9_000, None)))
+    log.hold("ast_b", 8_900)
+    assert len(log.said) == 1
+
+
+def test_a_charger_told_by_its_site_file_to_be_limited_in_amperes_has_a_fallback_on_each() -> None:
+    """A share of it, where its phases are known."""
+    even = attrs.evolve(rules("ast_a"), options={"phases": 3, "rate_unit": "A"})
+    alone = attrs.evolve(
+        rules("ast_b"), options={"rate_unit": "A"}, phase_rotation=("L1",), fallback_w=0
+    )
+    log = phased(8_000, even, alone)
+    log.hold("ast_b", 5_600)
+    assert log.said == []
+    log.hold("ast_b", 5_700)
     assert len(log.said) == 1

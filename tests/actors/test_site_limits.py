@@ -1,6 +1,6 @@
 """A site limit at work: assets, the site's ledger, restarts, and people."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from click.testing import CliRunner
 from actors.cli.plan import plan as plan_verb
 from actors.dispatcher import DispatcherActor
 from actors.sim.timetable import Arrival
+from actors.sim.vehicle import Vehicle
 from actors.standing import PlanStart
 from actors.testing.faults import Fault
 from actors.testing.simulation import Simulation
@@ -24,6 +25,8 @@ from engine.types import AssetId, to_us
 START = datetime(2026, 3, 2, 6, tzinfo=UTC)
 SLOT_S = 60.0
 SPEED = 900 / SLOT_S
+NO_KEYS: Mapping[str, str] = {}
+NO_VEHICLES: Mapping[str, Vehicle] = {}
 IDS = ("ast_charger_1", "ast_charger_2", "ast_charger_3")
 
 
@@ -38,12 +41,14 @@ def depot(tmp_path: Path) -> Iterator[Callable[..., Simulation]]:
     """Give what runs a site of three chargers with vehicles, under limits."""
     runs: list[Simulation] = []
 
-    def made(
+    def made(  # noqa: PLR0913 - all but the first have a default
         limits: str,
         *,
         batteries: int = 0,
         priorities: tuple[int, ...] = (1, 1, 1),
         verify: str = "auto",
+        keys: Mapping[str, str] = NO_KEYS,
+        vehicles: Mapping[str, Vehicle] = NO_VEHICLES,
     ) -> Simulation:
         text = site_text(3, batteries, limits=limits)
         text = text.replace('adapter = "ocpp"', f'adapter = "ocpp"\nverify = "{verify}"')
@@ -51,9 +56,13 @@ def depot(tmp_path: Path) -> Iterator[Callable[..., Simulation]]:
         for number, priority in enumerate(priorities, 1):
             own = f'id = "ast_charger_{number}"\n'
             text = text.replace(own, f"{own}priority = {priority}\n")
+        for name, more in keys.items():
+            text = text.replace(f'id = "{name}"\n', f'id = "{name}"\n{more}\n')
         file = tmp_path / "site.toml"
         file.write_text(text, encoding="utf-8")
-        arrivals = {f"CP-{n}": (Arrival(1, 0.0),) for n in (1, 2, 3)}
+        arrivals = {
+            f"CP-{n}": (Arrival(1, 0.0, vehicles.get(f"CP-{n}", Vehicle())),) for n in (1, 2, 3)
+        }
         runs.append(Simulation.of(file, 7, start=PlanStart(to_us(START), SPEED), arrivals=arrivals))
         return runs[-1]
 
@@ -402,3 +411,52 @@ def test_an_asset_that_was_out_of_the_site_file_is_back_with_what_it_may_hold(
     assert setpoints(run)["ast_charger_1"] == (4.2, "fallback")
     assert reserved_kw(run) < 15.0
     run.assert_promises()
+
+
+# --- phases
+
+EVEN = 'phases = 3\nrate_unit = "A"'
+ON_L1 = 'phases = 1\nrate_unit = "A"\nphase_rotation = ["L1"]'
+SINGLE = Vehicle(max_kw=7.4, phases=1)
+
+
+def test_each_phase_of_the_connection_is_kept_within_its_limit(
+    depot: Callable[..., Simulation],
+) -> None:
+    """A charger on one phase leaves the others less of that, and they can do no more for it."""
+    run = depot(
+        "import_limit_a = 60\nbase_load_a = 10",
+        priorities=(3, 2, 1),
+        keys={"ast_charger_1": ON_L1, "ast_charger_2": EVEN, "ast_charger_3": EVEN},
+        vehicles={"CP-1": SINGLE},
+    )
+    run.submit(plan([7.0] * 4, [16.0] * 4, [11.0] * 4))
+    run.advance(SLOT_S / 2)
+    # L1 carries 13.8 kW: 2.3 are the base load's, 7 the first one's, 4.5 a third each of 13.5.
+    assert setpoints(run) == {
+        "ast_charger_1": (7.0, "schedule"),
+        "ast_charger_2": (9.3, "limit"),
+        "ast_charger_3": (4.2, "limit"),
+    }
+    told = run.why("ast_charger_2").sentence
+    assert "the site's L1 limit is 13.8 kW (60 A) and the base load takes 2.3 kW" in told
+    run.assert_promises()
+
+
+def test_a_vehicle_on_one_phase_is_found_by_its_meter(depot: Callable[..., Simulation]) -> None:
+    """A charger that lies gives it more than the phase has: the alarm names which that is."""
+    run = depot(
+        "import_limit_a = 40",
+        verify="ack",
+        keys={"ast_charger_1": ON_L1, "ast_charger_2": EVEN, "ast_charger_3": EVEN},
+        vehicles={"CP-1": SINGLE},
+    )
+    alarms: list[str] = []
+    run.subscribe(lambda event: alarms.append(str(event.data["alarm"])), "ALARM")
+    run.submit(plan([7.0, 0.0, 0.0, 0.0], [4.2, 15.0, 15.0, 0.0], [4.2] * 4))
+    run.advance(SLOT_S / 2)
+    lie = Fault(kind="ignore", asset="ast_charger_1", action="SetChargingProfile", times=1_000)
+    run.world.faults.add(lie)
+    run.advance(SLOT_S * 1.9)
+    assert sorted(alarms) == ["above_grant", "l1_limit"]
+    assert run.site_state.exceeded == ("L1:measured",)

@@ -524,3 +524,5 @@ def test_a_limit_that_is_exceeded_is_an_alarm() -> None:
         "base_load_kw": 8.0,
     }
     assert told([record(events.LimitKept("import", "reserved"))]) == []
+    (alarm,) = told([record(events.LimitExceeded("L2", "measured", 16_000, 14_490))])
+    assert alarm.data["alarm"] == "l2_limit"

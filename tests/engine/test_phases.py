@@ -1,6 +1,5 @@
 """The phases of a site's connection: what an asset's power takes of each of them."""
 
-import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -117,6 +116,13 @@ def test_the_most_that_fits_does_and_a_little_more_does_not(
     assert use.most_w(use.of(power_w)) >= power_w
 
 
-def test_what_an_adapter_of_others_calls_a_voltage_is_looked_at() -> None:
-    """A text is none."""
-    assert uses_of(attrs.evolve(charger(), options={"voltage": "high"}))[0].parts == 2_300
+@pytest.mark.parametrize("told", ["high", 0.001, float("nan"), -230, 1e9])
+def test_what_is_no_voltage_is_the_nominal_one(told: object) -> None:
+    """Whatever an adapter of others has by that name."""
+    assert uses_of(charger(voltage=told))[0].parts == 2_300
+
+
+@pytest.mark.parametrize("told", [0, -1, 4, "three"])
+def test_what_is_no_number_of_phases_is_not_known(told: object) -> None:
+    """Then all of its power counts on each."""
+    assert taken(charger(phases=told, rate_unit="A"), 6_000) == dict.fromkeys(PHASES, 6_000)

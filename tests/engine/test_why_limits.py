@@ -68,3 +68,14 @@ def test_a_device_above_its_grant_is_in_the_chain() -> None:
     assert why(rig).chain[-1].text == "above its grant (measured): 11 kW against 6.2 kW granted"
     rig.observe(base.PowerMeasured(6.0))
     assert why(rig).chain[-1].text == "within its grant again"
+
+
+def test_a_phase_that_leaves_no_more_is_named_with_its_amperes() -> None:
+    """It has the least room of all that is limited."""
+    rig = throttled()
+    bound = Bound(5_000, 11_000, 14_490, 0, 9_490, "L2")
+    rig.tell(message.Granted(Grant(bound, FREE, 2)))
+    rig.answer()
+    told = why(rig)
+    assert "because the site's L2 limit is 14.49 kW (63 A) and 9.49 kW are" in told.sentence
+    assert any("by the L2 limit over 11 kW" in one.text for one in told.chain)

@@ -13,7 +13,7 @@ import pytest
 from msgspec.structs import replace
 
 from actors import asset as asset_actor
-from actors import recovery
+from actors import grants, recovery
 from actors.appends import Append
 from actors.journal import Journal
 from actors.links import modbus
@@ -37,6 +37,7 @@ from engine.asset.steps import StepMaker
 from engine.commands import CommandStatus
 from engine.events import AttemptReconciled, LateAnswered
 from engine.site.accounts import Account
+from engine.site.phases import PHASES, Use
 from engine.types import AssetId
 
 SEEDS: Final = int(os.environ.get("SETPOINT_BUG_SEEDS", "0"))
@@ -193,11 +194,18 @@ def nothing_is_cut(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(granting, "_cut", lambda want, _rules, _grant: want)
 
 
+def all_load_is_thought_even(patch: pytest.MonkeyPatch) -> None:
+    """Who is on one phase counts with a third on each."""
+    even = tuple(Use(one, 1, len(PHASES)) for one in PHASES)
+    patch.setattr(grants, "uses_of", lambda _rules: even)
+
+
 OF_LIMITS: Final = frozenset(
     {
         room_is_free_before_it_is_left,
         a_grant_is_forgotten_until_it_is_used,
         nothing_is_cut,
+        all_load_is_thought_even,
     }
 )
 """Those that show in storms under site limits."""
@@ -217,6 +225,7 @@ BUGS: Final[dict[Patch, int]] = {
     room_is_free_before_it_is_left: 0,
     a_grant_is_forgotten_until_it_is_used: 0,
     nothing_is_cut: 0,
+    all_load_is_thought_even: 0,
 }
 """The bugs, each with the first seed of a window that holds a find."""
 
