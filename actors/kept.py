@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from actors.store.tables import Tables
+from actors.store.table_schema import Tables
 from engine.codec import Row
 from engine.history import CommandHistory, Filters
 from engine.history.lives import Life

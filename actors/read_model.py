@@ -14,7 +14,7 @@ import msgspec
 
 from actors.kept import MARK, Fold, Kept, Mark, Where, digest_of, marks_of
 from actors.store import Store
-from actors.store.tables import Tables
+from actors.store.table_schema import Tables
 from engine import events
 from engine.archives import STREAM as ARCHIVE
 from engine.archives import Bases

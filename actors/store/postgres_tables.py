@@ -8,11 +8,11 @@ import psycopg
 from psycopg.sql import SQL, Identifier
 
 from actors.store.postgres_place import Place, translated
-from actors.store.tables import Values, schema_for_postgres
+from actors.store.table_schema import Values, schema_for_postgres
 
 
 class PostgresTables:
-    """The tables of a read model in a schema of their own. See `actors.store.tables.Tables`."""
+    """The tables of a read model in a schema of their own. See `Tables`."""
 
     def __init__(self, session: psycopg.Connection[Any]) -> None:
         """Use a session whose schema is set."""
