@@ -21,8 +21,9 @@ from engine.asset import (
 )
 from engine.asset import effects as effect
 from engine.asset import messages as message
-from engine.asset.decisions import combined, due_changes, is_plain, plain
+from engine.asset.decisions import combined, is_plain, plain
 from engine.asset.draft import Draft
+from engine.asset.due import due_changes
 from engine.asset.granting import desire
 from engine.asset.sending import is_at_rest, pursue
 from engine.codec import Header, Record

@@ -9,10 +9,11 @@ from msgspec.structs import replace
 from engine import events
 from engine.asset.desire import Desire, horizon, running_part
 from engine.asset.draft import Draft
+from engine.asset.due import Due
 from engine.asset.evidence import ACK, OVERTAKEN
 from engine.asset.granting import kind_by_limit
 from engine.asset.holding import is_kept
-from engine.asset.programme import changes_until, first_open, first_untaken, has_commands, newest
+from engine.asset.programme import first_open, newest
 from engine.asset.state import AssetState, Part, Work
 from engine.asset.steps import Planned, StepMaker, commands_by_channel
 from engine.commands import CauseKind, CommandStatus, CommandType
@@ -25,33 +26,12 @@ _EV_CHARGER: Final = AssetKind.EV_CHARGER
 _SET_CHARGE_RATE: Final = CommandType.SET_CHARGE_RATE
 
 
-class Due(Struct, frozen=True, gc=False):
-    """Planned changes that fell due untaken: ``first`` up to ``last`` of a part's plan."""
-
-    part: Part
-    first: int
-    last: int
-
-
 class Proposal(Struct, frozen=True, gc=False):
     """A decision, the events that go before it, and whether the device holds it already."""
 
     before: tuple[events.AssetEvent, ...]
     decision: Decision
     known: bool
-
-
-def due_changes(state: AssetState, now: Instant) -> Due | None:
-    """Return the planned changes that fell due since the last decision, null if none did."""
-    part = running_part(state, now)
-    if part is None:
-        return None
-    programme = state.programme
-    absence = programme.absence
-    is_back = absence is not None and absence.back
-    first = (first_untaken if is_back else first_open)(programme, part)
-    last = changes_until(part, now.plan_us, first)
-    return Due(part, first, last) if has_commands(part, first, last) else None
 
 
 def propose(draft: Draft, want: Desire, due: Due | None, kind: CauseKind | None = None) -> Proposal:

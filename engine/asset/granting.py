@@ -4,14 +4,23 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from engine.asset.desire import Desire, decision_differs, fallback, is_zero, wanted
+from engine.asset.desire import (
+    Desire,
+    decision_differs,
+    fallback,
+    is_given_up,
+    is_zero,
+    wanted,
+)
 from engine.asset.draft import Draft
+from engine.asset.due import due_changes
 from engine.asset.earlier import floor_of
 from engine.asset.effects import Claimed
 from engine.asset.evolve import evolve
-from engine.asset.holding import hold_reason, is_kept, known_holding
+from engine.asset.holding import hold_reason, is_increase, is_kept, known_holding
 from engine.asset.reach import Pair, drawn, fits, is_above_grant, reach
-from engine.asset.state import AssetState, Holding
+from engine.asset.state import UNKNOWN_HOLDING, AssetState, Holding
+from engine.asset.wear import WRITE_BUDGET, is_spent
 from engine.commands import CauseKind, CommandType
 from engine.events import RELEASED, AssetConfigured, Cut, Setpoint
 from engine.grants import Bound, Claim, Grant, Share
@@ -49,13 +58,45 @@ def awaits_grant(state: AssetState, now: Instant) -> bool:
     if not is_unanswered(want.target, rules, grant):
         return False
     lowers = _lowers(known_holding(state, now), drawn(want.target, rules), grant)
-    return not lowers and not _cannot_take(state, want.target, now)
+    return not (lowers or _cannot_take(state, want.target, now) or is_stalled(state, now))
 
 
 def is_unanswered(target: Setpoint, rules: AssetRules, grant: Grant) -> bool:
     """Return whether more is wished for than is granted, and the site has not looked at it yet."""
     wishes = zip(drawn(target, rules), (grant.charge, grant.discharge), strict=True)
     return any(bound.most_w < own_w != bound.answers_w for own_w, bound in wishes)
+
+
+def is_stalled(state: AssetState, now: Instant) -> bool:
+    """Return whether an increase cannot be tried for some time, and all else is as it should be.
+
+    It has failed, or waits for flash that is worn for today. Nothing is sent meanwhile, so that the
+    device keeps what it is known to hold, and the room that it cannot use is another's.
+    """
+    want = wanted(state, now)
+    if want is None or state.outside.stopping or not _may_be_stalled(state, now):
+        return False
+    held, decided = known_holding(state, now), _as_decided(state, want)
+    if held == UNKNOWN_HOLDING or not is_increase(held, decided.target):
+        return False
+    is_pending = (
+        state.attempt is not None
+        or state.unknown is not None
+        or due_changes(state, now) is not None
+        or decision_differs(state, decided)
+    )
+    waits = state.work is not None or is_given_up(state, decided, now)
+    return waits and not is_pending and not is_above_grant(state, now)
+
+
+def _may_be_stalled(state: AssetState, now: Instant) -> bool:
+    """Return whether something was given up, or is held for today; quickly told for the most."""
+    work = state.work
+    if work is None:
+        return bool(state.given_up)
+    ends_us = work.decision.expires_us
+    is_open = ends_us is None or now.plan_us < ends_us
+    return work.held == WRITE_BUDGET and is_open and is_spent(state, now)
 
 
 def kind_by_limit(state: AssetState, want: Desire) -> CauseKind | None:
@@ -197,7 +238,10 @@ def opening_claim(state: AssetState | None, rules: AssetRules, now: Instant) -> 
 
 
 def claim_of(state: AssetState, rules: AssetRules, number: int, now: Instant) -> Claim:
-    """Return what an asset claims: for what it cannot take now, no more than it may hold anyway."""
+    """Return what an asset claims: for what it cannot take now, no more than it may hold anyway.
+
+    Nor for what cannot be tried for some time.
+    """
     holds = reach(state, rules, now)
     want = wanted(state, now)
     least = (rules.least_w, 0)
@@ -207,7 +251,7 @@ def claim_of(state: AssetState, rules: AssetRules, number: int, now: Instant) ->
         wish = least = drawn(RELEASED, rules)
     else:
         wish = drawn(want.target, rules)
-    if want is not None and _cannot_take(state, want.target, now):
+    if want is not None and (_cannot_take(state, want.target, now) or is_stalled(state, now)):
         wish = (min(wish[0], holds[0]), min(wish[1], holds[1]))
     floor = floor_of(rules)
     charge, discharge = (Share(*one) for one in zip(wish, holds, floor, least, strict=True))

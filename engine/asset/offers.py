@@ -1,9 +1,9 @@
 """How an asset takes the plan that the dispatcher offers it."""
 
 from engine import events
-from engine.asset.decisions import due_changes
 from engine.asset.desire import running_part
 from engine.asset.draft import Draft
+from engine.asset.due import due_changes
 from engine.asset.effects import OfferTaken
 from engine.asset.messages import PlanOffered
 from engine.asset.programme import part_at, values_at

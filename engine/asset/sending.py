@@ -5,13 +5,14 @@ from engine.adapters.base import Payload
 from engine.asset.ahead import ahead_of, is_current
 from engine.asset.clearing import clear_up, settle
 from engine.asset.contradiction import is_due
-from engine.asset.decisions import Due, due_changes, passed_over, propose
+from engine.asset.decisions import passed_over, propose
 from engine.asset.desire import Desire, decision_differs, is_given_up, limited
 from engine.asset.draft import Draft
+from engine.asset.due import Due, due_changes
 from engine.asset.effects import Send, Stopped
 from engine.asset.evidence import KNOWN
 from engine.asset.gathering import gather
-from engine.asset.granting import awaits_grant, desire
+from engine.asset.granting import awaits_grant, desire, is_stalled
 from engine.asset.holding import hold_reason, holds, is_kept, known_holding
 from engine.asset.ids import attempt_id
 from engine.asset.interference import is_left_alone
@@ -92,7 +93,7 @@ def _is_granted(desired: Decision, rules: AssetRules, grant: Grant) -> bool:
 
 
 def _pursue_setpoint(draft: Draft) -> None:
-    if draft.state.outside.grant is not None and awaits_grant(draft.state, draft.now):
+    if draft.state.outside.grant is not None and _waits(draft):
         return
     want = desire(draft.state, draft.now)
     if want is not None:
@@ -105,6 +106,11 @@ def _pursue_setpoint(draft: Draft) -> None:
             _assert_again(draft, want)
     if draft.state.outside.stopping and _is_handed_back(draft, want):
         draft.want(Stopped())
+
+
+def _waits(draft: Draft) -> bool:
+    """Return whether the site has to look first, or nothing can be sent before some time."""
+    return awaits_grant(draft.state, draft.now) or is_stalled(draft.state, draft.now)
 
 
 def _due(draft: Draft, want: Desire) -> Due | None:

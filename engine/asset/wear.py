@@ -39,6 +39,11 @@ def wear_reason(
     return WRITE_BUDGET if WRITE_BUDGET in held else WRITE_INTERVAL
 
 
+def is_spent(state: AssetState, now: Instant) -> bool:
+    """Return whether a register was written as often today as it may be."""
+    return any(one.day == _day(now) and one.left <= 0 for one in state.worn)
+
+
 def worn_by(state: AssetState, payload: Payload, at: Instant) -> AssetState:
     """Return the state with the writes of a payload counted; days are those of UTC."""
     for frame in kept_in_flash(payload):
