@@ -278,7 +278,7 @@ class ControlServer:
         """
         try:
             request = msgspec.json.decode(line, type=_Request)
-        except (msgspec.DecodeError, RecursionError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise UsageError(f"not a request: {error}") from error
         if request.v != VERSION:
             raise UsageError(f"this engine speaks version {VERSION}, not {request.v}")

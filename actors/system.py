@@ -18,19 +18,19 @@ from actors.receipts import Receipt, Submitted
 from actors.running import Running
 from actors.runtime import Runtime
 from actors.standing import PlanStart
+from engine import by_hand
 from engine.adapters.base import AssetView
 from engine.adapters.registry import AdapterRegistry
 from engine.asset import messages as message
 from engine.asset.view import view_of
 from engine.bus import Event, Subscription
-from engine.by_hand import check_schedule_id, command_type, signed_target, target_of
 from engine.commands import CommandType
 from engine.config import Site
 from engine.errors import CommandRefused, EngineClosed, Fenced, SetpointError, UnknownAsset
 from engine.history import CommandRecord, History
 from engine.intake import Intake, Intent
 from engine.rules import AssetRules
-from engine.types import AssetId, CommandId, to_us
+from engine.types import AssetId, CommandId
 
 if TYPE_CHECKING:
     from engine.dry_run import PlannedCommand
@@ -143,7 +143,7 @@ class ActorSystem(Audit):
     def _read(self, schedule: object, intent: Intent, schedule_id: str | None) -> Intake:
         from engine.frames import read_schedule  # noqa: PLC0415 - pandas is imported lazily
 
-        check_schedule_id(schedule_id)
+        by_hand.check_schedule_id(schedule_id)
         rules = {one.rules.asset_id: one.rules for one in self._running.site.assets}
         now_us = self._running.clocks.now().plan_us
         load = self._running.site.has_import_limit
@@ -171,8 +171,8 @@ class ActorSystem(Audit):
             CommandRefused: the asset cannot take it, or is paused.
         """
         rules = self._rules(asset)
-        wanted = command_type(type)
-        target = target_of(rules, wanted, kw)
+        wanted = by_hand.command_type(type)
+        target = by_hand.target_of(rules, wanted, kw)
         if target is None:
             availability = wanted is CommandType.CHANGE_AVAILABILITY
             arguments: dict[str, object] = {"operative": operative} if availability else {}
@@ -200,9 +200,10 @@ class ActorSystem(Audit):
 
         Raises:
             UnknownAsset: no such asset.
+            CommandRefused: the payload is nothing that JSON can say.
         """
         self._rules(asset)
-        arguments: dict[str, object] = {"action": action, "payload": dict(payload)}
+        arguments = by_hand.call_arguments(action, payload)
         return self._request(
             asset,
             lambda reply: message.CommandRequested(CommandType.CALL, by, reason, arguments, reply),
@@ -225,16 +226,15 @@ class ActorSystem(Audit):
                 above 0 without another end than `resume`.
         """
         rules = self._rules(asset)
-        target = signed_target(rules, kw)
+        target = by_hand.signed_target(rules, kw)
         if until == "resume" and kw:
             raise CommandRefused("an override that ends by resume is a pause, of 0 kW")
         wanted = (
             CommandType.SET_DISCHARGE_RATE if target.discharge_w else CommandType.SET_CHARGE_RATE
         )
-        until_us = None if isinstance(until, str) else to_us(until)
+        ends, until_us = by_hand.override_end(until)
         if until_us is not None and until_us <= self._running.clocks.now().plan_us:
             raise CommandRefused("the override would have ended already")
-        ends = until if isinstance(until, str) else "time"
         return self._request(
             asset,
             lambda reply: message.OverrideRequested(
@@ -363,10 +363,12 @@ class ActorSystem(Audit):
                 return config.rules
         raise UnknownAsset(f"no asset is called {asset!r}")
 
-    def _ask(self, asset: str, make: Callable[[message.Reply], object]) -> object:
+    def _ask(self, asset: str, make: Callable[[message.Reply], message.Asked]) -> object:
         self._rules(asset)
         reply: Future[object] = Future()
-        self._running.assembly.tell[AssetId(asset)](make(reply.set_result))
+        asked = make(reply.set_result)
+        by_hand.check_words(asked.by, asked.reason)
+        self._running.assembly.tell[AssetId(asset)](asked)
         return self._result(reply)
 
     def _result(self, reply: "Future[object]") -> object:
@@ -380,7 +382,7 @@ class ActorSystem(Audit):
             raise answer
         return answer
 
-    def _request(self, asset: str, make: Callable[[message.Reply], object]) -> CommandHandle:
+    def _request(self, asset: str, make: Callable[[message.Reply], message.Asked]) -> CommandHandle:
         runtime = self._running.runtime
         watch = Watch(runtime.bus, asset, runtime.result)
         try:

@@ -1,14 +1,68 @@
 """What people ask for by hand, from their words to commands and setpoints."""
 
+import json
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Final
+
+import msgspec
 
 from engine.commands import CommandType
 from engine.errors import CommandRefused
 from engine.events import RELEASED, Setpoint
 from engine.rules import AssetRules
-from engine.types import AssetKind, to_w
+from engine.types import AssetKind, to_us, to_w
 
 _MOST_KW: Final = 1e9  # beyond any grid; a float above it need not fit an integer of watts
+
+
+_DEEPEST: Final = 32
+"""As deep as a charge point's own frames may be."""
+
+
+def check_words(by: object, reason: object) -> None:
+    """Refuse who asks, or why, if it cannot go on record.
+
+    Raises:
+        CommandRefused: one of them is no text, or has a lone surrogate.
+    """
+    for name, value in (("by", by), ("reason", reason)):
+        _check_text(name, value)
+
+
+def call_arguments(action: object, payload: Mapping[str, object]) -> dict[str, object]:
+    """Return a CALL's arguments as they will be read from the log, and nobody else's to change.
+
+    Raises:
+        CommandRefused: the action is no text, or the payload is no object that JSON can say.
+    """
+    _check_text("action", action)
+    if not isinstance(payload, Mapping):
+        raise CommandRefused(f"the payload is an object, not {type(payload).__name__}")
+    try:
+        said = json.loads(json.dumps(dict(payload), allow_nan=False))
+        msgspec.json.encode(said)  # what the log takes: no lone surrogate, no endless integer
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
+        raise CommandRefused(f"the payload is nothing that JSON can say: {error}") from error
+    if _depth(said) > _DEEPEST:
+        raise CommandRefused(f"the payload is more than {_DEEPEST} levels deep")
+    return {"action": action, "payload": said}
+
+
+def _check_text(name: str, value: object) -> None:
+    if not isinstance(value, str):
+        raise CommandRefused(f"{name} is text, not {type(value).__name__}")
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise CommandRefused(f"{name} cannot be written down: {error}") from error
+
+
+def _depth(value: object) -> int:
+    """Return how many levels of lists and objects there are."""
+    if isinstance(value, dict):
+        value = list(value.values())
+    return 1 + max(map(_depth, value), default=0) if isinstance(value, list) else 0
 
 
 def check_schedule_id(schedule_id: str | None) -> None:
@@ -54,6 +108,19 @@ def target_of(rules: AssetRules, wanted: CommandType, kw: float | None) -> Setpo
     if wanted is CommandType.SET_DISCHARGE_RATE:
         return Setpoint(0, to_w(kw))
     return Setpoint(to_w(kw), 0)
+
+
+def override_end(until: object) -> tuple[str, int | None]:
+    """Return how an override ends, and when if that is a time (plan time, µs since 1970).
+
+    Raises:
+        CommandRefused: it is neither an aware time nor one of the words.
+    """
+    if isinstance(until, datetime):
+        return "time", to_us(until)
+    if until not in {"unplugged", "resume"}:
+        raise CommandRefused(f"an override ends at a time or when unplugged, not by {until!r}")
+    return str(until), None
 
 
 def signed_target(rules: AssetRules, kw: float) -> Setpoint:

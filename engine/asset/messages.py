@@ -129,6 +129,10 @@ class CancelRequested:
     reply: Reply = attrs.field(eq=False, repr=False)
 
 
+Asked: TypeAlias = CommandRequested | OverrideRequested | OverrideCleared | CancelRequested
+"""What a person asks of an asset, with who asks and why."""
+
+
 class Granted(Struct, frozen=True, gc=False):
     """The site has looked at what its assets claim: what this one may be set to."""
 

@@ -150,13 +150,25 @@ def test_an_engine_that_fails_says_so_and_keeps_the_details_to_its_log(
         (b"hello", "not a request"),
         (b"\xff\xfe", "not a request"),
         (b"[" * 100_000, "not a request"),
+        (b'{"v":1,"op":"echo","args":{"a":"\xff"}}', "not a request"),
         (b'{"v":1}', "not a request"),
         (b'{"v":1,"op":"echo","extra":1}', "not a request"),
         (b'{"v":1,"op":"echo","args":[]}', "not a request"),
         (b'{"v":2,"op":"echo"}', "version 1, not 2"),
         (b'{"v":1,"op":"nothing"}', "no such operation: nothing"),
     ],
-    ids=["empty", "text", "binary", "deep", "no-op", "unknown", "list", "version", "operation"],
+    ids=[
+        "empty",
+        "text",
+        "binary",
+        "deep",
+        "letters",
+        "no-op",
+        "unknown",
+        "list",
+        "version",
+        "operation",
+    ],
 )
 def test_what_is_no_request_is_answered_and_the_next_one_is_heard(
     client: socket.socket, line: bytes, error: str

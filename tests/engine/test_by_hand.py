@@ -1,9 +1,19 @@
 """What people ask for by hand."""
 
+from datetime import UTC, datetime
+
 import attrs
 import pytest
 
-from engine.by_hand import check_schedule_id, command_type, signed_target, target_of
+from engine.by_hand import (
+    call_arguments,
+    check_schedule_id,
+    check_words,
+    command_type,
+    override_end,
+    signed_target,
+    target_of,
+)
 from engine.commands import CommandType
 from engine.errors import CommandRefused
 from engine.events import RELEASED, Setpoint
@@ -65,3 +75,62 @@ def test_a_schedule_id_has_a_form(text: str) -> None:
     check_schedule_id("sch_day-1_b")
     with pytest.raises(CommandRefused):
         check_schedule_id(text)
+
+
+@pytest.mark.parametrize(("by", "reason"), [(None, "why"), ("anna", 5), ("anna\ud800", "why")])
+def test_who_asks_and_why_are_words_that_can_be_written_down(by: object, reason: object) -> None:
+    """What cannot be read from the log again must not come into it."""
+    with pytest.raises(CommandRefused, match=r"by|reason"):
+        check_words(by, reason)
+    check_words("anna", "")
+
+
+def test_a_calls_payload_is_kept_as_it_will_be_read() -> None:
+    """A tuple is a list and a key is text, and the caller's own object can change later."""
+    inner = {"a": (1, 2.5)}
+    payload = {"x": inner, 7: None}
+
+    arguments = call_arguments("Reset", payload)  # type: ignore[arg-type]
+    inner["a"] = (3, 4.5)
+
+    assert arguments == {"action": "Reset", "payload": {"x": {"a": [1, 2.5]}, "7": None}}
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        {"a": object()},
+        {"a": {1, 2}},
+        {"a": float("nan")},
+        {"a": "\ud800"},
+        {"a": 10**5000},
+        None,
+        [],
+    ],
+)
+def test_a_payload_that_json_cannot_say_is_refused(payload: object) -> None:
+    """It would come into no event, and its asset would fail on it."""
+    with pytest.raises(CommandRefused, match="payload"):
+        call_arguments("Reset", payload)  # type: ignore[arg-type]
+
+
+def test_a_payload_has_so_many_levels_and_no_more() -> None:
+    """What is too deep to be read from the log is not written to it."""
+    deep: dict[str, object] = {}
+    for _ in range(31):
+        deep = {"a": [], "b": deep}
+
+    assert call_arguments("Reset", deep)["payload"] == deep
+    with pytest.raises(CommandRefused, match="32 levels"):
+        call_arguments("Reset", {"a": deep})
+    with pytest.raises(CommandRefused, match="text"):
+        call_arguments(5, {})
+
+
+def test_an_override_ends_at_a_time_or_by_a_word() -> None:
+    """Another word would be an override without an end."""
+    assert override_end("unplugged") == ("unplugged", None)
+    assert override_end(datetime(1970, 1, 1, 0, 1, tzinfo=UTC)) == ("time", 60_000_000)
+    for never in ("never", None, 5):
+        with pytest.raises(CommandRefused, match="ends"):
+            override_end(never)
