@@ -176,8 +176,8 @@ class LimitRules:
                 self._ended(asset, event)
             case events.AttemptReconciled(attempt_id=attempt_id, status=CommandStatus.COMPLETED):
                 asset.only(attempt_id)
-            case events.CommandVerified(status=CommandStatus.COMPLETED, reason=reason):
-                if reason not in _UNSEEN and asset.accepted is not None:
+            case events.CommandVerified(status=CommandStatus.COMPLETED):
+                if _is_seen(event) and asset.accepted is not None:
                     asset.only(asset.accepted)
             case events.CommandVerified(found=found) | events.DeviceChanged(found=found):
                 if found is not None and asset.tells_all(found):
@@ -198,6 +198,11 @@ class LimitRules:
             asset.accepted = event.attempt_id
             if event.status is CommandStatus.COMPLETED:
                 asset.only(event.attempt_id)
+
+
+def _is_seen(event: events.CommandVerified) -> bool:
+    """Return whether a setpoint was seen to hold; a status is of a change of availability."""
+    return event.evidence != "status" and event.reason not in _UNSEEN
 
 
 def _fallback(rules: AssetRules) -> Pair:

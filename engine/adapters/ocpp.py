@@ -61,6 +61,13 @@ class OcppSpelling:
         """Return what to ask to be told what flows now."""
         return self._of(asset).sampling(asset)
 
+    def defers(self, answer: Answer) -> bool:
+        """Return whether a charger does later what it has accepted, in both versions: Scheduled."""
+        return any(
+            isinstance(value, Mapping) and value.get("status") == "Scheduled"
+            for value in answer.values
+        )
+
     def configuring(self, asset: AssetView) -> tuple[dict[str, object], ...]:
         """Return the CALLs that change a charger's configuration."""
         return self._of(asset).configuring(asset)

@@ -16,6 +16,7 @@ from engine.asset.messages import AttemptAnswered, QuestionAnswered
 from engine.asset.reports import done_after_all, observe_all
 from engine.asset.spelling import Spelled, spell_step
 from engine.asset.state import AssetState, OpenAttempt
+from engine.asset.waiting import overtaken
 from engine.commands import CommandStatus, CommandType
 from engine.errors import Untranslatable
 from engine.events import RELEASED, AttemptEnded, Setpoint
@@ -23,6 +24,8 @@ from engine.retry import backoff_us
 from engine.types import US_PER_S
 
 _COMPLETED = CommandStatus.COMPLETED
+SCHEDULED = "scheduled"
+"""The reason of what is acknowledged and done later."""
 _TRANSACTIONAL = frozenset({CommandType.START_CHARGING, CommandType.STOP_CHARGING})
 
 
@@ -47,7 +50,9 @@ def attempt_answered(draft: Draft, message: AttemptAnswered) -> None:
 
 def _accepted(draft: Draft, attempt: OpenAttempt, answer: Answer) -> None:
     seen = Spelled(draft.state, draft.now).interpret(answer)
-    ended, found = _judged(draft, attempt, answer.raw, told(seen))
+    if attempt.type is CommandType.CHANGE_AVAILABILITY:
+        _overtake(draft)
+    ended, found = _judged(draft, attempt, answer, told(seen))
     settle(draft, ended)
     if found is None:
         keep_alive(draft, attempt)
@@ -58,12 +63,16 @@ def _accepted(draft: Draft, attempt: OpenAttempt, answer: Answer) -> None:
 
 
 def _judged(
-    draft: Draft, attempt: OpenAttempt, raw: str, reads: list[SetpointRead]
+    draft: Draft, attempt: OpenAttempt, answer: Answer, reads: list[SetpointRead]
 ) -> tuple[AttemptEnded, Setpoint | None]:
     """Return what an acceptance comes to, and what the device was found to hold instead."""
-    own_id, setpoint = attempt.attempt_id, attempt.setpoint
+    own_id, setpoint, raw = attempt.attempt_id, attempt.setpoint, answer.raw
     wanted = evidence.wanted_of(draft.state, setpoint)
     if wanted == evidence.ACK or setpoint is None:
+        if _is_put_off(draft, attempt, answer):
+            return AttemptEnded(
+                own_id, "accepted", CommandStatus.ACKNOWLEDGED, raw, SCHEDULED
+            ), None
         is_short = draft.rules.verify == evidence.MEASURED and setpoint not in {None, RELEASED}
         reason = "nothing to measure" if is_short else None
         return AttemptEnded(own_id, "accepted", _COMPLETED, raw, reason, evidence.ACK), None
@@ -75,6 +84,20 @@ def _judged(
     if reads and wanted == evidence.READBACK:
         return AttemptEnded(own_id, "accepted", _COMPLETED, raw, None, wanted), None
     return AttemptEnded(own_id, "accepted", CommandStatus.ACKNOWLEDGED, raw), None
+
+
+def _is_put_off(draft: Draft, attempt: OpenAttempt, answer: Answer) -> bool:
+    """Return whether a device will be in or out of service later, as it says."""
+    if attempt.type is not CommandType.CHANGE_AVAILABILITY:
+        return False
+    return Spelled(draft.state, draft.now).defers(answer)
+
+
+def _overtake(draft: Draft) -> None:
+    """A change of availability that was put off is replaced by the one that was accepted now."""
+    for order in draft.state.orders:
+        if order.waits_since_us is not None:
+            draft.note(overtaken(order))
 
 
 def told(seen: tuple[Observation, ...]) -> list[SetpointRead]:

@@ -103,7 +103,7 @@ def ended(state: AssetState, event: events.AttemptEnded, at: Instant) -> AssetSt
         return state
     if attempt.setpoint is None:
         waits = event.status is CommandStatus.PENDING and event.outcome in NOT_KNOWN
-        orders = _order_after(state.orders, attempt, event)
+        orders = _order_after(state.orders, attempt, event, at)
         unknown = attempt if waits else state.unknown
         if _disturbs(attempt, event):
             state = replace(state, holding=UNKNOWN_HOLDING)
@@ -238,9 +238,13 @@ def _is_decrease(holding: Holding, target: events.Setpoint) -> bool:
 
 
 def _order_after(
-    orders: tuple[Order, ...], attempt: OpenAttempt, event: events.AttemptEnded
+    orders: tuple[Order, ...], attempt: OpenAttempt, event: events.AttemptEnded, at: Instant
 ) -> tuple[Order, ...]:
     command_id = attempt.command_ids[0]
+    if event.status is CommandStatus.ACKNOWLEDGED:
+        return _with_order(
+            orders, command_id, lambda one: replace(one, waits_since_us=at.device_us)
+        )
     if event.status is not CommandStatus.PENDING:
         return _without(orders, attempt.command_ids)
 
@@ -286,6 +290,8 @@ def reconciled(state: AssetState, event: events.AttemptReconciled, at: Instant) 
 def verified(state: AssetState, event: events.CommandVerified, at: Instant) -> AssetState:
     """Return the state after commands ended by evidence gathered beside the wire."""
     has_failed = event.status is not CommandStatus.COMPLETED
+    if state.orders:
+        state = replace(state, orders=_without(state.orders, event.command_ids))
     if event.found is not None:
         state = replace(state, applied=event.found)
     elif event.evidence == READBACK and state.work is not None:

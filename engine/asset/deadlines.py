@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from msgspec import Struct
 
 from engine import events
+from engine.asset import waiting
 from engine.asset.contradiction import look_us
 from engine.asset.decisions import ends_of_work
 from engine.asset.desire import hold_end_us, horizon, running_part
@@ -14,7 +15,7 @@ from engine.asset.granting import lift_us
 from engine.asset.holding import renewal_us
 from engine.asset.programme import changes_until, first_open, has_commands, next_change_us
 from engine.asset.reported import PLUGGED
-from engine.asset.state import Absence, AssetState, Override, Part, Programme
+from engine.asset.state import Absence, AssetState, Order, Override, Part, Programme
 from engine.asset.view import open_commands
 from engine.asset.waking import nudge_us
 from engine.commands import CommandStatus, CommandType
@@ -183,9 +184,7 @@ def retire(draft: Draft) -> None:
     work = draft.state.work
     if work is not None:
         draft.note(*ends_of_work(work, "operator"))
-    if draft.state.orders:
-        ids = tuple(order.command_id for order in draft.state.orders)
-        draft.note(events.CommandCancelled(ids, "operator"))
+    _drop_orders(draft)
     for part in state.programme.parts:
         draft.note(*_cut_open(draft.state.programme, part, "operator"))
 
@@ -193,16 +192,33 @@ def retire(draft: Draft) -> None:
 # --- orders
 
 
+def _drop_orders(draft: Draft) -> None:
+    """End every order; what was accepted and put off has come as far as that."""
+    for order in draft.state.orders:
+        if order.waits_since_us is not None:
+            draft.note(waiting.overtaken(order))
+    ids = tuple(order.command_id for order in draft.state.orders)
+    if ids:
+        draft.note(events.CommandCancelled(ids, "operator"))
+
+
 def _end_orders(draft: Draft) -> None:
     for order in draft.state.orders:
-        if order.expires_us is None or draft.now.device_us < order.expires_us:
-            continue
-        state = draft.state
-        ids = (order.command_id,)
-        if not _may_be_out(state, order.command_id):
-            draft.note(events.CommandCancelled(ids, "expired"))
-        elif state.attempt is None:
-            draft.note(events.CommandCancelled(ids, "unknown", CommandStatus.TIMED_OUT))
+        if order.waits_since_us is not None:
+            outcome = waiting.shown(draft.state, order, draft.now)
+            if outcome is not None:
+                draft.note(outcome)
+        elif order.expires_us is not None and draft.now.device_us >= order.expires_us:
+            _expire(draft, order)
+
+
+def _expire(draft: Draft, order: Order) -> None:
+    state = draft.state
+    ids = (order.command_id,)
+    if not _may_be_out(state, order.command_id):
+        draft.note(events.CommandCancelled(ids, "expired"))
+    elif state.attempt is None:
+        draft.note(events.CommandCancelled(ids, "unknown", CommandStatus.TIMED_OUT))
 
 
 # --- when to look again
@@ -273,7 +289,7 @@ def _device_times(state: AssetState, rules: AssetRules, told: Instant) -> list[i
         if work.verifying is not None:
             times += wakes_us(state, rules, work.verifying, told.device_us)
     for order in state.orders:
-        times += (order.retry_at_us, order.expires_us)
+        times += (order.retry_at_us, order.expires_us, waiting.due_us(state, order))
     for one in state.given_up:
         times.append(one.again_at_us)
     renew_us = renewal_us(state)

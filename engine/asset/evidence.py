@@ -13,6 +13,8 @@ READBACK: Final = "readback"
 COMPOSITE: Final = "composite"
 MEASURED: Final = "measured"
 AUTO: Final = "auto"
+STATUS: Final = "status"
+"""What a device's state says of a change of availability; it says nothing of a setpoint."""
 KNOWN: Final = "known"
 """None was looked for: the device was told the same before."""
 

@@ -43,7 +43,7 @@ def evolve(state: AssetState, event: events.AssetEvent, at: Instant) -> AssetSta
         case events.TransactionStarted():
             return remains.forgotten(state, reported.transaction_started(state, event, at))
         case events.TransactionEnded():
-            return remains.forgotten(state, reported.transaction_ended(state, event))
+            return remains.forgotten(state, reported.transaction_ended(state, event, at))
         case events.CapabilitiesLearned():
             return reported.capabilities_learned(state, event)
         case events.ClockSkewed():

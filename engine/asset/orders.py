@@ -12,7 +12,7 @@ from engine.asset.state import Order
 from engine.commands import Cause, CauseKind, CommandStatus, CommandType
 from engine.errors import Untranslatable
 from engine.events import RELEASED
-from engine.types import US_PER_S, AssetKind
+from engine.types import US_PER_S, AssetKind, Instant
 
 ORDER_LIFE_US = 300 * US_PER_S
 """How long after it was due such a command is still worth sending (device clock)."""
@@ -81,7 +81,7 @@ def pursue_order(draft: Draft) -> bool:
     for order in draft.state.orders:
         if draft.state.unknown is not None:
             return False
-        if order.retry_at_us is not None and order.retry_at_us > draft.now.device_us:
+        if _is_for_later(order, draft.now):
             continue
         reason = hold_reason(draft.state, order.type, None, draft.now)
         if reason is not None:
@@ -94,6 +94,13 @@ def pursue_order(draft: Draft) -> bool:
         if _send_order(draft, order):
             return True
     return False
+
+
+def _is_for_later(order: Order, now: Instant) -> bool:
+    """Return whether an order is not to be sent now: it was accepted, or is tried again later."""
+    if order.waits_since_us is not None:
+        return True
+    return order.retry_at_us is not None and order.retry_at_us > now.device_us
 
 
 def _send_order(draft: Draft, order: Order) -> bool:

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from engine import events
 from engine.asset.attempts import NOT_KNOWN
-from engine.asset.evidence import KNOWN, LINK_LOST, OVERTAKEN
+from engine.asset.evidence import KNOWN, LINK_LOST, OVERTAKEN, STATUS
 from engine.asset.state import (
     UNKNOWN_HOLDING,
     AssetState,
@@ -45,7 +45,7 @@ def after_proof(before: AssetState, after: AssetState, event: events.CommandVeri
 
     That a device was told the same before, or something else since, is none.
     """
-    is_seen = event.evidence != KNOWN and event.reason not in {OVERTAKEN, LINK_LOST}
+    is_seen = event.evidence not in {KNOWN, STATUS} and event.reason not in {OVERTAKEN, LINK_LOST}
     work = before.work
     if event.status is CommandStatus.COMPLETED and is_seen:
         accepted = None if work is None else work.verifying

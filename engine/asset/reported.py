@@ -12,6 +12,7 @@ from engine.asset.state import (
     Device,
     Transaction,
 )
+from engine.asset.waiting import anew
 from engine.types import Instant
 
 GAVE_UP = "actor_gave_up"
@@ -40,7 +41,7 @@ def state_changed(state: AssetState, event: events.StateChanged, at: Instant) ->
         )
         device = _watch_departure(before, device, at)
     sleeps = state.resumed if device.state == "SUSPENDED" else None
-    return replace(state, device=device, given_up=(), resumed=sleeps)
+    return anew(replace(state, device=device, given_up=(), resumed=sleeps), at)
 
 
 def evse_changed(state: AssetState, event: events.EvseChanged) -> AssetState:
@@ -96,7 +97,7 @@ def connection_changed(
         state = replace(state, alarms=without(state.alarms, LINK_FAILED))
     if event.booted:
         state = replace(forget_change(state), alarms=without(state.alarms, EXTERNAL_LIMIT))
-    return replace(state, device=device, given_up=())
+    return anew(replace(state, device=device, given_up=()), at)
 
 
 def _booted(device: Device) -> Device:
@@ -152,14 +153,14 @@ def transaction_started(
     return replace(forget_change(_forgotten(state)), device=device, given_up=())
 
 
-def transaction_ended(state: AssetState, event: events.TransactionEnded) -> AssetState:
+def transaction_ended(state: AssetState, event: events.TransactionEnded, at: Instant) -> AssetState:
     """Return the state without its transaction; the end of another one is history."""
     device = state.device
     running, last = device.transaction, device.last_transaction
     if running is not None and running.transaction_id == event.transaction_id:
         last = replace(running, ended=True)
         device = replace(device, transaction=None, last_transaction=last, phases=None)
-        return replace(forget_change(_forgotten(state)), device=device, given_up=())
+        return anew(replace(forget_change(_forgotten(state)), device=device, given_up=()), at)
     if last is not None and last.transaction_id == event.transaction_id:
         last = replace(last, ended=True)
     elif running is None:

@@ -185,6 +185,9 @@ def _cancelled_with(state: AssetState, command_id: CommandId) -> tuple[CommandId
 
 def _why_not_cancelled(state: AssetState, command_id: CommandId) -> str | None:
     work = state.work
+    put_off = [one for one in state.orders if one.waits_since_us is not None]
+    if any(one.command_id == command_id for one in put_off):
+        return "was accepted already"
     if state.attempt is not None and command_id in state.attempt.command_ids:
         return "is on the wire"
     if state.unknown is not None and command_id in state.unknown.command_ids:

@@ -49,6 +49,11 @@ class Spelled:
         found: tuple[dict[str, object], ...] = () if made is None else made(self.view)
         return found
 
+    def defers(self, answer: Answer) -> bool:
+        """Return whether the device will do later what it has accepted; not every adapter knows."""
+        tells = getattr(self.state.outside.adapter, "defers", None)
+        return False if tells is None else bool(tells(answer))
+
     def questions(self) -> tuple[Payload, ...]:
         """Return what to ask after an unknown outcome."""
         adapter = self.state.outside.adapter

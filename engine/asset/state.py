@@ -179,7 +179,10 @@ class Work(Struct, frozen=True, gc=False):
 
 
 class Order(Struct, frozen=True, gc=False):
-    """A command that sets no setpoint; ``due_us`` and ``expires_us`` are device clock."""
+    """A command that sets no setpoint; ``due_us`` and ``expires_us`` are device clock.
+
+    ``waits_since_us``: the device has accepted it and does it later, since when it might have.
+    """
 
     command_id: CommandId
     type: CommandType
@@ -192,6 +195,7 @@ class Order(Struct, frozen=True, gc=False):
     retry_at_us: int | None = None
     unsent: int = 0
     held: str | None = None
+    waits_since_us: int | None = None
 
 
 class Holding(Struct, frozen=True, gc=False):

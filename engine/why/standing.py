@@ -3,7 +3,7 @@
 from typing import Final
 
 from engine import events
-from engine.asset.evidence import MEASURED
+from engine.asset.evidence import KNOWN, MEASURED, STATUS
 from engine.asset.holding import holds, known_holding
 from engine.asset.interference import is_left_alone
 from engine.asset.state import AssetState, GivenUp, Work
@@ -134,7 +134,8 @@ def _done(story: Story) -> Record | None:
     """Return the event that ended the newest decision's commands well."""
     for record in reversed(story.outcomes):
         event = record.event
-        if getattr(event, "status", None) is CommandStatus.COMPLETED and event.evidence != "known":
+        is_done = getattr(event, "status", None) is CommandStatus.COMPLETED
+        if is_done and event.evidence not in {KNOWN, STATUS}:
             return record
     return None
 

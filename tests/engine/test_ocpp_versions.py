@@ -44,6 +44,15 @@ def test_a_command_is_spelled_in_the_version_of_its_charger(
     assert OcppSpelling(offered).translate(START, seen, ATTEMPT).frames[0].action == action
 
 
+@pytest.mark.parametrize(
+    ("conf", "is_later"),
+    [({"status": "Scheduled"}, True), ({"status": "Accepted"}, False), (5, False)],
+)
+def test_a_charger_that_answers_scheduled_does_it_later(conf: object, *, is_later: bool) -> None:
+    """A change of availability during a charge, say."""
+    assert OcppSpelling().defers(Answer("raw", values=(conf,))) is is_later
+
+
 def test_questions_and_their_answers_are_of_that_version_too() -> None:
     """A composite schedule has another name in each."""
     spelling = OcppSpelling(BOTH)

@@ -149,6 +149,7 @@ def test_out_of_service_is_over_when_the_station_says_so(setpoint_site: Sites) -
     away = site.send(NEW, "CHANGE_AVAILABILITY", by="anna", reason="a test", operative=False)
     site.advance(5)
     assert site.state()[NEW].state == "CHARGING"
+    assert away.status == "ACKNOWLEDGED"
     station.unplug(1)
     assert site.wait_for(lambda: site.state()[NEW].state == "UNAVAILABLE", 10)
     assert away.status == "COMPLETED"

@@ -84,6 +84,7 @@ class Round:
             assert run.wait_for(lambda: self._is_ready(run))
             run.crash_at(point, nth)
             told = self._command(run)
+            self._let_go(run)
             run.wait_for(lambda: self._is_over(run, started=told is not None))
             crashed = not run.stop()
             run.restart()
@@ -93,6 +94,11 @@ class Round:
             assert run.verified().problems == ()
             assert told is None or told.id in {one.id for one in histories(run.records())}
         return crashed
+
+    def _let_go(self, run: Simulation) -> None:
+        """Let the vehicle leave a charger that is to be out of service: it is not before that."""
+        if self.type == "CHANGE_AVAILABILITY":
+            run.charger(CHARGER).unplug(1)
 
     def _is_ready(self, run: Simulation) -> bool:
         """Return whether all devices are there, and charge where there is something to stop."""

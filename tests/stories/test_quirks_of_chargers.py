@@ -390,13 +390,22 @@ def test_what_a_meter_showed_before_is_no_evidence_of_what_holds_now(setpoint_si
 # --- 24: Scheduled
 
 
-def test_a_change_of_availability_that_is_scheduled_is_accepted(setpoint_site: Site) -> None:
-    """It completes, and the status tells when it is done."""
-    system = setpoint_site(SITE, quirks={"CP-1": ("availability_scheduled",)})
-    system.advance(10)
-    handle = system.send(CHARGER, "CHANGE_AVAILABILITY", by="ann", reason="test")
+def test_a_change_of_availability_that_is_scheduled_is_done_when_the_status_says_so(
+    setpoint_site: Site,
+) -> None:
+    """It is acknowledged until then, also beyond a restart."""
+    system = charging(setpoint_site, "availability_scheduled")
+    handle = system.send(CHARGER, "CHANGE_AVAILABILITY", by="ann", reason="test", operative=False)
+    system.advance(600)
+    assert handle.status == CommandStatus.ACKNOWLEDGED
+    system.restart()
+    system.advance(60)
+    system.charger(CHARGER).unplug(1)
     system.advance(30)
-    assert handle.status == CommandStatus.COMPLETED
+    (record,) = system.history(type="CHANGE_AVAILABILITY")
+    assert (record.status, record.evidence) == ("COMPLETED", "status")
+    assert system.state()[CHARGER].state == "UNAVAILABLE"
+    system.assert_promises()
 
 
 # --- 25: clocks
