@@ -101,15 +101,17 @@ def _call(own_id: str, frame: list[Any]) -> Call | Garbage:
 
 def _is_deep(data: bytes, frame: list[Any]) -> bool:
     """Return whether a frame is nested too deep; one with few brackets cannot be."""
-    return data.count(b"[") + data.count(b"{") > DEPTH and _depth(frame) > DEPTH
+    return data.count(b"[") + data.count(b"{") > DEPTH and _is_deeper([frame])
 
 
-def _depth(value: object, so_far: int = 1) -> int:
-    """Return how deep a value is nested, no further than it takes to know that it is too deep."""
-    if so_far > DEPTH or not isinstance(value, dict | list):
-        return so_far
-    inner = value.values() if isinstance(value, dict) else value
-    return max((_depth(one, so_far + 1) for one in inner), default=so_far)
+def _is_deeper(level: list[Any]) -> bool:
+    """Return whether things on one level have parts on more levels than may be."""
+    for _ in range(DEPTH - 1):
+        inner = (one.values() if isinstance(one, dict) else one for one in level)
+        level = [part for one in inner for part in one if isinstance(part, dict | list)]
+        if not level:
+            return False
+    return True
 
 
 def call_text(own_id: str, action: str, payload: dict[str, object]) -> str:

@@ -14,13 +14,13 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import attrs
-from ocpp.messages import get_validator
+import msgspec
 
 from actors.links.ocpp.framing import Call
+from actors.links.ocpp.shapes import Flaw, Shape, Step, flaws, shape_of
 from actors.links.ocpp.versions import Version
 from engine.adapters.samples import number
 
-_CALL: Final = 2
 _ROUNDS: Final = 4
 _MOST_FAULTS: Final = 32
 """A frame with more is not put right: each takes its time, and all charge points share it."""
@@ -44,6 +44,9 @@ _NEEDLESS: Final[Mapping[str, Mapping[str, object]]] = {
 """What stands in for a field that its schema asks for and that can be done without."""
 _WHATEVER_IT_SAYS: Final = frozenset({"StopTransaction"})
 """What is read without any field that cannot be: it has happened (OCPP 1.6, 4.10)."""
+_ENCODED: Final = msgspec.json.Encoder().encode
+_COPIED: Final = msgspec.json.Decoder(dict[str, Any]).decode
+"""Twenty times as fast as `copy.deepcopy`: what is mended may be long."""
 _TRUTHS: Final = {"true": True, "false": False}
 
 
@@ -61,75 +64,73 @@ def understood(call: Call, version: Version) -> Call | Fault:
         if call.action in version.ours:
             return Fault("NotSupported", f"{call.action} is for the central system to ask")
         return Fault("NotImplemented", f"no action is called {call.action[:50]}")
-    found = _faults(call.action, call.payload, version)
+    shape = shape_of(call.action, version.name)
+    found = _first(shape, call.payload)
     if not found:
         return call
-    payload = copy.deepcopy(call.payload)
+    payload = _COPIED(_ENCODED(call.payload))
     for _ in range(_ROUNDS):
         if len(found) > _MOST_FAULTS:
             break
         _mend_all(call.action, payload, found)
-        found = _faults(call.action, payload, version)
+        found = _first(shape, payload)
         if not found:
             return attrs.evolve(call, payload=payload)
-    is_missing = found[0].validator == "required"
-    code = version.missing if is_missing else "TypeConstraintViolation"
-    return Fault(code, found[0].message[:_SAID])
+    code = version.missing if found[0].kind == "required" else "TypeConstraintViolation"
+    return Fault(code, found[0].text[:_SAID])
 
 
-def _faults(action: str, payload: dict[str, Any], version: Version) -> list[Any]:
-    """Return what is wrong, as far as it matters whether it can be put right."""
-    errors = get_validator(_CALL, action, version.name).iter_errors(payload)
-    matter = (error for error in errors if error.validator in {"required", "type"})
-    return list(itertools.islice(matter, _MOST_FAULTS + 1))
+def _first(shape: Shape, payload: dict[str, Any]) -> list[Flaw]:
+    """Return what is wrong, the first of it where there is more than is put right."""
+    return list(itertools.islice(flaws(shape, payload), _MOST_FAULTS + 1))
 
 
-def _mend_all(action: str, payload: dict[str, Any], found: list[Any]) -> None:
+def _mend_all(action: str, payload: dict[str, Any], found: list[Flaw]) -> None:
     """Put right what can be, in place; what cannot goes, where it may."""
-    faulty = [error for error in found if not _mend(action, payload, error)]
-    gone = {_part(error) for error in faulty if _may_go(action, error)}
+    faulty = [flaw for flaw in found if not _mend(action, payload, flaw)]
+    gone = {_part(flaw) for flaw in faulty if _may_go(action, flaw)}
     for place in sorted(gone, reverse=True):
         del _at(payload, place[:-1])[place[-1]]
 
 
-def _mend(action: str, payload: dict[str, Any], error: Any) -> bool:  # noqa: ANN401 - of jsonschema
+def _mend(action: str, payload: dict[str, Any], flaw: Flaw) -> bool:
     """Put one thing right; return whether that helped."""
-    place = tuple(error.absolute_path)
-    if error.validator == "required":
+    place = flaw.place
+    if flaw.kind == "required":
         parent = _at(payload, place)
         for name, value in _NEEDLESS.get(action, {}).items():
-            if name in error.validator_value and name not in parent:
+            if name in flaw.wanted and name not in parent:
                 parent[name] = copy.deepcopy(value)
                 return True
         return False
     if not place:
         return False
-    parent, name = _at(payload, place[:-1]), place[-1]
-    value = parent[name]
+    parent, step = _at(payload, place[:-1]), place[-1]
+    value = parent[step]
     if value is None and isinstance(parent, dict):
-        del parent[name]
+        del parent[step]
         return True
-    parent[name] = _as(error.validator_value, value, rounded=_is_meter(place))
-    return parent[name] is not value
+    parent[step] = _as(str(flaw.wanted), value, rounded=_is_meter(place))
+    return parent[step] is not value
 
 
 def _at(payload: dict[str, Any], place: tuple[Any, ...]) -> Any:  # noqa: ANN401 - of JSON
     return functools.reduce(operator.getitem, place, payload)
 
 
-def _may_go(action: str, error: Any) -> bool:  # noqa: ANN401 - of jsonschema
+def _may_go(action: str, flaw: Flaw) -> bool:
     """Return whether a faulty thing can be left out: a part can, a plain field of the CALL not.
 
     What cannot be without it is faulty then, and goes in the same way.
     """
-    place = error.absolute_path
-    is_part = len(place) > 1 or error.validator == "required" or error.validator_value == "object"
+    place = flaw.place
+    is_part = len(place) > 1 or flaw.kind == "required" or flaw.wanted == "object"
     return bool(place) and (is_part or action in _WHATEVER_IT_SAYS)
 
 
-def _part(error: Any) -> tuple[Any, ...]:  # noqa: ANN401 - of jsonschema
+def _part(flaw: Flaw) -> tuple[Step, ...]:
     """Return the place of what goes: of a list, the whole entry, lest half of it be misread."""
-    place = tuple(error.absolute_path)
+    place = flaw.place
     inner = [number for number, step in enumerate(place, 1) if isinstance(step, int)]
     return place[: inner[-1]] if inner else place
 
