@@ -15,11 +15,11 @@ from engine.asset.granting import opening_claim
 from engine.asset.holding import is_stale
 from engine.config import Site
 from engine.grants import Claim, Grant
+from engine.phases import uses_of
 from engine.rules import AssetRules
 from engine.site import Book, Limits, Member, SiteState
 from engine.site.excess import Drawn, Meter, news, reserved, together
 from engine.site.load import BaseLoad, Loads
-from engine.site.phases import uses_of
 from engine.types import US_PER_S, AssetId, Instant
 
 

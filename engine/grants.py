@@ -8,6 +8,8 @@ from typing import Final
 
 from msgspec import Struct
 
+from engine.phases import Use
+
 
 class Share(Struct, frozen=True, gc=False):
     """One direction of a claim.
@@ -27,11 +29,15 @@ NOTHING: Final = Share()
 
 
 class Claim(Struct, frozen=True, gc=False):
-    """What an asset wishes and may hold, as decided under grant ``number`` or an older one."""
+    """What an asset wishes and may hold, as decided under grant ``number`` or an older one.
+
+    ``uses`` is what its charging takes of the phases, where that is not what its entry says.
+    """
 
     charge: Share = NOTHING
     discharge: Share = NOTHING
     number: int = 0
+    uses: tuple[Use, ...] = ()
 
 
 class Bound(Struct, frozen=True, gc=False):

@@ -24,6 +24,7 @@ from engine.asset.wear import WRITE_BUDGET, is_spent
 from engine.commands import CauseKind, CommandType
 from engine.events import RELEASED, AssetConfigured, Cut, Setpoint
 from engine.grants import Bound, Claim, Grant, Share
+from engine.phases import Use, shares_of, uses_of
 from engine.rules import AssetRules
 from engine.types import US_PER_S, Instant
 
@@ -228,13 +229,13 @@ def opening_claim(state: AssetState | None, rules: AssetRules, now: Instant) -> 
     Where the log cannot be read that is all that it can. It may be of another entry of the site
     file than the ``rules`` that are about to be in force.
     """
-    holds = drawn(RELEASED, rules)
-    if state is not None:
-        known = state if state.rules == rules else evolve(state, AssetConfigured(rules), now)
-        holds = reach(known, rules, now)
     floor = floor_of(rules)
+    if state is not None and state.rules != rules:
+        state = evolve(state, AssetConfigured(rules), now)
+    holds = drawn(RELEASED, rules) if state is None else reach(state, rules, now)
     charge, discharge = (Share(one, one, low) for one, low in zip(holds, floor, strict=True))
-    return Claim(charge, discharge)
+    uses = () if state is None else _uses_before(state, rules)
+    return Claim(charge, discharge, uses=uses)
 
 
 def claim_of(state: AssetState, rules: AssetRules, number: int, now: Instant) -> Claim:
@@ -255,4 +256,12 @@ def claim_of(state: AssetState, rules: AssetRules, number: int, now: Instant) ->
         wish = (min(wish[0], holds[0]), min(wish[1], holds[1]))
     floor = floor_of(rules)
     charge, discharge = (Share(*one) for one in zip(wish, holds, floor, least, strict=True))
-    return Claim(charge, discharge, number)
+    return Claim(charge, discharge, number, _uses_before(state, rules))
+
+
+def _uses_before(state: AssetState, rules: AssetRules) -> tuple[Use, ...]:
+    """Return what is taken of the phases while a device is as an earlier entry has set it."""
+    earlier = state.earlier
+    if earlier is None or earlier.shares >= shares_of(rules):
+        return ()
+    return uses_of(rules, earlier.shares)

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from engine.asset.state import AssetState, Outside
 
-FIELDS: Final = 17
+FIELDS: Final = 18
 """The version of the fields of `AssetState`: raised when one is added, dropped or changed."""
 EVOLVE: Final = 16
 """The version of `evolve`: raised when it makes another state of the same events."""

@@ -11,8 +11,8 @@ from engine.config.defaults import NAMES, SECONDS, read_defaults
 from engine.config.model import AssetConfig, Defaults
 from engine.config.options import read_options, recordable
 from engine.config.table import Range, Table
+from engine.phases import PHASES
 from engine.rules import AssetRules
-from engine.site.phases import PHASES
 from engine.types import AssetId, AssetKind, to_w
 
 _ASSET_ID: Final = re.compile(r"ast_[a-z0-9_]+")

@@ -8,8 +8,8 @@ import attrs
 from engine.asset.earlier import floor_of
 from engine.config.model import Site
 from engine.config.table import Range, Table
+from engine.phases import NOMINAL_V, PHASES, is_counted_on_each, uses_of
 from engine.rules import AssetRules
-from engine.site.phases import NOMINAL_V, PHASES, is_counted_on_each, uses_of
 from engine.types import AssetKind, to_kw, to_w
 
 LIMIT_KEYS: Final = (

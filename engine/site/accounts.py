@@ -4,7 +4,7 @@ from collections.abc import Mapping, MutableMapping
 from typing import TypeAlias
 
 from engine.grants import Bound, Share
-from engine.site.phases import WHOLE, WHOLE_ALONE, Use
+from engine.phases import WHOLE, WHOLE_ALONE, Use
 from engine.types import AssetId
 
 Rooms: TypeAlias = Mapping[str, int]

@@ -6,9 +6,9 @@ from typing import Final
 from msgspec import Struct
 
 from engine import events
+from engine.phases import PHASES, WHOLE, measured_on
 from engine.rules import AssetRules
 from engine.site.limits import IMPORT, Book
-from engine.site.phases import PHASES, WHOLE, measured_on
 from engine.site.state import SiteState
 
 RESERVED: Final = "reserved"

@@ -10,8 +10,8 @@ from itertools import groupby
 from operator import attrgetter
 
 from engine.grants import Bound, Share
+from engine.phases import Use
 from engine.site.accounts import Account, Rooms
-from engine.site.phases import Use
 from engine.types import AssetId
 
 

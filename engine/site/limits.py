@@ -6,9 +6,9 @@ from typing import Final
 from msgspec import Struct
 
 from engine.grants import UNBOUNDED_W, Bound, Claim, Grant
+from engine.phases import PHASES, WHOLE, WHOLE_ALONE, Use
 from engine.site.accounts import Account
 from engine.site.ledger import Ledger, Line
-from engine.site.phases import PHASES, WHOLE, WHOLE_ALONE, Use
 from engine.types import AssetId
 
 IMPORT: Final = "import"
@@ -55,10 +55,16 @@ class Book:
         self._claims = {one.asset_id: one.claim for one in own}
         self._numbers = dict.fromkeys(self._claims, 0)
         self.ledgers: dict[str, Ledger] = {}
-        self._phase_base_w = limits.phase_base_w
+        self._limits = limits
+        self._uses = {one.asset_id: one.uses for one in own}
         if limits.importing_w:
             accounts = [
-                Account(one.asset_id, one.priority, one.claim.charge, _uses_of(one, limits))
+                Account(
+                    one.asset_id,
+                    one.priority,
+                    one.claim.charge,
+                    self._lines_of(one.claim.uses or one.uses),
+                )
                 for one in own
             ]
             self.ledgers[IMPORT] = Ledger(limits.importing_w, accounts)
@@ -72,11 +78,13 @@ class Book:
         Raises:
             KeyError: the asset is not under these limits.
         """
-        again = claim == self._claims[asset_id]
-        self._claims[asset_id] = claim
+        before, self._claims[asset_id] = self._claims[asset_id], claim
+        again = claim == before
         for direction, ledger in self.ledgers.items():
             account = ledger.account(asset_id)
             account.claim(claim.charge if direction == IMPORT else claim.discharge, claim.number)
+            if direction == IMPORT and claim.uses != before.uses:
+                account.uses = self._lines_of(claim.uses or self._uses[asset_id])
             if again:
                 account.heard = False
 
@@ -89,7 +97,7 @@ class Book:
         for name, line in self._importing():
             line.base_w, line.present_w = base_w, present_w
             if name != WHOLE:
-                own_w = self._phase_base_w
+                own_w = self._limits.phase_base_w
                 line.base_w = _third(base_w) if own_w is None else own_w
                 line.present_w = _third(present_w) if own_w is None else own_w
 
@@ -136,14 +144,14 @@ class Book:
                 if reserved_w > ledger.lines[name].left_w:
                     yield name or direction, reserved_w
 
+    def _lines_of(self, uses: tuple[Use, ...]) -> tuple[Use, ...]:
+        """Return what charging takes of all that bounds the import, from what it does of phases."""
+        whole = () if self._limits.import_w is None else WHOLE_ALONE
+        return whole if self._limits.phase_w is None else (*whole, *uses)
+
     def _importing(self) -> Iterator[tuple[str, Line]]:
         if IMPORT in self.ledgers:
             yield from self.ledgers[IMPORT].lines.items()
-
-
-def _uses_of(member: Member, limits: Limits) -> tuple[Use, ...]:
-    whole = () if limits.import_w is None else WHOLE_ALONE
-    return whole if limits.phase_w is None else (*whole, *member.uses)
 
 
 def _third(power_w: int) -> int:

@@ -8,7 +8,7 @@ from engine.asset.programme import part_at, values_at
 from engine.asset.state import Override, Part
 from engine.codec import Record
 from engine.events import RELEASED, Decision
-from engine.site.phases import NOMINAL_V, PHASES
+from engine.phases import NOMINAL_V, PHASES
 from engine.types import Instant
 from engine.why.lines import clock, external
 from engine.why.overdue import overdue

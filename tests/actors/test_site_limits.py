@@ -19,7 +19,7 @@ from actors.testing.faults import Fault
 from actors.testing.simulation import Simulation
 from actors.testing.sites import site_text
 from engine.commands import CauseKind
-from engine.site.phases import WHOLE
+from engine.phases import WHOLE
 from engine.types import AssetId, to_us
 
 START = datetime(2026, 3, 2, 6, tzinfo=UTC)

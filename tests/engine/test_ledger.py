@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from engine.grants import NOTHING, UNBOUNDED_W, Claim, Grant, Share
+from engine.phases import PHASES, WHOLE, Use
 from engine.site import EXPORT, IMPORT, Book, Limits, Member
 from engine.site.accounts import Account
 from engine.site.ledger import entitled, granted
-from engine.site.phases import PHASES, WHOLE, Use
 from engine.types import AssetId
 
 A, B, C = AssetId("ast_a"), AssetId("ast_b"), AssetId("ast_c")
@@ -294,6 +294,22 @@ def test_a_phase_of_which_too_much_is_reserved_is_named() -> None:
     """The others are within their limit."""
     own = phased(Limits(phase_w=5_000), (A, ON_L1, share(6_000, 6_000)))
     assert list(own.excess()) == [("L1", 6_000)]
+
+
+def test_what_an_earlier_entry_has_set_takes_more_until_it_is_set_anew() -> None:
+    """Its claim says what it takes meanwhile."""
+    limits = Limits(import_w=30_000, phase_w=5_000)
+    held = Claim(share(4_000, 4_000), uses=ON_EACH)
+    own = Book(
+        limits,
+        [Member(A, 1, held, A_THIRD), Member(B, 1, Claim(share(3_000, 0)), A_THIRD)],
+    )
+    assert charge_w(own.settle()) == {A: 4_000, B: 3_000}
+    assert own.ledgers[IMPORT].reserved_w["L1"] == 5_000
+    own.claim(A, Claim(share(4_000, 4_000), number=1))
+    own.claim(B, Claim(share(9_000, 3_000), number=1))
+    assert charge_w(own.settle()) == {B: 9_000}
+    assert own.ledgers[IMPORT].reserved_w["L1"] == 4_334
 
 
 # --- whatever happens

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.phases import PHASES, Use, is_counted_on_each, measured_on, uses_of
 from engine.rules import AssetRules
-from engine.site.phases import PHASES, Use, is_counted_on_each, measured_on, uses_of
 from engine.types import AssetId, AssetKind
 
 

@@ -4,6 +4,7 @@ import attrs
 
 from engine import events
 from engine.grants import Claim, Share
+from engine.phases import PHASES, WHOLE, Use
 from engine.rules import AssetRules
 from engine.site import Book, Limits, Member, SiteState
 from engine.site.excess import (
@@ -16,7 +17,6 @@ from engine.site.excess import (
     reserved,
     together,
 )
-from engine.site.phases import PHASES, WHOLE, Use
 from engine.types import US_PER_S, AssetId, AssetKind
 
 CHARGER = AssetRules(AssetId("ast_a"), AssetKind.EV_CHARGER, "ocpp", "a", 22_000)

@@ -36,8 +36,8 @@ from engine.asset.reach import drawn
 from engine.asset.steps import StepMaker
 from engine.commands import CommandStatus
 from engine.events import AttemptReconciled, LateAnswered
+from engine.phases import PHASES, Use
 from engine.site.accounts import Account
-from engine.site.phases import PHASES, Use
 from engine.types import AssetId
 
 SEEDS: Final = int(os.environ.get("SETPOINT_BUG_SEEDS", "0"))

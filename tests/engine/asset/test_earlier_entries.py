@@ -16,6 +16,7 @@ from engine.asset.state import Interference, Worn
 from engine.commands import CommandStatus, CommandType
 from engine.events import RELEASED
 from engine.grants import UNBOUNDED_W, Bound, Grant, Share
+from engine.phases import Use
 from engine.types import US_PER_S, Channel
 
 CHARGE = Channel.CHARGE
@@ -37,6 +38,11 @@ def granted(rig: Rig, most_w: int, answers_w: int) -> None:
 def share(rig: Rig) -> Share:
     """Return what was claimed last for charging."""
     return [one.claim for one in rig.effects if isinstance(one, effect.Claimed)][-1].charge
+
+
+def uses(rig: Rig) -> tuple[Use, ...]:
+    """Return what was claimed last of the phases."""
+    return [one.claim for one in rig.effects if isinstance(one, effect.Claimed)][-1].uses
 
 
 def charger(**rules: object) -> Rig:
@@ -167,3 +173,27 @@ def test_how_often_an_asset_was_set_again_and_how_worn_it_is_outlast_its_absence
     after = evolve(state, events.AssetRetired(), rig.now)
     assert after.worn == state.worn
     assert after.interference == Interference((5, 6))
+
+
+def test_what_was_set_in_watts_may_all_be_on_one_phase_until_it_is_set_in_amperes() -> None:
+    """Though the new entry says that its share of the power counts on each."""
+    rig = holding(options={"phases": 3, "rate_unit": "auto"})
+    under(rig, options={"phases": 3, "rate_unit": "A"})
+    assert [use.of(11_000) for use in uses(rig)] == [11_000] * 3
+    rig.connect("CHARGING")
+    granted(rig, 11_000, 11_000)
+    rig.answer()
+    assert uses(rig) == ()
+    under(rig, options={"phases": 3, "rate_unit": "auto"})
+    assert uses(rig) == ()
+    new = Rig(charger_rules(**LONG), grant=grant(4_200, 0, 0))
+    under(new, options={"phases": 3, "rate_unit": "A"})
+    assert uses(new) == ()
+
+
+def test_of_several_entries_before_what_takes_the_most_counts() -> None:
+    """Until the device is set anew."""
+    rig = holding(options={"phases": 2, "rate_unit": "A"})
+    under(rig, options={"phases": 3, "rate_unit": "A"}, max_charge_w=16_000)
+    under(rig, options={"phases": 3, "rate_unit": "A"}, max_charge_w=20_000)
+    assert [use.of(11_000) for use in uses(rig)] == [5_500] * 3

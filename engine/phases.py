@@ -43,22 +43,23 @@ WHOLE_ALONE: Final = (Use(WHOLE),)
 """What most accounts use. They are told from others at a glance: assets claim by the thousand."""
 
 
-def uses_of(rules: AssetRules) -> tuple[Use, ...]:
+def uses_of(rules: AssetRules, shares: int | None = None) -> tuple[Use, ...]:
     """Return what an asset may take of each phase that it may be on.
 
     A phase takes an equal share of the power where nothing else can happen: of a battery whose
     phases are given, and of a charger that is limited in amperes on a number of phases that is
     known. A charger that is limited in watts may give a vehicle all of them on one phase. Who is on
-    fewer than three, and nobody says on which, counts on each.
+    fewer than three, and nobody says on which, counts on each. ``shares`` are those of an entry of
+    the site file before, by which a device was set.
     """
-    parts = round(_voltage(rules) * _TENTHS) * _shares(rules)
+    parts = round(_voltage(rules) * _TENTHS) * (shares or shares_of(rules))
     phases = rules.phase_rotation or PHASES
     return tuple(Use(one, NOMINAL_V * _TENTHS, parts) for one in phases)
 
 
 def is_counted_on_each(rules: AssetRules) -> bool:
     """Return whether all of an asset's power counts on more than one phase."""
-    return _shares(rules) == 1 and len(uses_of(rules)) > 1
+    return shares_of(rules) == 1 and len(uses_of(rules)) > 1
 
 
 def measured_on(rules: AssetRules, power_w: int, phases: int | None) -> Iterator[tuple[str, int]]:
@@ -76,7 +77,7 @@ def measured_on(rules: AssetRules, power_w: int, phases: int | None) -> Iterator
             yield use.line, use.of(power_w)
 
 
-def _shares(rules: AssetRules) -> int:
+def shares_of(rules: AssetRules) -> int:
     """Return among how many phases a power is always divided evenly."""
     wired = _wired(rules) or 1
     is_even = rules.kind is AssetKind.BATTERY or rules.options.get("rate_unit") == "A"
