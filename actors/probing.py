@@ -1,6 +1,7 @@
 """Asks a battery what it is and holds, without ever writing to it."""
 
 import asyncio
+import contextlib
 from collections.abc import Mapping
 from typing import Final
 
@@ -18,7 +19,6 @@ from engine.adapters.registers import Register, RegisterProfile
 from engine.adapters.sunspec_profile import profile_from
 from engine.errors import LinkError
 
-_CONNECT_S: Final = 10.0
 _REPLY_S: Final = 3.0
 _SURVEYS: Final = 4
 _SILENT: Final = 3
@@ -63,10 +63,13 @@ class _Listener:
 class Prober:
     """One battery, over a connection of its own that lets no control frame through."""
 
-    def __init__(self, options: ModbusOptions, profile: RegisterProfile) -> None:
-        """Begin without touching the network."""
+    def __init__(
+        self, options: ModbusOptions, profile: RegisterProfile, connect_s: float = 10.0
+    ) -> None:
+        """Begin without touching the network; ``connect_s`` is how long a connection may take."""
         self._options = options
         self._profile = profile
+        self._connect_s = connect_s
         guards = Guards(DeviceClock().now_us, may_send=lambda: False)
         self._connection = ModbusConnection((options.host, options.port), options.tls, guards)
         self._listener = _Listener()
@@ -76,7 +79,7 @@ class Prober:
         """Return what the battery says, null if it cannot be reached or does not answer."""
         self._connection.join(self._listener)
         try:
-            async with asyncio.timeout(_CONNECT_S):
+            async with asyncio.timeout(self._connect_s):
                 await self._listener.is_up.wait()
             return await self._probe()
         except TimeoutError:
@@ -101,10 +104,8 @@ class Prober:
         """Return what the SunSpec map says; a base at which the device is silent takes a while."""
         surveyor = Surveyor(self._options.unit, self._exchange)
         for _ in range(_SURVEYS):
-            try:
+            with contextlib.suppress(LinkError):
                 return await surveyor.facts()
-            except LinkError:
-                await self._listener.is_up.wait()
         return {}
 
     async def _told(self, register: Register) -> Told:
@@ -123,7 +124,7 @@ class Prober:
         return told(register, reply.words)
 
     async def _exchange(self, frame: Frame) -> Reply:
-        async with asyncio.timeout(_CONNECT_S):
+        async with asyncio.timeout(self._connect_s):
             await self._listener.is_up.wait()
         timing = Timing(_REPLY_S, self._profile.min_gap_s)
         async with self._connection.lock:
