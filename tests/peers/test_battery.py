@@ -176,7 +176,7 @@ BY_HAND: Final = [
 ]
 
 
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(120)
 @pytest.mark.parametrize("make", MAKES)
 def test_commands_by_hand_are_obeyed_and_on_record(tmp_path: Path, make: str) -> None:
     """Rates, a release, a stop: COMPLETED, and in the battery's registers when send returns."""
