@@ -49,7 +49,9 @@ def held_w(state: AssetState) -> int:
 def is_due(state: AssetState, now: Instant) -> bool:
     """Return whether there is something to ask, or something found that is over."""
     due_us = look_us(state)
-    return (due_us is not None and now.device_us >= due_us) or is_over(state)
+    if due_us is not None and now.device_us >= due_us:
+        return True
+    return bool(state.device.limits) and is_over(state)
 
 
 def is_over(state: AssetState) -> bool:

@@ -11,12 +11,7 @@ from typing import Final
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from engine.adapters.base import (
-    ChargingReported,
-    ConnectorReported,
-    Observation,
-    PowerMeasured,
-)
+from engine.adapters.base import ChargingReported, ConnectorReported, PowerMeasured
 from engine.asset.state import Device
 from engine.events import Evse
 
@@ -67,11 +62,9 @@ def is_here(device: Device, transaction_id: str | None) -> bool:
     return any(one.transaction_id == transaction_id for one in both)
 
 
-def is_elsewhere(device: Device, seen: Observation) -> bool:
-    """Return whether it is a power that was told to all, and is of another's transaction."""
-    if not isinstance(seen, PowerMeasured) or seen.transaction_id is None:
-        return False
-    return not is_here(device, seen.transaction_id)
+def is_elsewhere(device: Device, seen: PowerMeasured) -> bool:
+    """Return whether a power was told to all, and is of another's transaction."""
+    return seen.transaction_id is not None and not is_here(device, seen.transaction_id)
 
 
 def connector_reported(device: Device, seen: ConnectorReported) -> Meaning:

@@ -23,10 +23,10 @@ ABOUT: Final = "contradiction"
 def look(draft: Draft) -> None:
     """Ask the charger what it allows, where what it does speaks against what it was set."""
     state = draft.state
-    if is_over(state):
-        draft.note(ExternalLimitTold(FOUND, is_over=True))
     if state.attempt is not None or draft.asking is not None or not state.device.connected:
         return
+    if state.device.limits and is_over(state):
+        draft.note(ExternalLimitTold(FOUND, is_over=True))
     due_us = look_us(state)
     if due_us is not None and draft.now.device_us >= due_us:
         ask(draft, ABOUT, min(draft.rules.command_timeout_s, ANSWER_S))

@@ -25,7 +25,7 @@ def noted(state: AssetState, message: messages.Message, now: Instant) -> AssetSt
             pass
         case messages.AttemptAnswered(answer=answer):
             changes = {} if answer is None else {"last_seen_us": now.device_us}
-        case messages.Observed(observation=seen) if not is_elsewhere(state.device, seen):
+        case messages.Observed(observation=seen):
             changes = _observed(state, seen, now)
         case messages.PlanOffered(ref=ref):
             newest = max(outside.sequence, state.programme.sequence)
@@ -82,6 +82,8 @@ def _observed(  # noqa: PLR0911 - one case per observation
         case base.Disconnected():
             return {"read": None}
         case base.LateAnswer():
+            return {}
+        case base.PowerMeasured() if is_elsewhere(state.device, seen):
             return {}
         case base.PowerMeasured():
             return {**_measured(state, seen, now), "last_seen_us": now.device_us}
