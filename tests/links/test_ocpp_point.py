@@ -366,6 +366,25 @@ def test_a_start_by_a_clock_that_is_behind_is_found_once_that_is_known() -> None
     run(story)
 
 
+def test_a_start_that_is_committed_after_its_clock_is_known_is_found_too() -> None:
+    """Once its answer is out; the store may have been away meanwhile."""
+
+    async def story(depot: Depot) -> None:
+        depot.start(ago_s=300)
+        started = depot.transactions()[0]
+        depot.time.device_us += 6 * US_PER_S
+        told = {"connectorId": 1, "errorCode": "NoError", "status": "Charging"}
+        depot.say("StatusNotification", timestamp=depot.at(300), **told)
+        assert started.reply is not None
+        started.reply("1")
+        for _ in range(3):
+            await asyncio.sleep(0)
+        found = [one.transaction_id for one in depot.transactions() if one.kind == "found"]
+        assert found == ["1"]
+
+    run(story)
+
+
 def test_a_start_that_waits_long_for_its_answer_does_not_become_history() -> None:
     """What counts is when the socket opened: the charge point says the same start again."""
 

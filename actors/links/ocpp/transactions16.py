@@ -1,5 +1,6 @@
 """The charging transactions of one charge point, as its messages tell them."""
 
+import asyncio
 import zlib
 from collections.abc import Callable
 from functools import partial
@@ -80,6 +81,8 @@ class Transactions16:
         connector = call.payload["connectorId"]
         if is_old:
             self._doubtful[connector] = (transaction_id, call.payload.get("timestamp"))
+            # More may be known of the clock by the time that the start is committed.
+            asyncio.get_running_loop().call_soon(self._judge_again)
         else:
             self._doubtful.pop(connector, None)
             self._running[connector] = transaction_id
