@@ -319,6 +319,43 @@ def test_a_station_charges_through_a_kill_of_the_engine(house: Callable[[str], H
     assert "ann" in why
 
 
+@pytest.mark.timeout(120)
+def test_a_station_that_others_limit_and_that_goes_out_of_service_later(
+    house: Callable[[str], House],
+) -> None:
+    """What the grid's operator does is told; what is scheduled is done when the status says so."""
+    site = house("")
+    site.start()
+    station = boot(site)
+    charge(site, station)
+    period = {"startPeriod": 0, "limit": 6.0}
+    schedule = {"id": 1, "chargingRateUnit": "A", "chargingSchedulePeriod": [period]}
+    limit = {"chargingLimitSource": "SO", "isGridCritical": True}
+    told = {"evseId": 0, "chargingLimit": limit, "chargingSchedule": [schedule]}
+    assert station.say("NotifyChargingLimit", told) == {}
+    site.is_now(alarms=["external_limit"])
+    why = site.site.setpoint("why", str(site.site.file), "ast_a").stdout
+    assert "the grid's operator limits the charger to 6 A, since" in why
+
+    site.kill()
+    site.start()
+    station = site.connect()
+    station.status("Occupied")
+    station.event("Updated", 2, "Charging")
+    site.is_now(connected=True, alarms=["external_limit"])
+    assert station.say("ClearedChargingLimit", {"chargingLimitSource": "SO"}) == {}
+    site.is_now(alarms=[])
+
+    station.answers["ChangeAvailability"] = {"status": "Scheduled"}
+    site.send("CHANGE_AVAILABILITY", operative=False)
+    station.called("ChangeAvailability")
+    site.until(lambda: statuses(site, "CHANGE_AVAILABILITY") == [("ACKNOWLEDGED", "scheduled")])
+    station.event("Ended", 3, "EVConnected", triggerReason="EVDeparted")
+    station.status("Unavailable")
+    site.until(lambda: statuses(site, "CHANGE_AVAILABILITY") == [("COMPLETED", None)])
+    assert site.site.setpoint("verify", str(site.site.file)).returncode == 0
+
+
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize(
     ("ocpp", "offered", "chosen"),
