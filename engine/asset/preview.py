@@ -37,4 +37,5 @@ def _replaced(programme: Programme, part: Part, offer: PlanOffered, now: Instant
     if offer.start_us > now.plan_us:
         first = max(first, part.plan.index_at(offer.start_us - 1))
     last = len(part.plan) if part.until_us is None else changes_until(part, part.until_us)
-    return sum(index not in part.skipped for index in range(first, last))
+    skipped = sum(first <= index < last for index in part.skipped)
+    return max(0, last - first) - skipped
