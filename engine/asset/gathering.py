@@ -8,10 +8,11 @@ from engine.adapters.base import SetpointRead
 from engine.asset import evidence
 from engine.asset.clearing import ask, put, settle, unproven
 from engine.asset.draft import Draft
+from engine.asset.external import FOUND
 from engine.asset.holding import described, found_setpoint, matches
 from engine.asset.keeping import keep_no_more
 from engine.asset.spelling import Spelled
-from engine.asset.state import Verifying, Work
+from engine.asset.state import AssetState, Verifying, Work
 from engine.commands import CommandStatus
 from engine.events import CommandVerified, Setpoint
 from engine.types import to_kw, to_w
@@ -121,8 +122,14 @@ def _take_limit(draft: Draft, work: Work, verifying: Verifying, read: SetpointRe
     elif found_w >= target_w - near_w:
         _end(draft, work, _Finding(_COMPLETED, evidence.COMPOSITE, found=found))
     elif draft.now.device_us >= verifying.since_us + evidence.APPLY_US:
-        reason = f"limited: it allows {_against(found_w, target_w)}"
+        reason = f"{_limited(draft.state)}: it allows {_against(found_w, target_w)}"
         _end(draft, work, _Finding(_COMPLETED, evidence.COMPOSITE, reason, found))
+
+
+def _limited(state: AssetState) -> str:
+    """Return that a charger is limited, and by whom as far as somebody has told."""
+    by = [one.source for one in state.device.limits if one.source != FOUND]
+    return f"limited by {' and '.join(by)}" if by else "limited"
 
 
 def _is_not_told(draft: Draft, work: Work, kind: str) -> None:

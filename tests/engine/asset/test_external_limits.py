@@ -120,3 +120,20 @@ def test_a_limit_survives_a_restart() -> None:
     (kept,) = rig.state.device.limits
     assert (kept.source, kept.limit, kept.unit, kept.is_critical) == ("SO", 4_200.0, "W", True)
     assert isinstance(rig.events[-1], events.AssetRecovered)
+
+
+def test_a_command_that_is_limited_by_others_says_by_whom() -> None:
+    """It is completed all the same: the limit is over ours."""
+    rig = Rig(charger_rules(verify="composite", failsafe_after_s=100_000))
+    rig.connect("CHARGING")
+    rig.observe(GRID, EMS)
+    rig.offer(plan_of((0, CHARGE, 11_000)), 90_000)
+    rig.answer()
+    rig.advance(3)
+    about = rig.state.outside.asking
+    assert about is not None
+    read = base.SetpointRead(4.2, None, 0.07)
+    rig.tell(message.QuestionAnswered(about, base.Answer("raw", "accepted", (read,))))
+    (record,) = rig.history().values()
+    assert (record.status, record.evidence) == ("COMPLETED", "composite")
+    assert record.reason == "limited by SO and EMS: it allows 4.2 kW against 11.0 kW"
