@@ -49,19 +49,25 @@ def profile(version: str, limit: float) -> dict[str, Any]:
     return {"evseId": 0, "chargingProfile": {**own, "chargingSchedule": [{"id": 9, **schedule}]}}
 
 
-@pytest.mark.parametrize("version", ["1.6", "2.0.1"])
-def test_who_is_kept_from_charging_by_somebody_else_is_told_as_such(
-    tmp_path: Path, version: str
-) -> None:
-    """Found by asking, as nobody tells of it; over once the vehicle charges again."""
-    file = tmp_path / "site.toml"
+def charging(folder: Path, version: str) -> Simulation:
+    """Return a charger that has given 7 kW for three minutes, of 11 that its vehicle takes."""
+    file = folder / "site.toml"
     file.write_text(SITE, encoding="utf-8")
     start = PlanStart(to_us(START), 1.0)
     arrivals = {"CP-1": (Arrival(1, 0.0),)}
     run = Simulation.of(file, 1, start=start, arrivals=arrivals, versions={"CP-1": version})
     index = pd.date_range(START, periods=2, freq="30min")
-    run.submit(pd.DataFrame({"ev_a_kw": [11.0, 7.0]}, index=index))
+    run.submit(pd.DataFrame({"ev_a_kw": [7.0, 5.0]}, index=index))
     run.run_until("2026-03-02T06:03:00+00:00")
+    return run
+
+
+@pytest.mark.parametrize("version", ["1.6", "2.0.1"])
+def test_who_is_kept_from_charging_by_somebody_else_is_told_as_such(
+    tmp_path: Path, version: str
+) -> None:
+    """Found by asking, as nobody tells of it; over once the vehicle charges again."""
+    run = charging(tmp_path, version)
     run.call("ast_a", "SetChargingProfile", profile(version, 0.0))
     run.run_until("2026-03-02T06:08:00+00:00")
     assert run.state()["ast_a"].alarms == ("external_limit",)
@@ -74,6 +80,24 @@ def test_who_is_kept_from_charging_by_somebody_else_is_told_as_such(
         ("found", 0.0, False),
         ("found", None, True),
     ]
+    run.stop()
+    assert run.judged().violations == ()
+    assert run.verified().problems == ()
+    run.close()
+
+
+@pytest.mark.parametrize("version", ["1.6", "2.0.1"])
+def test_who_gives_more_since_somebody_else_has_cleared_its_profiles_is_set_again(
+    tmp_path: Path, version: str
+) -> None:
+    """Its meter shows it, and it is asked: with evidence by measurement nothing else tells."""
+    run = charging(tmp_path, version)
+    run.charger("ast_a").station.cabinet.limits.forget()
+    run.run_until("2026-03-02T06:06:00+00:00")
+    changed = [one.event for one in run.records() if isinstance(one.event, events.DeviceChanged)]
+    assert [(one.reaction, one.found.charge_w) for one in changed] == [("set_again", 22_000)]
+    assert run.charger("ast_a").connector(1).limit_w == 7_000
+    assert run.state()["ast_a"].alarms == ()
     run.stop()
     assert run.judged().violations == ()
     assert run.verified().problems == ()
