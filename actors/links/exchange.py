@@ -159,7 +159,7 @@ def reply_fault(sent: bytes, got: bytes) -> str | None:
     pymodbus 3.16.1 compares neither echo nor function code, and takes transaction id 0 for any.
     """
     if len(got) < _ANSWER_LEAST:
-        return None
+        return _shortness_fault(got)
     for name, place in (("transaction id", slice(0, 2)), ("protocol", slice(2, 4))):
         if got[place] != sent[place]:
             return f"{name} {got[place].hex()}, not {sent[place].hex()}"
@@ -176,6 +176,14 @@ def reply_fault(sent: bytes, got: bytes) -> str | None:
 def is_complete(got: bytes) -> bool:
     """Return whether all bytes of a reply are there, by the length that it says it has."""
     return len(got) >= _ANSWER_LEAST and len(got) >= _LENGTH_END + int.from_bytes(got[4:6], "big")
+
+
+def _shortness_fault(got: bytes) -> str | None:
+    """More may come, unless it says that nothing does; the library would raise in its own hook."""
+    told = int.from_bytes(got[4:6], "big")
+    if len(got) < _LENGTH_END or told >= _EXCEPTION_LENGTH:
+        return None
+    return f"{len(got)} bytes of length {told}: no answer is as short"
 
 
 def _read_fault(sent: bytes, got: bytes) -> str | None:

@@ -43,6 +43,8 @@ class TestReply:
             (SENT_WRITE, "000100000006010600140002", "echo 00140002, not 0014090b"),
             (SENT_WRITE, "000100000006010600150", "echo"),
             (SENT_WRITES, "000100000006011000160001", "echo 00160001, not 00160002"),
+            (SENT_WRITE, "0001000000020106", "8 bytes of length 2"),
+            (SENT_WRITE, "000100000000", "6 bytes of length 0"),
             (SENT_WRITES, "000100000007011000160002", "12 bytes of length 7, not 6"),
         ],
     )
