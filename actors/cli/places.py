@@ -1,9 +1,11 @@
 """Where a verb finds things: the site file, its store, its control socket."""
 
 import contextlib
+import re
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
+from typing import Final
 
 from actors.adapters import option_types
 from actors.audit import moment
@@ -14,6 +16,9 @@ from actors.store import open_store
 from actors.store.tables import place_of
 from engine.codec import Codec
 from engine.config import Site
+
+_PASSWORD: Final = re.compile(r"(://[^:/@]*:).*@")
+"""Up to the last @, as a password may have one that nobody has escaped."""
 
 
 def site_of(path: str, *, thorough: bool = False) -> Site:
@@ -47,6 +52,11 @@ def store_url(place: str) -> str:
     if Path(place).suffix == ".toml":
         return site_of(place).store_url
     return f"sqlite:///{Path(place).absolute()}"
+
+
+def shown(url: str) -> str:
+    """Return a store's URL as people may see it: without a password."""
+    return _PASSWORD.sub(r"\1***@", url)
 
 
 @contextlib.contextmanager

@@ -3,7 +3,7 @@
 import click
 
 from actors.cli.output import progress_bar
-from actors.cli.places import store_url
+from actors.cli.places import shown, store_url
 from actors.following import rebuild as rebuilt
 from actors.reading import VOCABULARY
 from actors.store import open_store
@@ -25,4 +25,4 @@ def rebuild(place: str) -> None:
             rows = rebuilt(place_of(url), store, Codec(VOCABULARY), progress)
     finally:
         store.close()
-    click.echo(f"{place_of(url).removeprefix('sqlite:///')}: {rows:,} rows")
+    click.echo(f"{shown(place_of(url)).removeprefix('sqlite:///')}: {rows:,} rows")

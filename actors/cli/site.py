@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from actors.cli.output import counted
-from actors.cli.places import site_of, warnings_of
+from actors.cli.places import shown, site_of, warnings_of
 from actors.passwords import hash_password as hashed
 from engine.config import site_template
 from engine.errors import UsageError
@@ -34,7 +34,7 @@ def check(site: str) -> None:
     found = site_of(site, thorough=True)
     for warning in warnings_of(found):
         click.echo(f"warning: {warning}", err=True)
-    click.echo(f"{found.id}: {counted(len(found.assets), 'asset')}, store {found.store_url}")
+    click.echo(f"{found.id}: {counted(len(found.assets), 'asset')}, store {shown(found.store_url)}")
 
 
 @click.command("hash-password")

@@ -70,12 +70,13 @@ class Site:
 
     Limits and base load are whole watts, null where the file has none; those of a phase are its
     amperes at 230 V. ``timezone`` is an IANA name, for people; ``ocpp`` null where nothing listens.
+    ``store_url`` may hold a password.
     ``warnings`` are one line each.
     """
 
     id: str
     timezone: str
-    store_url: str
+    store_url: str = attrs.field(repr=False)
     assets: tuple[AssetConfig, ...]
     defaults: Defaults = Defaults()
     ocpp: OcppListen | None = None

@@ -19,7 +19,9 @@ from engine.config.tls import TlsCheck, unseen
 from engine.errors import Problem, SiteRefused
 
 _VARIABLE: Final = re.compile(r"\$\{([^}]*)\}")
-_POSTGRES: Final = re.compile(r"postgresql://[^/?#]*/[^/?#]+(\?schema=[A-Za-z0-9_]+)?")
+_POSTGRES: Final = re.compile(
+    r"postgresql://([^/?#]*@)?(\[[^]/?#]*\]|[^][/?#@:]*)(:\d{1,5})?/[^/?#]+(\?schema=[A-Za-z0-9_]+)?"
+)
 _SITE_ID: Final = re.compile(r"sit_[a-z0-9_]+")
 _SITE_KEYS: Final = ("id", "timezone", *LIMIT_KEYS)
 _WITH_PASSWORD: Final = (1, 2)

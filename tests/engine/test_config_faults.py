@@ -130,6 +130,13 @@ def test_the_good_file_is_good() -> None:
         ("sqlite:///a.db", "sqlite:///", 5, "store.url", "a file's path comes behind"),
         ("sqlite:///a.db", "mysql://u:hush@h/d", 5, "store.url", "must begin with sqlite:///"),
         ("sqlite:///a.db", "postgresql://u:hush@h", 5, "store.url", "must be postgresql://user"),
+        (
+            "sqlite:///a.db",
+            "postgresql://u:hush@h:xx/d",
+            5,
+            "store.url",
+            "must be postgresql://user",
+        ),
         ("sqlite:///a.db", "postgresql://u:hush@h/d?x=1", 5, "store.url", "?schema=name at most"),
         ("sqlite:///a.db", "sqlite:///${A}${B}", 5, "store.url", "environment has no A, B"),
         (STORE, "[control]\nsocket = 1\n[store]", 5, "control.socket", "must be a text"),
