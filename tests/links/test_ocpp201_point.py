@@ -645,6 +645,23 @@ def test_the_only_evse_need_not_be_named() -> None:
     run(story, evses=1)
 
 
+def test_the_only_asset_is_not_the_only_evse_of_a_station_that_tells_of_others() -> None:
+    """What charges there is none of its own, whatever is left unsaid of it."""
+
+    async def story(station: Station) -> None:
+        await occupied(station, 2)
+        await station.happens("Started", 0, "Charging")
+        await station.happens("Updated", 4, "Charging", transaction="tx-2")
+        assert station.transactions() == []
+        await station.happens("Ended", 1)
+        await occupied(station, 2, "Available")
+        await occupied(station, 1)
+        await station.happens("Started", 0, "Charging", transaction="tx-3")
+        assert station.transactions() == [("started", "tx-3", False)]
+
+    run(story, evses=1)
+
+
 def test_an_evse_that_is_no_asset_charges_too() -> None:
     """Nobody has to commit anything; the station is answered at once."""
 

@@ -88,6 +88,8 @@ class Transactions201:
         self._assets = assets
         self._known: OrderedDict[str, _Known] = OrderedDict()
         self._occupied: dict[int, set[int]] = {}
+        self._elsewhere = False
+        """Whether it has told of an EVSE that is no asset."""
         freshness.whenever_known(self._judge_again)
 
     def forget(self) -> None:
@@ -97,6 +99,7 @@ class Transactions201:
 
     def told_status(self, evse: int, connector_id: int, status: str) -> None:
         """Note whether a connector of an EVSE is occupied; who is free has no transaction."""
+        self._hear_of(evse)
         taken = self._occupied.setdefault(evse, set())
         if status.lower() == _OCCUPIED:
             taken.add(connector_id)
@@ -173,10 +176,14 @@ class Transactions201:
         while len(self._known) > REMEMBERED:
             self._known.popitem(last=False)
         if isinstance(evse, int) and evse > 0:
+            self._hear_of(evse)
             self._settle(transaction_id, known, evse)
-        elif known.evse is None and len(self._assets.connectors) == 1:
+        elif known.evse is None and len(self._assets.connectors) == 1 and not self._elsewhere:
             (known.evse,) = self._assets.connectors
         return known
+
+    def _hear_of(self, evse: int) -> None:
+        self._elsewhere = self._elsewhere or evse not in self._assets.connectors
 
     def _settle(self, transaction_id: str, known: _Known, evse: int) -> None:
         """Note where a transaction is, as is said now; what was assumed elsewhere is over there."""
