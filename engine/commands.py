@@ -107,7 +107,8 @@ class Attempt(Struct, frozen=True, gc=False):
     the lease of ``lease_s`` seconds runs out, null where the device's own control does.
     ``serial``, of a command that sets no power: a number that no other attempt of the asset has.
     ``ahead`` are further changes within the lease that a device may be given with it: after how
-    many seconds, to how many kW.
+    many seconds, to how many kW. ``nudge`` counts how often a vehicle that sleeps on after a pause
+    is given its limit again, 0 for one that does not sleep.
     """
 
     id: str
@@ -120,3 +121,4 @@ class Attempt(Struct, frozen=True, gc=False):
     discharge_kw: float | None
     serial: int = 0
     ahead: tuple[tuple[float, float], ...] = ()
+    nudge: int = 0

@@ -40,24 +40,37 @@ class Follower:
 
 @attrs.define
 class Sleeper:
-    """Whether a vehicle sleeps, and how often a limit was set since."""
+    """Whether a vehicle sleeps, and how often a limit was set, or power offered anew, since."""
 
     quirks: Quirks
     asleep: bool = False
     nudges: int = 0
+    offers: int = 0
+    is_offered: bool = False
 
     def look(self, plugged: PluggedVehicle | None, offered_w: float) -> None:
         """Fall asleep where nothing is offered to a vehicle that has charged; wake with another."""
-        if plugged is None or Quirk.SLEEPY_VEHICLE not in self.quirks:
+        if plugged is None or not self._may_sleep:
             self.asleep = False
-        elif plugged.power_w and offered_w < plugged.vehicle.min_w:
-            self.asleep, self.nudges = True, 0
+            return
+        was_offered, self.is_offered = self.is_offered, offered_w >= plugged.vehicle.min_w
+        if plugged.power_w and not self.is_offered:
+            self.asleep, self.nudges, self.offers = True, 0, 0
+        elif self.is_offered and not was_offered:
+            self.offers += 1
+            wakes = Quirk.DEEP_SLEEPER in self.quirks and self.offers >= _NUDGES
+            self.asleep = self.asleep and not wakes
+
+    @property
+    def _may_sleep(self) -> bool:
+        return Quirk.SLEEPY_VEHICLE in self.quirks or Quirk.DEEP_SLEEPER in self.quirks
 
     def nudge(self, plugged: PluggedVehicle | None, offered_w: float) -> None:
         """Take note that a limit was set; the second one wakes."""
         if plugged is not None and offered_w >= plugged.vehicle.min_w:
             self.nudges += 1
-            self.asleep = self.asleep and self.nudges < _NUDGES
+            wakes = Quirk.SLEEPY_VEHICLE in self.quirks and self.nudges >= _NUDGES
+            self.asleep = self.asleep and not wakes
 
 
 @attrs.define

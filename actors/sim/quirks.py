@@ -20,6 +20,7 @@ class Quirk(enum.StrEnum):
     BOOTS_ON_RECONNECT = "boots_on_reconnect"
     CALLERROR = "callerror"
     CLOCK_BEHIND = "clock_behind"
+    DEEP_SLEEPER = "deep_sleeper"
     DRIFTS = "drifts"
     EVSE_NEVER = "evse_never"
     EVSE_ONCE = "evse_once"
@@ -71,6 +72,7 @@ QUIRKS: Final[Mapping[str, str]] = MappingProxyType(
         Quirk.BOOTS_ON_RECONNECT: "sends a BootNotification on every connection",
         Quirk.CALLERROR: "answers control frames with CALLERROR InternalError",
         Quirk.CLOCK_BEHIND: "has a clock that is 50 seconds slow",
+        Quirk.DEEP_SLEEPER: "has vehicles that sleep at 0, until they are offered power anew twice",
         Quirk.DRIFTS: "lets its power drift above its limit, by 1 kW a minute, 3 kW at most",
         Quirk.EVSE_NEVER: "names no EVSE in what it says of a transaction (2.0.1)",
         Quirk.EVSE_ONCE: "names the EVSE of a transaction only when it begins (2.0.1)",

@@ -28,6 +28,9 @@ from engine.errors import Untranslatable
 _SETPOINT, _FALLBACK = 0, 1
 # A start that lies a minute back: a charger whose clock is slow does not wait for it.
 _BACK_S: Final = 60
+# A vehicle is woken by a control pilot that goes from off to on (IEC 61851-1, A.5.3).
+_PAUSE_S: Final = 20
+_BY_A_PAUSE: Final = 2
 _RUNGS: Final[Mapping[Purpose, int]] = {"default": 0, "transaction": 1, "station": 2}
 
 
@@ -244,6 +247,9 @@ class _Attempted:
     def _setpoint(self, limit: float) -> Profile:
         which = _FALLBACK if self._is_in_fallbacks_place else _SETPOINT
         profile = self._profile(self.form.purpose, self.form.level, which, limit)
+        if self._wakes:
+            woken = (Period(0, 0.0), Period(_BACK_S + _PAUSE_S, limit))
+            profile = attrs.evolve(profile, periods=woken)
         lease_s, fallback_kw = self.attempt.lease_s, self.attempt.fallback_kw
         if lease_s is None:
             return profile
@@ -259,6 +265,22 @@ class _Attempted:
         last = Period(end_s, self._limit(fallback_kw)[0])
         return attrs.evolve(profile, periods=(*periods, last))
 
+    @property
+    def _room(self) -> int:
+        """How many periods a charger takes beside the setpoint's and the fallback's."""
+        return periods_of(self.asset.capabilities) - 1 - self._gives_way
+
+    @property
+    def _wakes(self) -> bool:
+        """Whether a sleeping vehicle is offered nothing for a while before its limit.
+
+        The second time, where that is wanted, and where a charger has a period for it.
+        """
+        if self.own.wake_up != "pause" or self.attempt.nudge < _BY_A_PAUSE:
+            return False
+        lasts = self.attempt.lease_s is None or self.attempt.lease_s > _PAUSE_S
+        return lasts and self._room > 0 and not (self.form.is_relative or self.form.one_period)
+
     def _ahead(self) -> Iterator[Period]:
         """Yield what is planned within the lease, as far as a charger has room for it.
 
@@ -266,8 +288,9 @@ class _Attempted:
         """
         if self.form.is_relative:
             return
-        room = max(0, periods_of(self.asset.capabilities) - 1 - self._gives_way)
-        for after_s, power_kw in self.attempt.ahead[:room]:
+        room, first_s = max(0, self._room - self._wakes), _PAUSE_S if self._wakes else 0
+        later = [one for one in self.attempt.ahead if one[0] > first_s]
+        for after_s, power_kw in later[:room]:
             yield Period(_BACK_S + math.floor(after_s), self._limit(power_kw)[0])
 
     def _fallback(self) -> Profile:

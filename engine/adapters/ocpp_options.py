@@ -46,6 +46,8 @@ class OcppOptions:
     what becomes of a power below the minimum: off or minimum; what is off for that comes on with
     ``hysteresis_a`` amperes more, or when it is set again. ``charge_point_max`` lets the charge
     point as a whole be limited where it takes nothing else and has one connector.
+    ``wake_up``: a vehicle that sleeps on after a pause is given its limit again, twice (limit), or
+    the second time with some seconds of nothing before it (pause).
     ``sample_interval_s`` has it measure power and currents so often, 0 leaves that to its owner.
     """
 
@@ -62,6 +64,7 @@ class OcppOptions:
     below_min: str = _one_of("off", "minimum")
     hysteresis_a: float = attrs.field(default=0.5, validator=[_finite, attrs.validators.ge(0)])
     charge_point_max: bool = False
+    wake_up: str = _one_of("limit", "pause")
     sample_interval_s: int = attrs.field(default=0, validator=attrs.validators.ge(0))
 
     @property

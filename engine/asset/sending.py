@@ -23,7 +23,7 @@ from engine.asset.programme import changes_until
 from engine.asset.reach import fits
 from engine.asset.spelling import Spelled, spell_step
 from engine.asset.state import AssetState, Verifying, Work
-from engine.asset.waking import sleeps_on
+from engine.asset.waking import nudge_of, sleeps_on
 from engine.asset.wear import wear_reason
 from engine.commands import CauseKind, CommandStatus
 from engine.errors import Untranslatable
@@ -230,7 +230,8 @@ def _send_step(draft: Draft, step: Step, decision: Decision | None) -> None:
     ahead = ahead_of(state, source, step.setpoint, draft.now) if rules.periods_ahead else ()
     try:
         numbers = (own_id, number, form, lease_s)
-        payload = spell_step(Spelled(state, draft.now), step, numbers, ahead)
+        nudge = 0 if state.resumed is None else nudge_of(state, draft.now)
+        payload = spell_step(Spelled(state, draft.now), step, numbers, ahead, nudge)
     except Untranslatable as error:
         if decision is not None:
             draft.note(events.SetpointDecided(decision))

@@ -71,10 +71,11 @@ def spell_step(
     step: Step,
     numbers: tuple[str, int, int, float | None],
     ahead: tuple[tuple[int, int], ...] = (),
+    nudge: int = 0,
 ) -> Payload:
     """Return the payload of one step; ``numbers``: attempt id, number, form, lease in seconds.
 
-    ``ahead`` are the planned changes to give with it (plan clock, watts).
+    ``ahead`` are the planned changes to give with it (plan clock, watts); ``nudge`` see `Attempt`.
 
     Raises:
         Untranslatable: the adapter has no (further) form for it.
@@ -94,6 +95,7 @@ def spell_step(
         None if is_release else to_kw(setpoint.charge_w or 0),
         None if is_release else to_kw(setpoint.discharge_w or 0),
         ahead=_after(ahead, spelled.now) if ahead else (),
+        nudge=nudge,
     )
     value_kw = None if step.value_w is None else to_kw(step.value_w)
     command = _command(spelled, step.command_ids[0], step.type, value_kw, {})

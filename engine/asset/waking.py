@@ -35,6 +35,12 @@ def nudge_us(state: AssetState) -> int | None:
     return one.since_us + round(rules.settle_s * US_PER_S)
 
 
+def nudge_of(state: AssetState, now: Instant) -> int:
+    """Return how often a vehicle that sleeps is given its limit now, 0 for one that does not."""
+    one = state.resumed
+    return 0 if one is None or not sleeps_on(state, now) else one.nudges + 1
+
+
 def sleeps_on(state: AssetState, now: Instant) -> bool:
     """Return whether a vehicle had its time to charge again, and does not."""
     due_us = nudge_us(state)

@@ -554,3 +554,32 @@ def test_secrets_are_not_shown() -> None:
     own = OcppOptions("CP-1", password="0123456789abcdef")
     assert "0123456789abcdef" not in repr(own)
     assert attrs.fields_dict(OcppOptions)["password"].metadata["secret"]
+
+
+WAKING = attrs.evolve(OWN, wake_up="pause")
+
+
+def periods(seen: AssetView, form: int = 0, **changes: Any) -> list[tuple[int, float]]:  # noqa: ANN401 - fields of Attempt
+    """Return the periods of a setpoint that is given to a sleeping vehicle the second time."""
+    made = profile(form, seen, **{"nudge": 2, **changes})["chargingSchedule"]
+    return [(one["startPeriod"], one["limit"]) for one in made["chargingSchedulePeriod"]]
+
+
+def test_a_sleeping_vehicle_is_woken_by_a_pause_where_a_charger_has_a_period_for_it() -> None:
+    """The second time, if that is wanted; the limit and the fallback come after it."""
+    seen = view(WAKING, capabilities={PERIODS: "4"})
+    woken = [(0, 0.0), (80, 7400.0)]
+    assert periods(seen) == [*woken, (960, 4200.0)]
+    assert periods(seen, ahead=AHEAD[:2])[:2] == woken
+    assert len(periods(seen, ahead=AHEAD[:2])) == 4
+    assert periods(seen, lease_s=None) == woken
+    assert periods(seen, fallback_kw=None) == woken
+    plain = [(0, 7400.0), (960, 4200.0)]
+    assert periods(seen, nudge=1) == plain
+    assert periods(view(capabilities={PERIODS: "4"})) == plain
+    assert periods(view(WAKING)) == plain
+    assert periods(view(WAKING, capabilities={PERIODS: "2"}), fallback_kw=None) == woken
+    assert periods(seen, ahead=((9.0, 1.0), *AHEAD))[2][0] == 360
+    assert periods(seen, lease_s=20.0) == [(0, 7400.0), (80, 4200.0)]
+    assert periods(seen, 1) == [(0, 7400.0), (900, 4200.0)]
+    assert periods(view(WAKING, capabilities={PERIODS: "1"})) == [(0, 7400.0)]

@@ -204,6 +204,33 @@ def test_a_paused_vehicle_that_sleeps_is_never_stopped_and_wakes_with_its_limit(
     system.assert_promises()
 
 
+@pytest.mark.parametrize("version", ["1.6", "2.0.1"])
+@pytest.mark.parametrize(("wake_up", "wakes"), [("limit", False), ("pause", True)])
+def test_a_vehicle_that_sleeps_deeply_is_woken_by_another_pause_where_that_is_wanted(
+    setpoint_site: Site, wake_up: str, version: str, *, wakes: bool
+) -> None:
+    """The charger has it in one profile: nothing for a while, the limit, then the fallback."""
+    system = setpoint_site(
+        SITE + f'wake_up = "{wake_up}"\n',
+        arrivals={"CP-1": (Arrival(1, 0.0),)},
+        quirks={"CP-1": ("deep_sleeper",)},
+        versions={"CP-1": version},
+    )
+    system.advance(10)
+    plan_from_now(system, ev_1_kw=(7.0,) * 4)
+    system.advance(60)
+    vehicle = system.charger(CHARGER).connector(1)
+    until = system.plan_now + timedelta(minutes=2)
+    system.override(CHARGER, 0.0, until=until, by="ann", reason="x")
+    system.advance(60)
+    assert vehicle.power_w == 0.0
+    system.advance(400)
+    assert (vehicle.power_w > 6_000) is wakes
+    assert limit_kw(system) == 7.0
+    assert heard(system, "RemoteStopTransaction", "RequestStopTransaction") == []
+    system.assert_promises()
+
+
 # --- 9: messages that break the schema
 
 

@@ -2,9 +2,10 @@
 
 import pytest
 
-from actors.testing.rig import Rig, battery_rules, charger_rules, names_of, plan_of
+from actors.testing.rig import FakeSpelling, Rig, battery_rules, charger_rules, names_of, plan_of
 from engine.adapters import base
 from engine.asset import messages as message
+from engine.commands import Attempt, Command
 from engine.types import Channel
 
 CHARGE = Channel.CHARGE
@@ -12,9 +13,9 @@ PAUSED = plan_of((0, CHARGE, 0), (100, CHARGE, 11_000))
 SUSPENDED = base.StateReported("SUSPENDED", "SuspendedEV")
 
 
-def resumed() -> Rig:
+def resumed(adapter: FakeSpelling | None = None) -> Rig:
     """Return a charger whose vehicle slept through a pause, with 11 kW accepted again."""
-    rig = Rig(charger_rules(failsafe_after_s=100_000, settle_s=90))
+    rig = Rig(charger_rules(failsafe_after_s=100_000, settle_s=90), adapter)
     rig.connect("CHARGING")
     rig.observe(base.TransactionChanged("started", "7", "key"))
     rig.offer(PAUSED, 90_000)
@@ -84,3 +85,23 @@ def test_a_vehicle_that_was_never_paused_is_not_woken() -> None:
     battery.advance(100)
     battery.read_back()
     assert battery.state.resumed is None
+
+
+class Counting(FakeSpelling):
+    """An adapter that tells how often a vehicle is given its limit."""
+
+    def translate(self, command: Command, asset: base.AssetView, attempt: Attempt) -> base.Payload:
+        """Spell a command."""
+        del asset
+        body: dict[str, object] = {"nudge": attempt.nudge}
+        return base.Payload((base.Frame("set", body),), command.value_kw)
+
+
+def test_an_adapter_is_told_how_often_it_is() -> None:
+    """It may do something else the second time."""
+    rig = resumed(Counting())
+    assert [one["nudge"] for one in rig.sent] == [0, 0]
+    for _ in range(2):
+        rig.advance(90)
+        rig.answer()
+    assert [one["nudge"] for one in rig.sent][2:] == [1, 2]
