@@ -131,12 +131,17 @@ def _is_handed_back(draft: Draft, want: Desire | None) -> bool:
     if state.outside.stopped or state.attempt is not None or draft.asking is not None:
         return False
     if want is None or not state.device.connected:
-        return True
+        return want is None or not _is_cut_off(state)
     if draft.slot == "waiting":
         return False
     if state.work is not None:
-        return state.work.held is not None
+        return state.work.held not in {None, "offline"}  # of a device that is back
     return holds(state.holding, want.target) or _may_not_try(draft, want)
+
+
+def _is_cut_off(state: AssetState) -> bool:
+    """Return whether the link went while the device was being handed back: it may be back soon."""
+    return state.work is not None and state.work.tries > 0
 
 
 def _may_not_try(draft: Draft, want: Desire) -> bool:

@@ -255,6 +255,23 @@ def test_a_device_that_is_not_there_cannot_be_handed_back() -> None:
     assert stopped(rig) == 1
 
 
+def test_a_device_that_is_lost_over_its_release_is_waited_for() -> None:
+    """It may be back in a moment, and else it would be left as it was set."""
+    rig = ending()
+    rig.tell(message.Stopping())
+    rig.answer(outcome="link_lost")
+    rig.observe(base.Disconnected())
+    assert stopped(rig) == 0
+    frames = len(rig.sent)
+    rig.observe(base.Connected())
+    rig.tell(message.QuestionAnswered(str(rig.state.outside.asking), None))
+    rig.advance(2)
+    assert stopped(rig) == 0
+    assert len(rig.sent) == frames + 1
+    rig.answer()
+    assert stopped(rig) == 1
+
+
 def test_a_device_that_cannot_take_it_is_not_waited_for() -> None:
     """A fallback above zero is held by a fault."""
     rig = ending(on_stop="fallback")
