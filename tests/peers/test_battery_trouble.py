@@ -124,6 +124,8 @@ def test_a_refusal_is_recorded_by_its_name(
     with peer_site(tmp_path, extra="[defaults]\nmax_retries = 1\n") as (site, peer):
         with running(site):
             assert send(site, "SET_CHARGE_RATE", "5", "--wait", "20")[0] == 0
+            # A change of state is a reason to try again what was refused.
+            wait_until(lambda: site.rows("state")[0]["state"] == "CHARGING", "it is seen to charge")
             peer.refuse(code)
             status, said = send(site, "SET_CHARGE_RATE", "9", "--wait", "20")
             assert (status, "FAILED" in said) == (1, True)
