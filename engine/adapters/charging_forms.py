@@ -66,11 +66,13 @@ _LAST: Final = _steps(
     "absolute bare",
     "absolute level",
     "absolute periods",
+    "unit periods",
     "bare level",
     "bare periods",
     "absolute bare level",
     "absolute bare periods",
     "unit bare level",
+    "absolute unit periods",
     "absolute unit bare level",
     "absolute bare level periods",
 )

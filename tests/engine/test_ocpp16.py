@@ -168,7 +168,19 @@ def test_the_ladder_of_forms_comes_to_an_end() -> None:
                 break
             form += 1
         counts.append(form)
-    assert counts == [16, 12, 12]
+    assert counts == [18, 12, 12]
+
+
+@pytest.mark.parametrize("kind", ["Absolute", "Relative"])
+def test_there_is_a_form_for_who_takes_amperes_and_one_period_only(kind: str) -> None:
+    """And says neither: with two things to do without, none of the single steps is enough."""
+    forms = [profile(form, view(), lease_s=900.0) for form in range(18)]
+    assert any(
+        one["chargingProfileKind"] == kind
+        and one["chargingSchedule"]["chargingRateUnit"] == "A"
+        and len(one["chargingSchedule"]["chargingSchedulePeriod"]) == 1
+        for one in forms
+    )
 
 
 def test_a_relative_profile_ends_at_a_moment() -> None:
