@@ -4,12 +4,12 @@ import attrs
 
 from engine.adapters.base import Outcome
 
-_UNSUPPORTED = frozenset({"NotImplemented", "NotSupported"})
+_UNSUPPORTED = frozenset({"notimplemented", "notsupported"})
 
 
 @attrs.frozen
 class Action:
-    """What an action's status may be; one without any is done once it is answered.
+    """What an action's status may be, in small letters; one without any is done once answered.
 
     ``reads``: it changes nothing of what the charge point does. ``each``: the answer has a list,
     by this name, of what came of each thing that was asked.
@@ -25,7 +25,11 @@ def says(
     accepted: str, refused: str = "", *, reads: bool = False, each: str | None = None
 ) -> Action:
     """Return an action by the words of its status."""
-    return Action(frozenset(accepted.split()), frozenset(refused.split()), reads, each)
+    return Action(_words(accepted), _words(refused), reads, each)
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.lower().split())
 
 
 OTHER = says("Accepted", "Failed Rejected")
@@ -35,12 +39,14 @@ OTHER = says("Accepted", "Failed Rejected")
 def judged(action: Action, status: object) -> tuple[Outcome, str | None]:
     """Return what a status means for its action, and how it was put if it is a refusal.
 
-    A status that nobody knows is no answer, and ``unknown``, as is one that is missing.
+    A status that nobody knows is no answer, and ``unknown``, as is one that is missing; one in
+    other letters can be meant in one way only.
     """
     if not isinstance(status, str):
         return "unknown", "no status"
-    if status in action.accepted:
+    said = status.strip().lower()
+    if said in action.accepted:
         return "accepted", None
-    if status in _UNSUPPORTED:
+    if said in _UNSUPPORTED:
         return "rejected", "unsupported"
-    return ("rejected" if status in action.refused else "unknown"), status
+    return ("rejected" if said in action.refused else "unknown"), status

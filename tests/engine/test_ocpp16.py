@@ -433,6 +433,8 @@ def test_an_inoperative_charger_is_asked_for() -> None:
         ("SetChargingProfile", {"status": "NotSupported"}, "rejected", "unsupported"),
         ("ChangeAvailability", {"status": "Scheduled"}, "accepted", None),
         ("ClearChargingProfile", {"status": "Unknown"}, "accepted", None),
+        ("SetChargingProfile", {"status": " accepted"}, "accepted", None),
+        ("SetChargingProfile", {"status": "REJECTED"}, "rejected", "REJECTED"),
         ("SetChargingProfile", {"status": "Perhaps"}, "unknown", "Perhaps"),
         ("SetChargingProfile", {}, "unknown", "no status"),
         ("SetChargingProfile", {"status": ["Accepted"]}, "unknown", "no status"),
