@@ -635,6 +635,29 @@ def test_a_clock_that_is_behind_hides_no_transaction_for_long() -> None:
     run(story)
 
 
+def test_the_time_at_which_a_message_was_made_tells_of_the_clock() -> None:
+    """A report's and an event's."""
+
+    async def story(station: Station) -> None:
+        report = {"requestId": 1, "seqNo": 0, "generatedAt": station.at(300)}
+        await station.ask("NotifyReport", **report)
+        station.time.device_us += 6 * US_PER_S
+        event = {
+            "eventId": 1,
+            "timestamp": station.at(4_000),
+            "trigger": "Delta",
+            "actualValue": "x",
+            "eventNotificationType": "PreconfiguredMonitor",
+            "component": {"name": "c"},
+            "variable": {"name": "v"},
+        }
+        told = {"generatedAt": station.at(300), "seqNo": 0, "eventData": [event]}
+        await station.ask("NotifyEvent", **told)
+        assert station.of(base.ClockRead) == [base.ClockRead(-300)]
+
+    run(story)
+
+
 def test_the_only_evse_need_not_be_named() -> None:
     """There is no other."""
 

@@ -74,6 +74,7 @@ class Dialogue201(Acquaintance):
     def on_event(self, session: Session, call: Call) -> None:
         """NotifyEvent [N07, G01]: some say thus how available they are."""
         del session
+        self._hear_time(instant(call.payload.get("generatedAt")))
         for event in entries(call.payload, "eventData"):
             told = availability_of(event)
             if told is not None:
@@ -98,6 +99,7 @@ class Dialogue201(Acquaintance):
     def on_report(self, session: Session, call: Call) -> None:
         """NotifyReport [B07]: whoever asked for it, it tells what the station can do."""
         del session
+        self._hear_time(instant(call.payload.get("generatedAt")))
         learned = report(call.payload)
         if learned:
             self._assets.tell_all(CapabilitiesLearned(learned))
