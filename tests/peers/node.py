@@ -84,12 +84,18 @@ def running(site: TestSite, *arguments: str) -> Iterator[None]:
         raise RuntimeError((site.folder / "err.txt").read_text(encoding="utf-8"))
 
 
+def states(site: TestSite) -> list[dict[str, Any]]:
+    """Return what the running engine says of each asset, asked without the command line."""
+    told: Any = request(str(site.folder / ".sit_test.sock"), "state", {}, 5.0)
+    return list(told)
+
+
 def _is_ready(site: TestSite) -> bool:
     try:
-        states: Any = request(str(site.folder / ".sit_test.sock"), "state", {}, 5.0)
+        known = states(site)
     except NotReachable:
         return False
-    return bool(states) and all(one["state_known"] and one["connected"] for one in states)
+    return bool(known) and all(one["state_known"] and one["connected"] for one in known)
 
 
 def wait_until(condition: Callable[[], bool], what: str, timeout_s: float = 30.0) -> None:

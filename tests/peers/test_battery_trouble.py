@@ -10,7 +10,7 @@ import pytest
 
 from actors.testing.site import TestSite
 from tests.peers.modbus_peer import MAKES, ModbusPeer, Pair, Write, peer_site, recorded_writes
-from tests.peers.node import running, wait_until
+from tests.peers.node import running, states, wait_until
 
 WHO: Final = ("--by", "anna", "--reason", "a test")
 SHORT: Final = "[defaults]\ncommand_timeout_seconds = 2\n"
@@ -125,7 +125,7 @@ def test_a_refusal_is_recorded_by_its_name(
         with running(site):
             assert send(site, "SET_CHARGE_RATE", "5", "--wait", "20")[0] == 0
             # A change of state is a reason to try again what was refused.
-            wait_until(lambda: site.rows("state")[0]["state"] == "CHARGING", "it is seen to charge")
+            wait_until(lambda: states(site)[0]["state"] == "CHARGING", "it is seen to charge")
             peer.refuse(code)
             status, said = send(site, "SET_CHARGE_RATE", "9", "--wait", "20")
             assert (status, "FAILED" in said) == (1, True)
@@ -156,13 +156,13 @@ def test_a_write_without_an_answer_is_looked_into(
             assert send(site, "SET_CHARGE_RATE", "9")[0] == 0
             wait_until(lambda: peer.writes()[-1].values == (9_000,), "the write came")
             peer.deaf(0.0)
-            wait_until(lambda: rate(site, 9.0)["status"] == "COMPLETED", "the engine knows")
+            wait_until(lambda: not states(site)[0]["open_commands"], "it has come to an end")
             assert peer.panel().pair_w == (9_000, 0)
         late = rate(site, 9.0)
         assert_nothing_unrecorded(site, peer)
         written = [one for one in peer.writes() if one.values == (9_000,)]
     assert outcomes(late)[0] in {"timed_out", "unknown"}
-    assert late["evidence"] == "readback"
+    assert (late["status"], late["evidence"]) == ("COMPLETED", "readback")
     assert len(written) == (1 if obeys else 2)
 
 
@@ -235,7 +235,7 @@ def test_an_answer_that_nobody_lived_to_hear(tmp_path: Path, *, obeys: bool) -> 
         peer.deaf(0.0)
         with running(site):
             wait_until(lambda: peer.panel().pair_w == (9_000, 0), "it holds what was asked for")
-            wait_until(lambda: site.rows("state")[0]["charge_kw"] == 9.0, "the engine knows")
+            wait_until(lambda: states(site)[0]["charge_kw"] == 9.0, "the engine knows")
         asked = rate(site, 9.0)
         assert_nothing_unrecorded(site, peer)
     assert outcomes(asked)[0] == "unknown"
@@ -274,11 +274,12 @@ def test_a_faulted_battery_is_left_alone_until_it_recovers(tmp_path: Path) -> No
     """A rate above zero is held while it says FAULTED, and goes out by itself afterwards."""
     with peer_site(tmp_path) as (site, peer), running(site):
         peer.fault(on=True)
-        wait_until(lambda: site.rows("state")[0]["state"] == "FAULTED", "it says so")
+        wait_until(lambda: states(site)[0]["state"] == "FAULTED", "it says so")
         assert send(site, "SET_CHARGE_RATE", "6", "--wait", "1")[0] == 1
         history: History = site.history()
         assert (history[0]["status"], history[0]["reason"]) == ("PENDING", "held:faulted")
         assert not peer.writes()
         peer.fault(on=False)
         wait_until(lambda: peer.panel().pair_w == (6_000, 0), "it charges")
-        wait_until(lambda: site.history()[0]["status"] == "COMPLETED", "it is on record")
+        wait_until(lambda: not states(site)[0]["open_commands"], "it has come to an end")
+        assert site.history()[0]["status"] == "COMPLETED"

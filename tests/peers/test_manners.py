@@ -6,7 +6,7 @@ from typing import Any, Final
 import pytest
 
 from actors.testing.site import TestSite
-from tests.peers.node import running, wait_until
+from tests.peers.node import running, states, wait_until
 from tests.peers.ocpp_peer import charge_points
 from tests.peers.test_charge_point import WHO, History, assert_logs_agree
 
@@ -33,7 +33,7 @@ def send(site: TestSite, kind: str, *arguments: str, wait: bool = True) -> None:
 
 def state_of(site: TestSite) -> dict[str, Any]:
     """Return the state of the one asset."""
-    (state,) = site.rows("state")
+    (state,) = states(site)
     return state
 
 
