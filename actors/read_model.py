@@ -154,7 +154,10 @@ class ReadModel:
         def kept(stream: str) -> AssetHistory | None:
             return self._asset(stream, filters, since) if filters.takes_asset(stream) else None
 
-        return CommandHistory(filters, kept=kept, speed=self.mark.speed)
+        def recall(stream: str) -> Kept:
+            return Kept(self._tables, stream)
+
+        return CommandHistory(filters, kept=kept, recall=recall, speed=self.mark.speed)
 
     def _asset(
         self,

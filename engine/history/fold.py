@@ -6,6 +6,7 @@ from engine import events
 from engine.codec import Record
 from engine.history.asset import AssetHistory
 from engine.history.filters import EVERYTHING, Filters
+from engine.history.kept import NOTHING, Recall
 from engine.history.records import CommandRecord, History
 from engine.types import AssetId, Instant
 
@@ -31,10 +32,17 @@ def _unknown(stream: str) -> None:
     del stream
 
 
+def _nothing(stream: str) -> Recall:
+    """Nothing will be kept of it either."""
+    del stream
+    return NOTHING
+
+
 class CommandHistory:
     """Folds records into the commands that pass the filters; nothing else is kept.
 
-    ``kept`` gives what is known of an asset from before, when one of its events comes.
+    ``kept`` gives what is known of an asset from before, when one of its events comes; ``recall``
+    what is kept meanwhile of one of which nothing was.
     """
 
     def __init__(
@@ -42,10 +50,12 @@ class CommandHistory:
         filters: Filters = EVERYTHING,
         *,
         kept: Callable[[str], AssetHistory | None] = _unknown,
+        recall: Callable[[str], Recall] = _nothing,
         speed: float = 1.0,
     ) -> None:
         self._filters = filters
         self._kept = kept
+        self._recall = recall
         self.assets: dict[str, AssetHistory] = {}
         self.speed = speed
 
@@ -91,7 +101,9 @@ class CommandHistory:
             return None
         asset = self.known(stream)
         if asset is None:
-            asset = self.assets[stream] = AssetHistory(AssetId(stream), self._filters)
+            recall = self._recall(stream)
+            asset = AssetHistory(AssetId(stream), self._filters, recall=recall)
+            self.assets[stream] = asset
         return asset
 
     def known(self, stream: str) -> AssetHistory | None:

@@ -12,7 +12,7 @@ from engine.history.planned import PlanRow
 
 T = TypeVar("T")
 
-VERSION: Final = 5
+VERSION: Final = 6
 """Of everything that is kept; what another version kept is made anew."""
 
 _SUM: Final = 4

@@ -23,13 +23,16 @@ from actors.store.tables import SqliteTables, open_tables, place_of
 from actors.testing.instant import opened
 from actors.testing.logs import depot_log
 from actors.testing.mixed import SOME_FILTERS, mixed_log
+from actors.testing.records import charger, recorded
 from actors.testing.waiting import wait_until
+from engine import events
 from engine.codec import Codec, Row
 from engine.commands import CommandStatus
 from engine.errors import StoreUnavailable
 from engine.history import Filters, histories
 from engine.history.kept import Head
 from engine.history.rows import encode
+from engine.types import CommandId
 
 CODEC = Codec(VOCABULARY)
 MIXED = [
@@ -78,6 +81,27 @@ def test_it_says_what_the_log_says_wherever_it_stands(
     tail = [CODEC.decode(row) for row in store.read_all(model.mark.position)]
     assert len(tail) == len(MIXED) - known
     assert tuple(model.commands(filters, tail)) == tuple(histories(mixed_log(), filters))
+    model.close()
+    store.close()
+
+
+def test_what_comes_after_a_command_is_over_is_kept_too() -> None:
+    """It was let go of at its end, and who follows goes on with what it has in hand."""
+    rig = charger()
+    rig.answer()
+    (over, *_) = histories(recorded(rig))
+    assert over.status is CommandStatus.COMPLETED
+    tallied = events.PowerTallied(CommandId(over.id), 0, 900, 3_000, 900, 2_700, 0, 0, 0)
+    rig.events.append(tallied)
+    rig.times.append(rig.times[-1])
+    records = recorded(rig)
+    store, model, fold = open_store("memory:"), ReadModel(SqliteTables(":memory:")), Fold()
+    for record in records:
+        store.append([CODEC.encode(record.header, record.event)])
+        model.follow(store, CODEC, fold)
+    (found, *_) = model.commands(Filters(), ())
+    assert found.measured_s is not None
+    assert found == histories(records)[0]
     model.close()
     store.close()
 
