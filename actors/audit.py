@@ -78,7 +78,8 @@ def moment(text: str) -> datetime:
     except ValueError:
         raise UsageError(f"{text!r} is no ISO 8601 time") from None
     if parsed.tzinfo is None:
-        raise UsageError(f"{text!r} has no offset: write {text}+01:00, or {text}Z")
+        whole = text if "T" in text or " " in text else f"{text}T00:00"
+        raise UsageError(f"{text!r} has no offset: write {whole}+01:00, or {whole}Z")
     return parsed.astimezone(UTC)
 
 

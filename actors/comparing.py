@@ -47,6 +47,8 @@ class ReadModelComparison:
             yield _wrong(None, f"the read model cannot be read: {error}")
 
     def _compared(self, model: ReadModel, mark: Mark) -> Iterator[Discrepancy]:
+        if not mark.position:
+            return  # empty, or of another version: nobody reads it, and it is made anew
         last = self._store.last_position()
         if mark.position > last:
             behind = f"up to position {mark.position}, and the log ends at {last}"

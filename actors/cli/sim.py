@@ -6,6 +6,7 @@ import os
 import signal
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Final
 
 import click
 
@@ -25,10 +26,19 @@ from actors.sim.versions import VERSIONS
 from actors.sim.wirelog import WireLog
 from engine.errors import UsageError
 
+_LAST_PORT: Final = 65_535
+
 
 @click.group()
 def sim() -> None:
     """Simulate a charger or a battery over a real socket, until Ctrl-C."""
+
+
+def _opened(wire_log: Path | None) -> WireLog:
+    try:
+        return WireLog(wire_log)
+    except OSError as error:
+        raise UsageError(f"{wire_log}: {error.strerror}") from None
 
 
 def until_stopped(work: Callable[[], Awaitable[None]], stop: Callable[[], Awaitable[None]]) -> None:
@@ -87,7 +97,7 @@ def charger(  # noqa: PLR0913 - the contract's options
         Arrival(number % connectors + 1, _seconds_until(text, speed), Vehicle())
         for number, text in enumerate(plug_in)
     )
-    log = WireLog(wire_log)
+    log = _opened(wire_log)
     made = SimCharger(
         ChargerSetup(
             identity,
@@ -137,15 +147,18 @@ def battery(
 ) -> None:
     """Simulate a Modbus TCP battery."""
     host, _, port = listen.rpartition(":")
-    if not host or not port.isdigit():
+    if not host or not port.isdecimal() or int(port) > _LAST_PORT:
         raise UsageError(f"{listen!r} is not HOST:PORT")
     secured = listening(**tls)
-    log = WireLog(wire_log)
+    log = _opened(wire_log)
     made = simulated(profile, unit, wire_log=log)
     made.fail(*quirks)
 
     async def serve() -> None:
-        taken = await made.start(host, int(port), secured)
+        try:
+            taken = await made.start(host, int(port), secured)
+        except OSError as error:
+            raise UsageError(f"nothing can listen at {listen}: {error.strerror}") from None
         click.echo(f"modbus at {host}:{taken}, unit {unit}")
         await made.until(lambda: False)
 

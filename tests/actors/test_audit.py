@@ -84,6 +84,8 @@ def test_questions_that_make_no_sense_are_refused(audit: StoreAudit) -> None:
         audit.why("sch_1")
     with pytest.raises(UsageError, match="has no offset"):
         audit.state_at("2026-01-01T00:00:00")
+    with pytest.raises(UsageError, match=r"write 2026-01-01T00:00\+01:00, or 2026-01-01T00:00Z"):
+        audit.state_at("2026-01-01")
     with pytest.raises(UsageError, match="has no time zone"):
         audit.why("ast_0", datetime(2026, 1, 1))  # noqa: DTZ001 - that is what is refused
     with pytest.raises(UsageError, match="no ISO 8601 time"):

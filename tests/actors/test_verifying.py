@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from actors.accepted import FIELDS, SCHEDULES, encode_accepted
 from actors.following import rebuild
+from actors.kept import MARK
 from actors.reading import VOCABULARY, Reader
 from actors.recovery import recover
 from actors.snapshots import Snapshots
@@ -274,6 +275,19 @@ def modelled(untouched: Path, folder: Path, tamper: Tampering) -> list[str]:
 def test_a_read_model_that_agrees_passes(untouched: Path, tmp_path: Path) -> None:
     """It is made anew and compared."""
     assert modelled(untouched, tmp_path, lambda connection: connection.execute("SELECT 1")) == []
+
+
+def of_another_version(connection: sqlite3.Connection) -> None:
+    """Let another version have kept the model, in other words."""
+    ((data,),) = connection.execute("SELECT value FROM meta WHERE key = 'mark'").fetchall()
+    mark = msgspec.msgpack.encode(replace(MARK.decode(data), version=0))
+    connection.execute("UPDATE meta SET value = ? WHERE key = 'mark'", (mark,))
+    connection.execute("UPDATE commands SET state = ?", (b"older",))
+
+
+def test_a_read_model_of_another_version_is_passed_over(untouched: Path, tmp_path: Path) -> None:
+    """Nobody reads it, and the next engine makes it anew: after an update nothing is wrong."""
+    assert modelled(untouched, tmp_path, of_another_version) == []
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,35 @@
+"""What `setpoint sim` says of where a device cannot be."""
+
+import socket
+
+import pytest
+from click.testing import CliRunner
+
+from actors.cli import setpoint
+from engine.errors import UsageError
+
+
+def refused(listen: str, *more: str) -> str:
+    """Return why a battery does not listen there."""
+    error = CliRunner().invoke(setpoint, ["sim", "battery", "--listen", listen, *more]).exception
+    assert isinstance(error, UsageError)
+    return str(error)
+
+
+@pytest.mark.parametrize("listen", ["nope", "127.0.0.1:99999", "127.0.0.1:²", ":5020"])
+def test_an_address_is_a_host_and_a_port(listen: str) -> None:
+    """A port is a number, and not too great."""
+    assert "is not HOST:PORT" in refused(listen)
+
+
+def test_a_port_that_is_taken_is_told_in_a_line() -> None:
+    """It is nothing to trace back."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        assert refused(f"127.0.0.1:{port}").startswith(f"nothing can listen at 127.0.0.1:{port}: ")
+
+
+def test_a_wire_log_that_cannot_be_written_is_told_in_a_line() -> None:
+    """Before anything listens."""
+    told = refused("127.0.0.1:0", "--wire-log", "/nowhere/wire.jsonl")
+    assert told == "/nowhere/wire.jsonl: No such file or directory"
