@@ -45,13 +45,13 @@ def evolve(state: AssetState, event: events.AssetEvent, at: Instant) -> AssetSta
         case events.TransactionEnded():
             return remains.forgotten(state, reported.transaction_ended(state, event, at))
         case events.CapabilitiesLearned():
-            return reported.capabilities_learned(state, event)
+            return remains.forgotten(state, reported.capabilities_learned(state, event))
         case events.ClockSkewed():
-            return reported.clock_skewed(state, event)
+            return remains.after_skew(state, reported.clock_skewed(state, event))
         case events.ExternalLimitTold():
             return reported.external_limit_told(state, event, at)
         case events.PhasesMeasured():
-            return reported.phases_measured(state, event)
+            return remains.forgotten(state, reported.phases_measured(state, event))
         case events.DeviceChanged():
             after = interference.device_changed(wear.forget_words(state), event, at)
             return remains.after_change(state, after, event.found)

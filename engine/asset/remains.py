@@ -18,6 +18,7 @@ from engine.asset.state import (
 from engine.commands import CommandStatus
 from engine.events import RELEASED, Setpoint
 from engine.grants import UNBOUNDED_W
+from engine.types import US_PER_S
 
 _ON_ITS_OWN: Final = Remains(UNBOUNDED_W, UNBOUNDED_W, None)
 
@@ -84,6 +85,19 @@ def after_restart(before: AssetState, after: AssetState) -> AssetState:
     after = forgotten(before, after)
     attempt = before.attempt
     return after if attempt is None else _with(after, _attempted(attempt))
+
+
+def after_skew(before: AssetState, after: AssetState) -> AssetState:
+    """Return the state once a device's clock is found to be another one than was thought.
+
+    What was set by it ends by it: later, by as much as the clock is behind what was thought.
+    """
+    after = forgotten(before, after)
+    behind_s = before.device.clock_ahead_s - after.device.clock_ahead_s
+    known = after.remains
+    if known is None or known.until_us is None or behind_s <= 0:
+        return after
+    return replace(after, remains=replace(known, until_us=known.until_us + behind_s * US_PER_S))
 
 
 def after_retirement(before: AssetState, after: AssetState) -> AssetState:

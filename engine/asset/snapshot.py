@@ -15,7 +15,7 @@ from engine.asset.state import AssetState, Outside
 
 FIELDS: Final = 18
 """The version of the fields of `AssetState`: raised when one is added, dropped or changed."""
-EVOLVE: Final = 16
+EVOLVE: Final = 17
 """The version of `evolve`: raised when it makes another state of the same events."""
 
 _NOTHING: Final = Outside()

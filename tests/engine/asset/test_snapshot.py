@@ -73,5 +73,5 @@ def test_what_is_no_snapshot_is_ignored(body: bytes) -> None:
 def test_the_bytes_of_this_version_are_known() -> None:
     """If they change, the fields or evolve changed: raise FIELDS or EVOLVE and put these anew."""
     known = "1b80289ca156bd0db5d2340a9dfcf61dc30fa87e66217ec38bbea5903404f1d7"
-    assert (snapshot.FIELDS, snapshot.EVOLVE) == (18, 16)
+    assert (snapshot.FIELDS, snapshot.EVOLVE) == (18, 17)
     assert snapshot.digest(busy().state).hex() == known
