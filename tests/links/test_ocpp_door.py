@@ -14,7 +14,7 @@ from websockets.exceptions import InvalidStatus
 from websockets.typing import Subprotocol
 
 from actors.clock import Clocks
-from actors.links.ocpp import OcppAdapter, arrival, csms, door
+from actors.links.ocpp import OcppAdapter, arrival, csms, door, porch
 from actors.testing.clocks import ManualTime
 from engine.adapters.ocpp16 import OcppOptions
 from engine.config import OcppListen
@@ -245,6 +245,30 @@ def test_what_nobody_needs_to_say_before_he_is_known_is_not_read() -> None:
         assert house.notices == [("too_much_before_authentication", "127.0.0.1")]
 
     run(story)
+
+
+def test_what_comes_before_its_turn_is_read_at_its_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where asyncio begins to read although it was told not to, as that of Python 3.11.2."""
+    monkeypatch.setattr(porch, "AT_ONCE", 1)
+    transports: Any = asyncio.selector_events
+
+    def add_reader(self: Any, fd: int, callback: Callable[[], None]) -> None:  # noqa: ANN401 - a transport
+        if not self.is_closing():
+            self._loop._add_reader(fd, callback)  # noqa: SLF001 - as in asyncio
+
+    monkeypatch.setattr(transports._SelectorTransport, "_add_reader", add_reader)  # noqa: SLF001 - as in asyncio
+
+    async def story(house: House) -> None:
+        port = int((house.adapter.url or "").rpartition(":")[2])
+        first, *others = [await asyncio.open_connection("127.0.0.1", port) for _ in range(3)]
+        for _, writer in others:
+            writer.write(UPGRADE)
+        first[1].close()
+        for reader, writer in others:
+            assert await reader.readexactly(12) == b"HTTP/1.1 101"
+            writer.close()
+
+    run(story, security_profile=0)
 
 
 def test_who_never_reads_pongs_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:

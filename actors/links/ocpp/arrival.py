@@ -69,7 +69,13 @@ class Arrival(ServerConnection):
         self.address = str(peer[0]) if peer else "?"
         self._doorstep.porch.enter(self)
         if not self._is_open:
-            self._bare.pause_reading()
+            # Not now: asyncio begins to read right after this, in Python 3.11.2 all the same.
+            self.loop.call_soon(self._hold)
+
+    def _hold(self) -> None:
+        """Leave what comes where it is until it is this socket's turn."""
+        if not self._is_open:
+            self._raw.pause_reading()
 
     def begin(self) -> None:
         """Begin with TLS, or with the websocket where there is none."""
