@@ -9,6 +9,7 @@ import pytest
 
 from actors.control import NotReachable, request
 from actors.testing.site import TestSite
+from actors.testing.waiting import wait_until
 from engine.adapters.ocpp16_calls import ACTIONS
 
 CERTIFICATE = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----"
@@ -164,12 +165,7 @@ def test_who_clears_our_profile_by_hand_gets_it_set_again(engine: TestSite) -> N
     ask(engine, "send", {**rate, "wait_s": 20.0})
     args: dict[str, Any] = {"asset": "ast_a", "action": "ClearChargingProfile", "payload": {}}
     ask(engine, "call", {**args, "wait_s": 20.0, "by": "ann", "reason": "a test"})
-    tick = threading.Event()
     connector = engine.charger("a").connector(1)
-    for _ in range(100):
-        if engine.control_frames()[-1].action == "SetChargingProfile":
-            break
-        tick.wait(0.05)
-    assert connector.limit_w == 6_000.0
+    wait_until(lambda: connector.limit_w == 6_000.0, 10)
     kinds = [one["cause"]["kind"] for one in engine.history()]  # type: ignore[index]  # JSON
     assert kinds == ["operator", "operator", "rule:reassert"]
