@@ -171,7 +171,7 @@ class Assembly:
         tell = actor.actor_ref.tell
         self.tell[asset_id] = tell
         link = made_link(plugin, config.options, self.links.reporter(asset_id, actor.hurry))
-        self.links.attach(asset_id, parts.runtime.seams.link(link), actor.hurry, slot)
+        self.links.attach(asset_id, parts.runtime.seams.link(link), actor, slot)
         if state.rules is not None:
             tell(message.Recovered(parts.journal.epoch))
         tell(message.Configured(rules))

@@ -34,6 +34,8 @@ _NUDGE: Final = _Nudge()
 CAUGHT: Final = (Exception, SystemExit)
 """What is a crash of an actor in a run without threads."""
 _STAND_IN_S: Final = 0.05  # how often a stand-in looks whether it is needed
+_ROUND_S: Final = 0.025
+"""How long those in a hurry let others have their turns, if there are any."""
 
 
 class Pool(ActorPool):
@@ -51,6 +53,8 @@ class Pool(ActorPool):
         self._ready: queue.SimpleQueue[PoolActor | _Nudge | None] = queue.SimpleQueue()
         self._hurried: deque[PoolActor] = deque()
         self._nudged = False
+        self._rushing = False  # those in a hurry have their turns now
+        self._rush_at_s = 0.0  # and then again, if others still wait (steady clock)
         self._threads = threads
         self._name = name
         self._spare = self._lane_most = max_extra
@@ -68,8 +72,10 @@ class Pool(ActorPool):
     def schedule(self, actor: PoolActor, *, hurry: bool = False) -> None:
         """Put an actor on the ready queue, its claim with it. Any thread.
 
-        What finishes work that was begun goes first: a herd of new work otherwise comes between
-        an attempt's commit and its send, and the send window passes.
+        What finishes work that was begun goes before what came later, and waits for what came
+        earlier for no longer than a round: a herd of new work otherwise comes between an attempt's
+        commit and its send, and the send window passes. By rounds, as the last of a herd would wait
+        for all that the first ones do.
         """
         if hurry:
             self._hurried.append(actor)
@@ -212,10 +218,9 @@ class Pool(ActorPool):
             queue.Empty: there was none in time.
         """
         while True:
-            try:
-                return self._hurried.popleft()
-            except IndexError:
-                pass  # nobody is in a hurry
+            hurried = self._next_hurried()
+            if hurried is not None:
+                return hurried
             actor = self._ready.get(timeout=timeout_s)
             if actor is None:
                 if self._closed or self._ready.empty():
@@ -225,8 +230,22 @@ class Pool(ActorPool):
                 return actor
             else:
                 self._nudged = False
+                self._rushing = True
                 if self._threads > 1 and len(self._hurried) > 1:
                     self._ready.put(_NUDGE)  # another worker may be asleep
+
+    def _next_hurried(self) -> PoolActor | None:
+        """Return an actor in a hurry if its time has come. A worker's thread."""
+        if self._hurried and not self._rushing:
+            self._rushing = steady_s() >= self._rush_at_s
+        if not self._rushing:
+            return None
+        try:
+            return self._hurried.popleft()
+        except IndexError:
+            self._rushing = False
+            self._rush_at_s = steady_s() + _ROUND_S
+            return None
 
     def _rejoin(self, worker: Worker) -> bool:
         """Return whether a worker whose handler hung is needed again. Its thread."""

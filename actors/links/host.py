@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeGuard, get_args
 
 import attrs
 
+from actors.actor import PoolActor
 from actors.clock import Clocks
 from actors.loop import LoopThread
 from engine.adapters.base import (
@@ -38,10 +39,14 @@ logger = logging.getLogger("setpoint")
 
 @attrs.define
 class _Attached:
-    """One asset's link and whom to tell."""
+    """One asset's link and whom to tell; what came of an attempt waits for its turn (``answer``).
+
+    In a herd the attempts that others have still to begin come before it.
+    """
 
     link: Link
     tell: Callable[[object], None]
+    answer: Callable[[object], None]
     slot: str | None
 
 
@@ -94,11 +99,9 @@ class LinkHost:
         self._tasks: set[asyncio.Task[None] | None] = set()
         self._opening: set[asyncio.Task[BaseException | None]] = set()
 
-    def attach(
-        self, asset_id: AssetId, link: Link, tell: Callable[[object], None], slot: str | None
-    ) -> None:
-        """Take on a link; ``slot`` names what it shares with others. Before `open`."""
-        self._attached[asset_id] = _Attached(link, tell, slot)
+    def attach(self, asset_id: AssetId, link: Link, actor: PoolActor, slot: str | None) -> None:
+        """Take on an asset's link; ``slot`` names what it shares with others. Before `open`."""
+        self._attached[asset_id] = _Attached(link, actor.hurry, actor.actor_ref.tell, slot)
 
     def reporter(
         self, asset_id: AssetId, tell: Callable[[object], None]
@@ -236,7 +239,7 @@ class LinkHost:
             outcome = _failed(attempt_id, error)
         finally:
             self._tasks.discard(asyncio.current_task())
-        attached.tell(outcome)
+        attached.answer(outcome)
 
     async def _ask(
         self, asset_id: AssetId, attempt_id: str, payload: Payload, timeout_s: float

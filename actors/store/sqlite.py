@@ -36,7 +36,7 @@ WITH RECURSIVE streams(id) AS (
 SELECT id, (SELECT max(originator_version) FROM {table} WHERE originator_id = id)
 FROM streams WHERE id IS NOT NULL
 """
-_ROWS: Final = 2_000  # of one statement; SQLite takes 32,766 parameters, four a row
+_ROWS: Final = 8_000  # of one statement; SQLite takes 32,766 parameters, four a row
 
 
 class _Pool(SQLiteConnectionPool):
@@ -69,12 +69,23 @@ class _Pool(SQLiteConnectionPool):
 
 
 class _Recorder(SQLiteApplicationRecorder):
-    """Inserts many rows with one statement.
+    """Inserts many rows with one statement, which is a transaction of its own.
 
-    The library executes one statement a row, and sqlite3 lets go of the interpreter's lock for
-    each: beside busy actors every row then waits for a thread switch. One statement for many rows
-    waits once, and its work is done beside the actors. They are our own rows, as they are.
+    The library executes one statement a row between two more, and sqlite3 lets go of the
+    interpreter's lock for each: beside busy actors every one then waits for a thread switch. One
+    statement waits once, and its work is done beside the actors. They are our own rows, as they
+    are.
     """
+
+    def insert_events(self, stored_events: Sequence[Any], **_: object) -> Sequence[int]:
+        """Store rows, all or none, and return their positions."""
+        if len(stored_events) > _ROWS:
+            with self.datastore.transaction(commit=True) as cursor:
+                return self._insert_events(cursor, stored_events)
+        if not stored_events:
+            return ()
+        with self.datastore.get_connection(commit=True) as connection:
+            return self._insert_events(connection.cursor(), stored_events)
 
     def _insert_events(
         self, c: SQLiteCursor, stored_events: Sequence[Any], **_: object

@@ -12,7 +12,7 @@ from engine.commands import CommandStatus
 
 def test_each_charge_point_is_told_each_slot_and_again_when_it_is_back() -> None:
     """None arrives before its time, and all of them come back."""
-    found = scale.measured(3, 2, 1.0)
+    found = scale.measured(3, 2, 4.0)
     assert [len(one.seconds) for one in found.slots] == [3, 3]
     assert min(one.seconds[0] for one in found.slots) > 0
     assert len(found.memory_kb) == 2

@@ -145,6 +145,42 @@ def test_a_busy_actor_lets_others_have_their_turn() -> None:
     assert 0 < log.index("o!") <= TURN + 2
 
 
+def test_who_is_in_a_hurry_lets_those_before_go_first_but_not_for_long(
+    monkeypatch: pytest.MonkeyPatch, log: list[object]
+) -> None:
+    """A herd's last one would else wait for all that the first ones do, and they for the last."""
+    now_s = [100.0]
+    monkeypatch.setattr("actors.pool.steady_s", lambda: now_s[0])
+    pool = Pool(1)
+    actors = [Recorder.begin(pool, name, log) for name in "abc"]
+    blocker = Recorder.start(pool, "", [])
+
+    def order_after(later_s: float) -> list[object]:
+        gate, reached = threading.Event(), threading.Event()
+
+        def hold() -> None:
+            reached.set()
+            gate.wait(WAIT_S)
+
+        blocker.tell(hold)
+        assert reached.wait(WAIT_S)
+        log.clear()
+        actors[0].actor_ref.tell(1)
+        actors[1].hurry(2)
+        actors[2].actor_ref.tell(3)
+        now_s[0] += later_s
+        gate.set()
+        for actor in (blocker, *(one.actor_ref for one in actors)):
+            actor.ask(list)
+        return log.copy()
+
+    assert order_after(0.0) == ["b2", "a1", "c3"]  # nobody was in a hurry for a long time
+    assert order_after(0.0) == ["a1", "b2", "c3"]
+    assert order_after(1.0) == ["b2", "a1", "c3"]
+    assert order_after(0.0) == ["a1", "b2", "c3"]
+    pool.stop()
+
+
 @pytest.mark.parametrize("exception", [ValueError(), SystemExit(1), KeyboardInterrupt()])
 def test_an_exception_is_told_and_the_actor_goes_on(
     pool: Pool, log: list[object], exception: BaseException
