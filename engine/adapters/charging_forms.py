@@ -5,10 +5,11 @@ one says that it takes rules some forms out; the rest is a ladder.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from functools import lru_cache
 from typing import Final, Literal, TypeAlias
 
-import attrs
+from msgspec import Struct
 
 Purpose: TypeAlias = Literal["transaction", "default", "station"]
 """Of the transaction that runs, of the connector by default, or of the charge point as a whole."""
@@ -19,8 +20,7 @@ RATE_UNITS: Final = "ChargingScheduleAllowedChargingRateUnit"
 CONNECTORS: Final = "NumberOfConnectors"
 
 
-@attrs.frozen
-class Form:
+class Form(Struct, frozen=True, gc=False):
     """How a setpoint is put; ``bare``: without what is optional (numberPhases, validTo)."""
 
     purpose: Purpose
@@ -36,19 +36,40 @@ class Form:
         return self.purpose == "transaction" or (self.purpose == "default" and self.level > 0)
 
 
-@attrs.frozen
-class Occasion:
+class Occasion(Struct, frozen=True, gc=False):
     """What a setpoint's form depends on.
 
     ``unit`` is W or A where there is no choice, null where a charger may take both. ``gives_way``:
     a fallback follows the setpoint. ``may_bound_all``: the charge point as a whole may be limited.
+    ``level`` is the setpoint's stack level; ``has_one_period``: a schedule has room for no more.
     """
 
-    capabilities: Mapping[str, str]
     unit: str | None
     in_transaction: bool
     gives_way: bool
-    may_bound_all: bool = False
+    may_bound_all: bool
+    level: int
+    has_one_period: bool
+
+    @classmethod
+    def of(
+        cls,
+        told: Mapping[str, str],
+        unit: str | None,
+        *,
+        in_transaction: bool,
+        gives_way: bool,
+        may_bound_all: bool = False,
+    ) -> "Occasion":
+        """Return the occasion of a charger that ``told`` what it can do."""
+        return cls(
+            unit,
+            in_transaction,
+            gives_way,
+            may_bound_all and _number(told, CONNECTORS) in {None, 1},
+            level_of(told),
+            periods_of(told) == 1,
+        )
 
 
 _Steps: TypeAlias = frozenset[str]
@@ -78,30 +99,34 @@ _LAST: Final = _steps(
 )
 
 
+@lru_cache(maxsize=256)
 def ladder(occasion: Occasion) -> tuple[Form, ...]:
-    """Return the forms to try on an occasion, each once, in the order in which they are tried."""
+    """Return the forms to try on an occasion, each once, in the order in which they are tried.
+
+    Chargers are alike: a site has few occasions, and each of its commands has one.
+    """
     first: Purpose = "transaction" if occasion.in_transaction else "default"
     rungs: list[tuple[Purpose, tuple[_Steps, ...]]] = [(first, _FIRST)]
     if occasion.in_transaction:
         rungs.append(("default", _ELSEWHERE))
     rungs.append((first, _LAST))
-    if occasion.may_bound_all and _has_one_connector(occasion.capabilities):
+    if occasion.may_bound_all:
         rungs.append(("station", _ELSEWHERE))
     forms = (_form(occasion, purpose, one) for purpose, steps in rungs for one in steps)
     return tuple(dict.fromkeys(one for one in forms if _makes_sense(one)))
 
 
 def _form(occasion: Occasion, purpose: Purpose, steps: _Steps) -> Form:
-    unit, told = occasion.unit, occasion.capabilities
+    unit = occasion.unit
     if unit is None:
         unit = "A" if "unit" in steps else "W"
     return Form(
         purpose,
         unit,
-        0 if "level" in steps else level_of(told),
+        0 if "level" in steps else occasion.level,
         is_relative="absolute" in steps,
         bare="bare" in steps,
-        one_period=occasion.gives_way and ("periods" in steps or _number(told, MAX_PERIODS) == 1),
+        one_period=occasion.gives_way and ("periods" in steps or occasion.has_one_period),
     )
 
 
@@ -128,28 +153,27 @@ def level_of(told: Mapping[str, str]) -> int:
     return 1 if highest is None else min(1, highest)
 
 
-def _has_one_connector(told: Mapping[str, str]) -> bool:
-    return _number(told, CONNECTORS) in {None, 1}
-
-
 def _number(told: Mapping[str, str], key: str) -> int | None:
-    text = told.get(key, "").strip()
+    text = told.get(key)
+    if text is None:
+        return None
+    text = text.strip()
     return int(text) if text.isascii() and text.isdigit() else None
 
 
 # --- units
 
 
-def units_of(told: Mapping[str, str]) -> Iterator[str]:
-    """Yield the rate units that a charger says it takes, W first; none where it does not say.
+@lru_cache(maxsize=256)
+def units_of(said: str) -> tuple[str, ...]:
+    """Return the rate units that a charger says it takes, W first; none where it does not say.
 
     Chargers put it as Current and Power, A and W, in any case, alone or in a list.
     """
-    words = set(re.findall(r"[a-z]+", told.get(RATE_UNITS, "").lower()))
-    if words & {"power", "w", "watt", "watts"}:
-        yield "W"
-    if words & {"current", "a", "amp", "amps", "ampere", "amperes"}:
-        yield "A"
+    words = set(re.findall(r"[a-z]+", said.lower()))
+    in_watts = words & {"power", "w", "watt", "watts"}
+    in_amperes = words & {"current", "a", "amp", "amps", "ampere", "amperes"}
+    return ("W",) * bool(in_watts) + ("A",) * bool(in_amperes)
 
 
 def only_unit(wanted: str, told: Mapping[str, str]) -> str | None:
@@ -159,5 +183,5 @@ def only_unit(wanted: str, told: Mapping[str, str]) -> str | None:
     """
     if wanted != "auto":
         return wanted
-    units = tuple(units_of(told))
+    units = units_of(told.get(RATE_UNITS, ""))
     return units[0] if len(units) == 1 else None

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
-import attrs
+from msgspec import Struct
 
 from engine.adapters.base import AssetView
 from engine.adapters.charging_forms import (
@@ -34,16 +34,14 @@ _BY_A_PAUSE: Final = 2
 _RUNGS: Final[Mapping[Purpose, int]] = {"default": 0, "transaction": 1, "station": 2}
 
 
-@attrs.frozen
-class Period:
+class Period(Struct, frozen=True, gc=False):
     """A limit, in the profile's unit, from so many seconds after the schedule's start."""
 
     start_s: int
     limit: float
 
 
-@attrs.frozen
-class Profile:
+class Profile(Struct, frozen=True, gc=False):
     """One charging profile.
 
     ``connector`` is 0 for one of the station as a whole. ``phases`` is null where it is not told,
@@ -69,8 +67,7 @@ class Profile:
         return "Relative" if self.start_at is None else "Absolute"
 
 
-@attrs.frozen
-class Setting:
+class Setting(Struct, frozen=True, gc=False):
     """What brings about a setpoint: profiles to set in order, then ids of profiles to clear.
 
     ``applied_kw`` is what the power becomes on the device.
@@ -155,12 +152,12 @@ def setting_of(
     if attempt.charge_kw is None:
         raise Untranslatable("a setpoint needs a power")
     forms = ladder(
-        Occasion(
+        Occasion.of(
             asset.capabilities,
             only_unit(own.rate_unit, asset.capabilities),
-            asset.transaction_id is not None,
-            attempt.fallback_kw is not None and attempt.lease_s is not None,
-            own.charge_point_max,
+            in_transaction=asset.transaction_id is not None,
+            gives_way=attempt.fallback_kw is not None and attempt.lease_s is not None,
+            may_bound_all=own.charge_point_max,
         )
     )
     if not forms:
@@ -171,8 +168,7 @@ def setting_of(
     return _Attempted(own, asset, attempt, form, one_id_a_place).setting(attempt.charge_kw)
 
 
-@attrs.frozen
-class _Attempted:
+class _Attempted(Struct, frozen=True, gc=False):
     """One attempt in its form."""
 
     own: OcppOptions
@@ -246,24 +242,35 @@ class _Attempted:
 
     def _setpoint(self, limit: float) -> Profile:
         which = _FALLBACK if self._is_in_fallbacks_place else _SETPOINT
-        profile = self._profile(self.form.purpose, self.form.level, which, limit)
-        if self._wakes:
-            woken = (Period(0, 0.0), Period(_BACK_S + _PAUSE_S, limit))
-            profile = attrs.evolve(profile, periods=woken)
-        lease_s, fallback_kw = self.attempt.lease_s, self.attempt.fallback_kw
+        lease_s = self.attempt.lease_s
         if lease_s is None:
-            return profile
+            return self._profile(which, tuple(self._begin(limit)))
         end_s = self._elapsed_s() + round(lease_s)
-        if self._is_dated:
-            valid_to = self._now + timedelta(seconds=lease_s)
-            profile = attrs.evolve(profile, valid_to=valid_to)
+        return self._profile(
+            which,
+            (*self._begin(limit), *self._later(end_s)),
+            None if self._is_followed else end_s,
+            self._now + timedelta(seconds=lease_s) if self._is_dated else None,
+        )
+
+    def _begin(self, limit: float) -> Iterator[Period]:
+        if self._wakes:
+            yield Period(0, 0.0)
+            yield Period(_BACK_S + _PAUSE_S, limit)
+        else:
+            yield Period(0, limit)
+
+    @property
+    def _is_followed(self) -> bool:
+        """Whether the fallback is the last period of the setpoint's own profile."""
+        return self.attempt.fallback_kw is not None and not self.form.one_period
+
+    def _later(self, end_s: int) -> Iterator[Period]:
         if self.form.one_period:
-            return attrs.evolve(profile, duration_s=end_s)
-        periods = (*profile.periods, *self._ahead())
-        if fallback_kw is None:
-            return attrs.evolve(profile, periods=periods, duration_s=end_s)
-        last = Period(end_s, self._limit(fallback_kw)[0])
-        return attrs.evolve(profile, periods=(*periods, last))
+            return
+        yield from self._ahead()
+        if self.attempt.fallback_kw is not None:
+            yield Period(end_s, self._limit(self.attempt.fallback_kw)[0])
 
     @property
     def _room(self) -> int:
@@ -295,7 +302,7 @@ class _Attempted:
 
     def _fallback(self) -> Profile:
         limit, _ = self._limit(self.attempt.fallback_kw or 0.0)
-        return self._profile("default", 0, _FALLBACK, limit)
+        return self._profile(_FALLBACK, (Period(0, limit),))
 
     def _elapsed_s(self) -> int:
         """Return how long ago the schedule starts; a relative one with the transaction."""
@@ -315,24 +322,34 @@ class _Attempted:
     def _limit(self, power_kw: float, *, is_off: bool = False) -> tuple[float, float]:
         return limit_of(power_kw, self.own, self.form.unit, self.asset.phases, is_off=is_off)
 
-    def _profile(self, purpose: Purpose, level: int, which: int, limit: float) -> Profile:
-        start_at = self._now - timedelta(seconds=_BACK_S)
+    def _profile(
+        self,
+        which: int,
+        periods: tuple[Period, ...],
+        duration_s: int | None = None,
+        valid_to: datetime | None = None,
+    ) -> Profile:
+        """Return the setpoint's profile, or the fallback's: that is the default at the bottom."""
+        is_fallback = which == _FALLBACK
+        purpose: Purpose = "default" if is_fallback else self.form.purpose
         return Profile(
             _id(self.own, purpose, which),
             0 if purpose == "station" else self.own.connector,
             purpose,
-            level,
+            0 if is_fallback else self.form.level,
             self.form.unit,
             None if self.form.bare else phases_of(self.own, self.asset.phases),
-            (Period(0, limit),),
-            None if self.form.is_relative else start_at,
+            periods,
+            None if self.form.is_relative else self._now - timedelta(seconds=_BACK_S),
             self.asset.transaction_id if purpose == "transaction" else None,
+            duration_s,
+            valid_to,
         )
 
 
 def text_of(moment: datetime) -> str:
     """Return a moment, UTC, as both versions write it."""
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return f"{moment.isoformat(timespec='seconds')[:19]}Z"
 
 
 def schedule_of(profile: Profile) -> dict[str, object]:
