@@ -116,6 +116,7 @@ LONG: Final[dict[str, Callable[[int], Iterable[Row]]]] = {
     "soak": lambda _: soak.measure(),
 }
 """What is measured only when it is named, or all in full; these may have more than one row."""
+_FIRST: Final = ("scale", "soak")  # they look at memory, and the others leave some
 
 
 def measured(names: Sequence[str], runs: int, *, full: bool) -> Iterator[Row]:
@@ -128,6 +129,7 @@ def measured(names: Sequence[str], runs: int, *, full: bool) -> Iterator[Row]:
     unknown = [name for name in names if name not in there]
     if unknown:
         raise UsageError(f"no bench is called {', '.join(unknown)}; there are {', '.join(there)}")
-    for name in names or (there if full else BENCHES):
+    in_full = sorted(there, key=lambda name: name not in _FIRST)
+    for name in names or (in_full if full else BENCHES):
         for row in LONG[name](runs) if name in LONG else [BENCHES[name](runs)]:
             yield {**row, "machine": machine(), "versions": versions()}
