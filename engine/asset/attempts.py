@@ -187,7 +187,7 @@ def _accepted(state: AssetState, attempt: OpenAttempt, at: Instant) -> Verifying
     return Verifying(attempt.attempt_id, at.device_us, target_w, lowers)
 
 
-def _completed(state: AssetState, **changes: Any) -> AssetState:  # noqa: ANN401 - the fields of AssetState, checked by attrs
+def _completed(state: AssetState, **changes: Any) -> AssetState:  # noqa: ANN401 - the fields of AssetState, which msgspec checks
     """Return the state with the first step done."""
     work = state.work
     if work is not None:
@@ -389,5 +389,5 @@ def _with_order(
     return tuple(change(one) if one.command_id == command_id else one for one in orders)
 
 
-def _with_work(work: Work | None, **changes: Any) -> Work | None:  # noqa: ANN401 - the fields of Work, checked by attrs
+def _with_work(work: Work | None, **changes: Any) -> Work | None:  # noqa: ANN401 - the fields of Work, which msgspec checks
     return None if work is None else replace(work, **changes)

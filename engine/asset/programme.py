@@ -40,7 +40,7 @@ def decided(
     state: AssetState,
     decision: events.Decision,
     at: Instant,
-    **changes: Any,  # noqa: ANN401 - the fields of AssetState, checked by attrs
+    **changes: Any,  # noqa: ANN401 - the fields of AssetState, which msgspec checks
 ) -> AssetState:
     """Return the state with a new desired setpoint, and with the other changes."""
     override, device = state.override, state.device
