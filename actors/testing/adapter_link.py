@@ -20,10 +20,10 @@ from engine.adapters.base import (
 )
 from engine.errors import NotSent, OutcomeUnknown
 
-_AT_ONCE_S: Final = 1.0
-_TIMEOUT_S: Final = 0.5
-_ANSWER_S: Final = 5.0
-_GRACE_S: Final = 1.0
+_AT_ONCE_S: Final = 3.0
+_TIMEOUT_S: Final = 1.0
+_ANSWER_S: Final = 10.0
+_GRACE_S: Final = 3.0
 _LONG_PAST_US: Final = 1
 _OBSERVATIONS: Final = get_args(Observation)
 

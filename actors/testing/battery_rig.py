@@ -52,7 +52,7 @@ class GuardClock:
             lambda: self.now_us,
             lambda: self.sending,
             self._may_keep,
-            reply_s=0.3,
+            reply_s=2.0,
             pauses_s=(0.01, 0.05),
         )
 
@@ -95,7 +95,7 @@ class BatteryRig:
         self.link = self.adapter.link(self.options, self.report)
         await self.link.open()
 
-    async def send(self, kw: float = 2.0, timeout_s: float = 0.3, **payload: Any) -> Answer:  # noqa: ANN401 - of Payload
+    async def send(self, kw: float = 2.0, timeout_s: float = 10.0, **payload: Any) -> Answer:  # noqa: ANN401 - of Payload
         """Send a charge rate of a battery whose other channel is known."""
         answer: Answer = await self.link.send(self.charge(kw, **payload), timeout_s)
         return answer

@@ -1,8 +1,9 @@
 """Whole engines on chargers that answer at once, in the same process; the store is a real file."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 import pandas as pd
 
@@ -13,6 +14,9 @@ from engine.adapters.registry import AdapterRegistry
 from engine.config import AssetConfig, Site
 from engine.rules import AssetRules
 from engine.types import AssetId, AssetKind
+
+_BEGINS: Final = pd.Timestamp(wall_now()).floor("h")
+"""Once for a process: two schedules of the same powers are the same, whatever the time."""
 
 
 def site(place: Path, count: int = 2) -> Site:
@@ -44,7 +48,12 @@ def opened(place: Path, count: int = 2) -> Iterator[ActorSystem]:
 
 
 def plan(*rows: float, count: int = 2, shift: int = 0) -> pd.DataFrame:
-    """Return a schedule of hours from this hour on, the same for every charger."""
-    start = pd.Timestamp(wall_now()).floor("h") + pd.Timedelta(hours=shift)
-    index = pd.date_range(start, periods=len(rows), freq="h")
-    return pd.DataFrame({f"ev_{n}_kw": list(rows) for n in range(count)}, index=index)
+    """Return a schedule of days for all chargers, from now or ``shift`` days later."""
+    return days(*rows, columns=[f"ev_{n}_kw" for n in range(count)], shift=shift)
+
+
+def days(*rows: float, columns: Sequence[str], shift: int = 0) -> pd.DataFrame:
+    """Return a schedule of days, the same in every column; no test outlasts its first slot."""
+    start = _BEGINS + pd.Timedelta(days=shift)
+    index = pd.date_range(start, periods=len(rows), freq="24h")
+    return pd.DataFrame({column: list(rows) for column in columns}, index=index)

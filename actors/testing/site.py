@@ -1,5 +1,6 @@
 """A simulated depot with its site file, for tests that run whole engines over real sockets."""
 
+import contextlib
 import os
 import secrets
 import socket
@@ -8,6 +9,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 import attrs
 import msgspec
@@ -26,6 +28,8 @@ from engine.adapters.modbus import limits_w
 KEY_VARIABLE = "SETPOINT_TEST_KEY"
 _PACE = Pace(reconnect_most_s=0.4)
 _WRITES = frozenset({6, 16})
+_LOWEST_PORT: Final = 10_000
+_CONNECTIONS: Final = Path("/proc/sys/net/ipv4/ip_local_port_range")
 
 _CHARGER = """
 [[asset]]
@@ -55,11 +59,26 @@ fallback_kw = 0
 
 
 def free_port() -> int:
-    """Return a port of loopback that nobody listened on just now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Return a port of loopback that nobody listened on just now.
+
+    It is none of those that the system gives to connections: one of them could be another
+    connection's by the time that somebody listens on it.
+    """
+    first, last = _given_to_connections()
+    others = [*range(_LOWEST_PORT, first), *range(last + 1, 1 << 16)]
+    while True:
+        port: int = secrets.choice(others or range(_LOWEST_PORT, 1 << 16))
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+
+
+def _given_to_connections() -> tuple[int, int]:
+    try:
+        first, last = map(int, _CONNECTIONS.read_text(encoding="ascii").split())
+    except OSError:
+        return 49_152, 65_535  # by RFC 6335
+    return first, last
 
 
 @attrs.define

@@ -13,7 +13,7 @@ _LOOK_S: Final = 0.01
 
 
 def wait_until(
-    condition: Callable[[], bool], limit_s: float = 20.0, engines: "Iterable[Popen[str]]" = ()
+    condition: Callable[[], bool], limit_s: float = 40.0, engines: "Iterable[Popen[str]]" = ()
 ) -> None:
     """Return once something is so.
 

@@ -12,16 +12,18 @@ import pandas as pd
 import pytest
 
 from actors.asset import AssetActor
-from actors.clock import steady_s, wall_now
+from actors.clock import steady_s
 from actors.journal import Journal
 from actors.links.host import LinkHost
 from actors.system import ActorSystem
 from actors.testing.faulty_adapter import FaultyAdapter, opened, recorded
+from actors.testing.instant import days
 from actors.testing.waiting import wait_until
 from engine import events
 from engine.errors import HandlingFailed, StoreUnavailable
 
 BAD, SOUND = "ast_bad", "ast_sound_0"
+HUNG_S = 2.0  # above the send window; a busy machine leaves a sound handler standing, too
 
 
 class Poisoned(Exception):
@@ -29,10 +31,8 @@ class Poisoned(Exception):
 
 
 def plan(*rows: float, columns: tuple[str, ...] = ("ev_bad_kw", "ev_sound_0_kw")) -> pd.DataFrame:
-    """Return a schedule of hours from this hour on, the same for every charger."""
-    start = pd.Timestamp(wall_now()).floor("h")
-    index = pd.date_range(start, periods=len(rows), freq="h")
-    return pd.DataFrame({column: list(rows) for column in columns}, index=index)
+    """Return a schedule of days from now on, the same for every charger."""
+    return days(*rows, columns=columns)
 
 
 def holds(system: ActorSystem, asset: str, power_kw: float) -> Callable[[], bool]:
@@ -255,7 +255,7 @@ def test_what_a_revoked_handler_does_later_has_no_effect(
     """It appends nothing, sends nothing and changes nothing when it comes back."""
     gate.once = True
     adapter.faults["translate", "bad"] = gate
-    with opened(tmp_path, adapter, hung_after_s=0.3) as system:
+    with opened(tmp_path, adapter, hung_after_s=HUNG_S) as system:
         system.submit(plan(5.0, 7.0))
         wait_until(holds(system, BAD, 5.0))
         wait_until(holds(system, SOUND, 5.0))
@@ -282,7 +282,7 @@ def test_a_handler_that_hangs_at_a_door_finds_it_shut(
         act()
 
     once(monkeypatch, Journal if place == "append" else LinkHost, place, hangs)
-    with opened(tmp_path, adapter, hung_after_s=1.2) as system:
+    with opened(tmp_path, adapter, hung_after_s=HUNG_S) as system:
         system.submit(plan(5.0, 7.0))
         wait_until(holds(system, BAD, 5.0))
         held = [one.attempt_id for one in of_bad(system, events.AttemptStarted)]
@@ -301,7 +301,7 @@ def test_who_asked_a_hung_handler_is_told(
     tmp_path: Path, adapter: FaultyAdapter, gate: Gate
 ) -> None:
     """As soon as it counts as hung."""
-    with opened(tmp_path, adapter, hung_after_s=0.3) as system:
+    with opened(tmp_path, adapter, hung_after_s=HUNG_S) as system:
         system.submit(plan(5.0, 7.0))
         wait_until(holds(system, BAD, 5.0))
         adapter.faults["translate", "bad"] = gate
@@ -315,7 +315,7 @@ def test_an_adapter_that_always_hangs_is_given_up_at_the_second_time(
 ) -> None:
     """Each costs a thread."""
     adapter.faults["translate", "bad"] = gate
-    with opened(tmp_path, adapter, hung_after_s=0.3) as system:
+    with opened(tmp_path, adapter, hung_after_s=HUNG_S) as system:
         system.submit(plan(5.0, 7.0))
         wait_until(lambda: system.state()[BAD].alarms == ("actor_gave_up",))
         wait_until(holds(system, SOUND, 5.0))
@@ -333,7 +333,7 @@ def test_an_adapter_that_hangs_on_all_its_assets_leaves_a_thread_to_the_others(
         adapter.faults["translate", key] = gate
     columns = (*(f"ev_{key}_kw" for key in keys), "ev_sound_0_kw")
     before = threading.active_count()
-    with opened(tmp_path, adapter, keys, hung_after_s=0.3) as system:
+    with opened(tmp_path, adapter, keys, hung_after_s=HUNG_S) as system:
         others = threading.active_count() - before
         system.submit(plan(5.0, 7.0, columns=columns))
         wait_until(lambda: "threads hang" in caplog.text or gate.count >= 2)

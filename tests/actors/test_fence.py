@@ -139,7 +139,7 @@ def test_who_took_over_waits_no_longer_than_needed(
     store: FaultyStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Then it may send; who did not take over does not wait at all."""
-    monkeypatch.setattr(fences, "AFTER_TAKE_OVER_S", 0.05)
+    monkeypatch.setattr(fences, "AFTER_TAKE_OVER_S", 1.0)
     fence = Fence(store, CODEC, (1, "engine"), print)
     fence.wait()
     fence.hold_back()

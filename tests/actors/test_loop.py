@@ -281,7 +281,7 @@ def test_stop_does_not_wait_for_a_task_that_will_not_end(
     loop.submit(begin()).result(WAIT_S)
     assert entered.wait(WAIT_S)
 
-    assert loop.stop(timeout_s=1.0)
+    assert loop.stop(timeout_s=4.0)
     assert "stubborn did not end" in caplog.text
 
 

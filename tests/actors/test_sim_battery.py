@@ -64,7 +64,7 @@ async def rig_of(profile: RegisterProfile, **keys: Any) -> AsyncIterator[Rig]:  
     battery.now_s = wall
     async with asyncio.timeout(20):
         port = await battery.start()
-        client = AsyncModbusTcpClient("127.0.0.1", port=port, retries=0, timeout=0.2)
+        client = AsyncModbusTcpClient("127.0.0.1", port=port, retries=0, timeout=2.0)
         await client.connect()
         try:
             yield Rig(battery, client, wall)

@@ -110,6 +110,7 @@ def test_a_day_leaves_every_command_completed(tmp_path: Path) -> None:
         assert run.verified().problems == ()
 
 
+@pytest.mark.timeout(180)
 def test_the_same_seed_gives_the_same_log(tmp_path: Path) -> None:
     """Byte for byte, in two processes whose hashes differ; another seed gives another."""
     script = (
