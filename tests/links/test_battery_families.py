@@ -18,7 +18,7 @@ PAIRS = ((2_400, 0), (0, 1_800), (0, 0))
 async def set_pair(rig: BatteryRig, charge_w: int, discharge_w: int) -> None:
     """Set a pair of powers; what is read back is what was set, where the device can tell."""
     payload = Payload(Device(rig.profile, 1, 900.0).pair(charge_w, discharge_w))
-    answer = await rig.link.send(payload, 5.0)
+    answer = await rig.link.send(payload, 10.0)
     assert answer.outcome == "accepted", answer.reason
     seen = rig.adapter.interpret(answer, rig.view())
     reads = [one for one in seen if isinstance(one, SetpointRead)]
@@ -43,7 +43,7 @@ def test_a_battery_goes_through_every_mode_and_takes_itself_back(name: str) -> N
                 await set_pair(rig, *pair)
                 now_s[0] += 30
                 assert rig.battery.power_w() == pair[0] - pair[1]
-            await rig.link.send(Payload(Device(profile, 1).release()), 5.0)
+            await rig.link.send(Payload(Device(profile, 1).release()), 10.0)
             assert not rig.battery.is_held()
             await set_pair(rig, 2_400, 0)
             now_s[0] += 901

@@ -1,8 +1,6 @@
 """Our own adapters pass what those of others have to."""
 
 import asyncio
-import contextlib
-import socket
 from typing import Any
 
 import attrs
@@ -17,18 +15,12 @@ from actors.sim.setup import Pace
 from actors.testing.battery_rig import QUIET, GuardClock
 from actors.testing.conformance import AdapterConformance, DeviceUnderTest, Manner
 from actors.testing.promises import CONTROL_ACTIONS, WRITES
+from actors.testing.site import free_port
 from engine.adapters.base import AdapterPlugin, AssetView
 from engine.adapters.modbus import ModbusOptions
 from engine.adapters.ocpp16 import OcppOptions
 from engine.config import OcppListen
 from engine.types import AssetKind
-
-
-def free_port() -> int:
-    """Return a port of 127.0.0.1 at which nobody listens."""
-    with contextlib.closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Battery:

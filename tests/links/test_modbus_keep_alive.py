@@ -87,7 +87,7 @@ class TestKeepAlive:
             rig.link.keep((), None)
             assert rig.link._kept is None  # noqa: SLF001 - nothing is to be seen
             (question,) = rig.adapter.questions(rig.view())
-            await rig.link.send(question, 1)
+            await rig.link.send(question, 10)
             assert rig.writes(30) == []
 
         run_battery(scenario, BEATEN)
@@ -154,7 +154,7 @@ class TestKeepAlive:
             rig.link.keep(rig.charge(2.0).frames, None)
             frame = rig.charge(2.0).frames[0]
             call = replace(frame, body={**frame.body, "address": 30})
-            await rig.link.send(Payload((call,)), 1)
+            await rig.link.send(Payload((call,)), 10)
             await rig.battery.until(lambda: len(rig.writes()) >= 1)
 
         run_battery(scenario, REPEATED)
@@ -186,4 +186,4 @@ async def _a_while(rig: BatteryRig, condition: Callable[[], bool]) -> None:
     """Wait for something of the link's that nobody tells, by asking the battery meanwhile."""
     (question,) = rig.adapter.questions(rig.view())
     while not condition():
-        await rig.link.send(question, 1)
+        await rig.link.send(question, 10)

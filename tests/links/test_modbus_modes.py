@@ -31,7 +31,7 @@ def modes() -> RegisterProfile:
 async def send(rig: BatteryRig, charge_w: int, discharge_w: int = 0) -> SetpointRead:
     """Set a pair, and return what was read back."""
     payload = Payload(Device(rig.profile, 1).pair(charge_w, discharge_w))
-    answer = await rig.link.send(payload, 1.0)
+    answer = await rig.link.send(payload, 10.0)
     assert answer.outcome == "accepted"
     (read,) = rig.adapter.interpret(answer, rig.view())
     assert isinstance(read, SetpointRead)
@@ -57,9 +57,9 @@ def test_a_release_is_read_as_the_devices_own_control() -> None:
 
     async def scenario(rig: BatteryRig) -> None:
         await send(rig, 1_000)
-        await rig.link.send(Payload(Device(rig.profile, 1).release()), 1.0)
+        await rig.link.send(Payload(Device(rig.profile, 1).release()), 10.0)
         (question,) = rig.adapter.questions(rig.view())
-        (read,) = rig.adapter.interpret(await rig.link.send(question, 1.0), rig.view())
+        (read,) = rig.adapter.interpret(await rig.link.send(question, 10.0), rig.view())
         assert isinstance(read, SetpointRead)
         assert read.released
 

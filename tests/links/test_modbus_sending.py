@@ -112,7 +112,7 @@ class TestSending:
         async def scenario(rig: BatteryRig) -> None:
             payload = rig.charge(2.0)
             broken = replace(payload.frames[0], body={**payload.frames[0].body, "address": 99})
-            answer = await rig.link.send(Payload((payload.frames[0], broken)), 1)
+            answer = await rig.link.send(Payload((payload.frames[0], broken)), 10)
             assert answer.outcome == "rejected"
             assert answer.reason.endswith("after 1 of its writes were accepted")
 
@@ -125,7 +125,7 @@ class TestSending:
             payload = rig.charge(2.0)
             body = {**payload.frames[-1].body, "address": 99}
             answer = await rig.link.send(
-                Payload((payload.frames[0], Frame("read", body, control=False))), 1
+                Payload((payload.frames[0], Frame("read", body, control=False))), 10
             )
             assert answer.outcome == "accepted"
             assert rig.adapter.interpret(answer, rig.view()) == ()
@@ -137,10 +137,10 @@ class TestSending:
 
         async def scenario(rig: BatteryRig) -> None:
             (question,) = rig.adapter.questions(rig.view())
-            accepted = await rig.link.send(question, 1)
+            accepted = await rig.link.send(question, 10)
             assert accepted.outcome == "accepted"
             body = {**question.frames[0].body, "address": 99}
-            answer = await rig.link.send(Payload((Frame("read", body, control=False),)), 1)
+            answer = await rig.link.send(Payload((Frame("read", body, control=False),)), 10)
             assert answer.outcome == "rejected"
 
         run_battery(scenario)
@@ -167,7 +167,7 @@ class TestNotSent:
                 await rig.send()
             assert rig.writes() == []
             (question,) = rig.adapter.questions(rig.view())
-            assert (await rig.link.send(question, 1)).outcome == "accepted"
+            assert (await rig.link.send(question, 10)).outcome == "accepted"
 
         run_battery(scenario)
 
@@ -229,7 +229,7 @@ class TestUnknown:
         async def scenario(rig: BatteryRig) -> None:
             rig.battery.fail(quirk)
             with pytest.raises(OutcomeUnknown) as unknown:
-                await rig.send()
+                await rig.send(timeout_s=0.3 if outcome == "timed_out" else 10.0)
             assert unknown.value.outcome == outcome
             assert (unknown.value.raw is not None) == (outcome == "unknown")
             assert len(rig.writes()) == 1
@@ -245,7 +245,7 @@ class TestUnknown:
         async def scenario(rig: BatteryRig) -> None:
             rig.battery.fail("mute")
             with pytest.raises(OutcomeUnknown):
-                await rig.send(2.0)
+                await rig.send(2.0, timeout_s=0.3)
             rig.battery.heal()
             await rig.until(lambda: any(_reads(one, 2.0) for one in rig.seen))
             assert rig.count(Disconnected) == 0
@@ -272,7 +272,7 @@ class TestUnknown:
         async def scenario(rig: BatteryRig) -> None:
             rig.battery.fail("mute")
             with pytest.raises(OutcomeUnknown):
-                await rig.send(2.0)
+                await rig.send(2.0, timeout_s=0.3)
             (question,) = rig.adapter.questions(rig.view())
             asking = asyncio.create_task(rig.link.send(question, 3_600))
             await rig.battery.stop()
@@ -285,7 +285,7 @@ class TestUnknown:
         """It comes to a connection that is no more."""
 
         async def scenario(rig: BatteryRig) -> None:
-            rig.battery.slow_s = 0.3
+            rig.battery.slow_s = 0.6
             rig.battery.fail("slow")
             with pytest.raises(OutcomeUnknown):
                 await rig.send(2.0, timeout_s=0.1)
@@ -305,7 +305,7 @@ class TestUnknown:
             rig.battery.fail("answer_twice")
             payload = rig.charge(2.0)
             await asyncio.gather(
-                rig.link.send(Payload(payload.frames[:1]), 1), return_exceptions=True
+                rig.link.send(Payload(payload.frames[:1]), 10), return_exceptions=True
             )
             await rig.battery.until(lambda: rig.battery.connections >= 2)
 
@@ -326,7 +326,7 @@ class TestUnknown:
             await link.open()
             await seen.wait()
             with pytest.raises(OutcomeUnknown) as unknown:
-                await link.send(Payload((payload.frames[0], payload.frames[0])), 1)
+                await link.send(Payload((payload.frames[0], payload.frames[0])), 10)
             assert unknown.value.outcome == "link_lost"
             assert unknown.value.raw is not None
             assert len(rig.writes()) == 1

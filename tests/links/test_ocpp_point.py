@@ -101,7 +101,7 @@ def run(story: Callable[[Depot], Awaitable[None]], **manners: Any) -> None:  # n
 
     async def told() -> None:
         depot = Depot(**manners)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             await story(depot)
         depot.point.ended(depot.session)
 

@@ -61,7 +61,7 @@ class Talk:
         """Let a frame come in."""
         self.session.heard(json.dumps(frame).encode())
 
-    def ask(self, own_id: str, timeout_s: float = 10.0, **more: Any) -> "asyncio.Task[Any]":  # noqa: ANN401 - see Request
+    def ask(self, own_id: str, timeout_s: float = 30.0, **more: Any) -> "asyncio.Task[Any]":  # noqa: ANN401 - see Request
         """Begin a CALL."""
         request = Request(own_id, "Reset", {}, timeout_s, late=self.late.append, **more)
         return asyncio.ensure_future(self.session.call(request))
@@ -71,7 +71,7 @@ def run(story: Callable[[Talk], Awaitable[None]]) -> None:
     """Run a story with one session."""
 
     async def told() -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             await story(Talk())
 
     asyncio.run(told())

@@ -65,7 +65,7 @@ def test_two_thousand_that_come_at_once_all_get_in() -> None:
 def test_who_says_too_much_is_read_more_slowly(monkeypatch: pytest.MonkeyPatch) -> None:
     """And gets an answer to each, while another one is answered at once."""
     monkeypatch.setattr(pace, "BURST", 20.0)
-    monkeypatch.setattr(pace, "FRAMES_S", 100.0)
+    monkeypatch.setattr(pace, "FRAMES_S", 10.0)
 
     async def story() -> None:
         adapter = house(lambda *_: True, 0)
@@ -82,10 +82,14 @@ def test_who_says_too_much_is_read_more_slowly(monkeypatch: pytest.MonkeyPatch) 
                 await loud.send(f'[2,"{number}","Heartbeat",{{}}]')
             await calm.send('[2,"a","Heartbeat",{}]')
             assert str(await calm.recv()).startswith('[3,"a",')
-            assert loop.time() - began_s < 0.4
-            answers = [str(await loud.recv()) for _ in range(70)]
-            assert loop.time() - began_s > 0.4
-            assert [one.split('"')[1] for one in answers] == [str(one) for one in range(70)]
+            assert loop.time() - began_s < 4
+            answered: list[str] = []
+            while len(answered) < 70:
+                frame = str(await loud.recv())
+                if frame.startswith("[3,"):
+                    answered.append(frame.split('"')[1])
+            assert loop.time() - began_s > 4
+            assert answered == [str(one) for one in range(70)]
         for link in links:
             await link.close()
 

@@ -9,7 +9,7 @@ from actors.profiles import register_profile
 from engine.adapters.modbus import ModbusOptions
 
 
-@pytest.mark.timeout(20)
+@pytest.mark.timeout(40)
 def test_a_device_that_goes_while_it_is_probed_is_not_waited_for() -> None:
     """It hangs up at the first question and takes no connection any more: it is not reachable."""
 

@@ -108,13 +108,13 @@ def test_a_map_is_found_and_obeyed(control: int, base: int) -> None:
         device = Device(profile_from(facts.capabilities), 1, 900.0)
         assert rig.link is not None
         for pair in ((6_000, 0), (0, 3_000), (0, 0)):
-            answer = await rig.link.send(Payload(device.pair(*pair)), 2.0)
+            answer = await rig.link.send(Payload(device.pair(*pair)), 10.0)
             (read,) = rig.adapter.interpret(answer, rig.view(facts))
             assert isinstance(read, SetpointRead)
             assert (read.charge_kw, read.discharge_kw) == (pair[0] / 1_000, pair[1] / 1_000)
             assert rig.battery.setpoint_w() == pair[0] - pair[1]
             assert rig.battery.is_held()
-        await rig.link.send(Payload(device.release()), 2.0)
+        await rig.link.send(Payload(device.release()), 10.0)
         assert not rig.battery.is_held()
 
     run(scenario, sunspec_battery(control, base))
@@ -131,7 +131,7 @@ def test_a_lease_that_has_run_out_leads_to_the_fallback() -> None:
         now_s = [rig.battery.now_s()]
         rig.battery.now_s = lambda: now_s[0]
         device = Device(profile_from(facts.capabilities), 1, 900.0, -1_500)
-        await rig.link.send(Payload(device.pair(6_000, 0)), 2.0)
+        await rig.link.send(Payload(device.pair(6_000, 0)), 10.0)
         now_s[0] += 900
         assert rig.battery.setpoint_w() == -1_500
         now_s[0] += 9_000

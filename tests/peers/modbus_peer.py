@@ -9,8 +9,8 @@ from typing import Any, Final, TypeAlias, cast
 import attrs
 import msgspec
 
-from actors.testing.site import TestSite, simulated_site
-from tests.peers.node import Node
+from actors.testing.site import TestSite, free_port, simulated_site
+from tests.peers.node import Node, whole_lines
 
 HEARTBEAT: Final = 30  # the register whose writes are no control frames
 MAKES: Final = {
@@ -96,7 +96,7 @@ class ModbusPeer:
     folder: Path
     make: str = "modbus-serial"
     settings: dict[str, object] = attrs.field(factory=dict)
-    port: int = 0
+    port: int = attrs.field(factory=free_port)
     _node: Node = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -120,7 +120,7 @@ class ModbusPeer:
 
     def entries(self) -> list[Entry]:
         """Return everything in its wire log."""
-        lines = self.wire_log.read_bytes().splitlines()
+        lines = whole_lines(self.wire_log)
         return [msgspec.json.decode(line, type=Entry) for line in lines]
 
     def writes(self) -> list[Write]:

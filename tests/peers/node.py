@@ -70,6 +70,11 @@ class Node:
         return line
 
 
+def whole_lines(log: Path) -> list[bytes]:
+    """Return the lines of a log that another process writes; the last may not be whole yet."""
+    return log.read_bytes().split(b"\n")[:-1]
+
+
 @contextmanager
 def running(site: TestSite, *arguments: str) -> Iterator[None]:
     """Keep an engine running, ready with every asset; at the end it is stopped and has to say 0."""
@@ -86,7 +91,7 @@ def running(site: TestSite, *arguments: str) -> Iterator[None]:
 
 def states(site: TestSite) -> list[dict[str, Any]]:
     """Return what the running engine says of each asset, asked without the command line."""
-    told: Any = request(str(site.folder / ".sit_test.sock"), "state", {}, 5.0)
+    told: Any = request(str(site.folder / ".sit_test.sock"), "state", {})
     return list(told)
 
 
@@ -98,15 +103,14 @@ def _is_ready(site: TestSite) -> bool:
     return bool(known) and all(one["state_known"] and one["connected"] for one in known)
 
 
-def wait_until(condition: Callable[[], bool], what: str, timeout_s: float = 30.0) -> None:
+def wait_until(condition: Callable[[], bool], what: str, timeout_s: float = 60.0) -> None:
     """Look again and again until a condition holds.
 
     Raises:
         TimeoutError: it did not hold in time; says what was waited for.
     """
     tick, until_s = threading.Event(), steady_s() + timeout_s
-    while steady_s() < until_s:
-        if condition():
-            return
+    while not condition():
+        if steady_s() > until_s:
+            raise TimeoutError(f"{what}: not in {timeout_s:g} s")
         tick.wait(_TICK_S)
-    raise TimeoutError(f"{what}: not in {timeout_s:g} s")

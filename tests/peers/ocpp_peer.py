@@ -13,7 +13,7 @@ import msgspec
 from actors.sim.depot import Depot
 from actors.testing.promises import CONTROL_ACTIONS
 from actors.testing.site import KEY_VARIABLE, TestSite, free_port
-from tests.peers.node import Node
+from tests.peers.node import Node, whole_lines
 
 _SCRIPTS: Final = {"1.6": "charge_point.js", "2.0.1": "charging_station.js"}
 
@@ -83,7 +83,7 @@ class OcppPeer:
 
     def frames(self) -> list[Frame]:
         """Return everything in its wire log."""
-        lines = self.wire_log.read_bytes().splitlines()
+        lines = whole_lines(self.wire_log)
         return [msgspec.json.decode(line, type=Frame) for line in lines]
 
     def complaints(self) -> list[str]:

@@ -11,7 +11,7 @@ import msgspec
 
 from actors.sim.battery import SimBattery
 from actors.testing.site import TestSite, battery_site
-from tests.peers.node import Node
+from tests.peers.node import Node, whole_lines
 
 
 @contextmanager
@@ -37,7 +37,7 @@ def device_site(
 
 def powers(log: Path) -> list[int | None]:
     """Return what the device was to hold, each once; null is its own control."""
-    rows: list[dict[str, Any]] = [msgspec.json.decode(one) for one in log.read_bytes().splitlines()]
+    rows: list[dict[str, Any]] = [msgspec.json.decode(one) for one in whole_lines(log)]
     return [power for power, _ in groupby(one["power_w"] for one in rows if one["kind"] == "power")]
 
 

@@ -13,7 +13,7 @@ from tests.peers.modbus_peer import MAKES, ModbusPeer, Pair, Write, peer_site, r
 from tests.peers.node import running, states, wait_until
 
 WHO: Final = ("--by", "anna", "--reason", "a test")
-SHORT: Final = "[defaults]\ncommand_timeout_seconds = 2\n"
+SHORT: Final = "[defaults]\ncommand_timeout_seconds = 4\n"
 SLOTS: Final = 60  # more than a test sees that does not run to the end
 CHANGE: Final = 6  # the slot in which the battery turns from charging to discharging
 CHARGING: Final = (12_500, 0)
@@ -34,9 +34,9 @@ def write_schedule(path: Path, slots: int) -> Path:
 
 
 def day_of(site: TestSite, slots: int = SLOTS) -> tuple[str, ...]:
-    """Return the arguments of a run through that schedule, a second a slot."""
+    """Return the arguments of a run through that schedule, two and a half seconds a slot."""
     schedule = write_schedule(site.folder / "plan.csv", slots)
-    start = ("--start-at", "2025-03-12T00:00:00+01:00", "--speed", "900")
+    start = ("--start-at", "2025-03-12T00:00:00+01:00", "--speed", "360")
     return ("--schedule", str(schedule), *start)
 
 
@@ -78,12 +78,12 @@ def outcomes(one: dict[str, Any]) -> list[str]:
     return [attempt["outcome"] for attempt in one["attempts"]]
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(200)
 @pytest.mark.parametrize(
     ("make", "off_in", "back_in", "slots"),
     [
         *((make, 1, 1, 12) for make in MAKES),
-        # It is tried to connect 0.5, 1.5, 3.5 and 7.5 s after the power cut.
+        # It is tried to connect 0.5, 1.5, 3.5, 7.5 and 15.5 s after the power cut.
         ("modbus-serial", CHANGE - 1, CHANGE + 3, 20),
     ],
 )
@@ -101,7 +101,7 @@ def test_a_power_cut_delays_nobody_and_is_made_good(
         if back_in < CHANGE:
             wait_until(lambda: peer.panel().pair_w == CHARGING, "it charges again")
         wait_until(lambda: peer.panel().pair_w == DISCHARGING, "it discharges")
-        status = engine.wait(60)
+        status = engine.wait(120)
         history: History = site.history()
         assert_nothing_unrecorded(site, peer)
     planned = [one for one in history if one["cause"]["kind"] == "schedule"]
@@ -112,7 +112,7 @@ def test_a_power_cut_delays_nobody_and_is_made_good(
     assert {("accepted",)} == {tuple(outcomes(one)) for one in chargers}
 
 
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(150)
 @pytest.mark.parametrize(
     ("code", "outcome", "named", "attempts"),
     [(2, "rejected", "illegal data address", 1), (4, "error", "device failure", 2)],
@@ -141,7 +141,7 @@ def test_a_refusal_is_recorded_by_its_name(
     assert [one.values for one in refused] == [(9_000,)] * attempts
 
 
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(150)
 @pytest.mark.parametrize(
     ("make", "obeys"), [("modbus-serial", True), ("modbus-serial", False), ("libmodbus", False)]
 )
@@ -166,7 +166,7 @@ def test_a_write_without_an_answer_is_looked_into(
     assert len(written) == (1 if obeys else 2)
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(200)
 @pytest.mark.parametrize(
     ("make", "halfway"),
     [
@@ -183,7 +183,7 @@ def test_a_killed_engine_goes_on_where_it_should_be(
     with peer_site(tmp_path, ("a", "b"), make=make) as (site, peer):
         engine = site.started("run", str(site.file), *day_of(site))
         wait_until(lambda: slots_begun(site) >= CHANGE - 2, "some slots")
-        assert peer.panel().pair_w == CHARGING
+        wait_until(lambda: peer.panel().pair_w == CHARGING, "it charges")
         if halfway:
             peer.deaf(60.0, ("write",), obeys=True)
             wait_until(lambda: peer.writes()[-1] == HALF, "the first half of the change")
@@ -198,7 +198,7 @@ def test_a_killed_engine_goes_on_where_it_should_be(
         assert_nothing_unrecorded(site, peer)
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(200)
 def test_a_plan_clock_that_stood_when_the_engine_was_killed_runs_in_the_next(
     tmp_path: Path,
 ) -> None:
@@ -219,7 +219,7 @@ def test_a_plan_clock_that_stood_when_the_engine_was_killed_runs_in_the_next(
     assert {"COMPLETED"} == {one["status"] for one in own}
 
 
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(150)
 @pytest.mark.parametrize("obeys", [True, False])
 def test_an_answer_that_nobody_lived_to_hear(tmp_path: Path, *, obeys: bool) -> None:
     """Killed between write and answer, the engine finds out what became of the write."""
@@ -236,27 +236,28 @@ def test_an_answer_that_nobody_lived_to_hear(tmp_path: Path, *, obeys: bool) -> 
         with running(site):
             wait_until(lambda: peer.panel().pair_w == (9_000, 0), "it holds what was asked for")
             wait_until(lambda: states(site)[0]["charge_kw"] == 9.0, "the engine knows")
+            wait_until(lambda: not states(site)[0]["open_commands"], "it has come to an end")
         asked = rate(site, 9.0)
         assert_nothing_unrecorded(site, peer)
     assert outcomes(asked)[0] == "unknown"
     assert asked["status"] == "COMPLETED"
 
 
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(150)
 @pytest.mark.parametrize("make", MAKES)
 def test_a_battery_is_kept_awake_and_falls_back_without_its_engine(
     tmp_path: Path, make: str
 ) -> None:
-    """A watchdog of two seconds never trips while the engine lives, and does when it is killed."""
-    with peer_site(tmp_path, make=make, watchdogS=2, fallbackW=-700) as (site, peer):
+    """A watchdog of eight seconds trips when the engine is killed, and never while it lives."""
+    with peer_site(tmp_path, make=make, watchdogS=8, fallbackW=-700) as (site, peer):
         shipped = files("engine.adapters") / "profiles" / "generic-battery.toml"
-        profile = shipped.read_text(encoding="utf-8").replace("timeout_s = 60", "timeout_s = 2")
+        profile = shipped.read_text(encoding="utf-8").replace("timeout_s = 60", "timeout_s = 8")
         (tmp_path / "quick.toml").write_text(profile, encoding="utf-8")
         with site.file.open("a", encoding="utf-8") as file:
             file.write('profile = "quick.toml"\n')
         engine = site.started("run", str(site.file))
         wait_until(lambda: send(site, "SET_CHARGE_RATE", "5", "--wait", "20")[0] == 0, "it charges")
-        wait_until(lambda: heartbeats(peer) >= 6, "six heartbeats")
+        wait_until(lambda: heartbeats(peer) >= 4, "four heartbeats")
         assert peer.panel().pair_w == (5_000, 0)
         assert not [one for one in peer.pairs() if one.by == "watchdog"]
         engine.send_signal(signal.SIGKILL)
@@ -269,7 +270,7 @@ def heartbeats(peer: ModbusPeer) -> int:
     return sum(isinstance(one, Write) and not one.is_control for one in peer.entries())
 
 
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(150)
 def test_a_faulted_battery_is_left_alone_until_it_recovers(tmp_path: Path) -> None:
     """A rate above zero is held while it says FAULTED, and goes out by itself afterwards."""
     with peer_site(tmp_path) as (site, peer), running(site):

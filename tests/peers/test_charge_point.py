@@ -81,9 +81,9 @@ def depot(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Depot]:
         yield made
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(150)
 def test_a_day_reaches_every_connector(depot: Depot) -> None:
-    """All commands are COMPLETED at a second a slot, and the last frame is the last row."""
+    """All commands are COMPLETED at two seconds a slot, and the last frame is the last row."""
     site, peers = depot
     done = site.setpoint(
         "run",
@@ -93,7 +93,7 @@ def test_a_day_reaches_every_connector(depot: Depot) -> None:
         "--start-at",
         "2025-03-12T00:00:00+01:00",
         "--speed",
-        "900",
+        "450",
         "--until-done",
     )
     history: History = site.history()
@@ -109,7 +109,7 @@ def test_a_day_reaches_every_connector(depot: Depot) -> None:
     assert last == [3_680.0, 4_600.0, 22_000.0]
 
 
-@pytest.mark.timeout(90)
+@pytest.mark.timeout(150)
 def test_commands_by_hand_do_what_they_say(depot: Depot) -> None:
     """A transaction begins and ends, a connector goes out of service, a limit is given back."""
     site, peers = depot
@@ -142,7 +142,7 @@ def test_commands_by_hand_do_what_they_say(depot: Depot) -> None:
     assert_logs_agree(peers, site.history())
 
 
-@pytest.mark.timeout(90)
+@pytest.mark.timeout(150)
 def test_a_connection_that_breaks_costs_nothing(depot: Depot) -> None:
     """What was asked for meanwhile goes out once it is back, and the others did not wait."""
     site, peers = depot
@@ -160,7 +160,7 @@ def test_a_connection_that_breaks_costs_nothing(depot: Depot) -> None:
     assert {"COMPLETED"} == {one["status"] for one in history}
 
 
-@pytest.mark.timeout(90)
+@pytest.mark.timeout(150)
 def test_a_fault_holds_what_raises_power_until_it_is_over(depot: Depot) -> None:
     """Its neighbour on the same charge point goes on."""
     site, peers = depot

@@ -14,18 +14,27 @@ from tests.peers.test_charge_point import History, assert_logs_agree, planned
 
 DATA = os.environ.get("SETPOINT_TEST_DATA")
 DAYS = [
-    ("nl_spring_15min", "2024-03-31T00:00:00+01:00", {"CP-1": ("leaf", "zoe")}, 27),
-    ("nl_autumn_15min", "2024-10-27T00:00:00+02:00", {"CP-1": ("leaf", "zoe")}, 27),
-    ("emhass_30min", "2025-03-12T01:00:00+01:00", {"CP-1": ("0",), "CP-2": ("1",)}, 452),
+    ("nl_spring_15min", ("2024-03-31T00:00:00+01:00", "3600"), {"CP-1": ("leaf", "zoe")}, 27),
+    ("nl_autumn_15min", ("2024-10-27T00:00:00+02:00", "3600"), {"CP-1": ("leaf", "zoe")}, 27),
+    (
+        "emhass_30min",
+        ("2025-03-12T01:00:00+01:00", "9000"),
+        {"CP-1": ("0",), "CP-2": ("1",)},
+        452,
+    ),
 ]
 
 
 if DATA is not None:  # without the files these are not generated
 
-    @pytest.mark.timeout(180)
-    @pytest.mark.parametrize(("name", "start", "points", "count"), DAYS)
+    @pytest.mark.timeout(260)
+    @pytest.mark.parametrize(("name", "clock", "points", "count"), DAYS)
     def test_a_real_schedule_goes_out_in_fast_motion(
-        tmp_path: Path, name: str, start: str, points: dict[str, tuple[str, ...]], count: int
+        tmp_path: Path,
+        name: str,
+        clock: tuple[str, str],
+        points: dict[str, tuple[str, ...]],
+        count: int,
     ) -> None:
         """The number of commands is the schedule's own; hardly any is too late."""
         battery = ModbusPeer(tmp_path)
@@ -39,12 +48,12 @@ if DATA is not None:  # without the files these are not generated
                     "--schedule",
                     str(Path(DATA or "") / f"{name}.csv"),
                     "--start-at",
-                    start,
+                    clock[0],
                     "--speed",
-                    "18000",
+                    clock[1],
                     "--force",
                     "--until-done",
-                    timeout_s=170.0,
+                    timeout_s=220.0,
                 )
                 history: History = site.history()
                 assert_logs_agree(

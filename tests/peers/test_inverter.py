@@ -36,7 +36,7 @@ def inverter_site(
     return device_site(_SCRIPT, battery, folder, extra, **settings)
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(150)
 def test_a_day_is_held_to_the_watt(tmp_path: Path) -> None:
     """All commands are COMPLETED by what was read back, and it is handed back at the end."""
     schedule = write_schedule(tmp_path / "plan.csv", DAY)
@@ -48,11 +48,11 @@ def test_a_day_is_held_to_the_watt(tmp_path: Path) -> None:
     assert last is None
 
 
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(150)
 def test_without_the_engine_its_timer_runs_out(tmp_path: Path) -> None:
-    """A lease of two minutes, which last eight seconds here."""
+    """A lease of two minutes, which last twenty seconds here."""
     extra = "[defaults]\nfailsafe_after_s = 120\n"
-    with inverter_site(tmp_path, extra, minute_s=4) as (site, log):
+    with inverter_site(tmp_path, extra, minute_s=10) as (site, log):
         engine = site.started("run", str(site.file))
         command = ("send", str(site.file), "ast_battery", "SET_CHARGE_RATE", "--kw", "5")
         wait_until(

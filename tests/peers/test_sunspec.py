@@ -37,7 +37,7 @@ def send(site: TestSite, kind: str, kw: str) -> None:
     assert "COMPLETED" in done.stdout
 
 
-@pytest.mark.timeout(90)
+@pytest.mark.timeout(150)
 def test_bounds_are_percent_of_the_greatest_power(tmp_path: Path) -> None:
     """Model 124: 6 of 60 kW is ten percent in one bound, and minus ten in the other."""
     battery = sunspec_battery(SUNSPEC["sunspec"], 50_000)
@@ -54,7 +54,7 @@ def test_bounds_are_percent_of_the_greatest_power(tmp_path: Path) -> None:
         assert storage.StorCtl_Mod.value == 0  # handed back on stop
 
 
-@pytest.mark.timeout(90)
+@pytest.mark.timeout(150)
 def test_a_power_is_watts_with_a_reversion_time(tmp_path: Path) -> None:
     """Model 704, at the base 0: a generator's sign, enabled, and disabled when handed back."""
     battery = sunspec_battery(SUNSPEC["sunspec-704"], 0)
