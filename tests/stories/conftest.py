@@ -17,14 +17,14 @@ def depot(tmp_path: Path) -> Iterator[TestSite]:
 
 @pytest.fixture
 def schedule(tmp_path: Path) -> Path:
-    """Give a schedule file of twelve quarter-hours for that site."""
+    """Give a schedule file of eight quarter-hours for that site."""
     return write_schedule(tmp_path / "plan.csv")
 
 
 def write_schedule(path: Path) -> Path:
-    """Write twelve quarter-hours in which every asset changes most of the time."""
+    """Write eight quarter-hours in which every asset changes most of the time."""
     lines = ["timestamp,ev_a_kw,ev_b_kw,battery_charge_kw,battery_discharge_kw"]
-    for slot in range(12):
+    for slot in range(8):
         charge = (12.5, 0.0, 3.2142)[slot % 3]
         discharge = (0.0, 20.0, 0.0)[slot % 3]
         lines.append(

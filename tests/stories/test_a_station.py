@@ -3,7 +3,6 @@
 import base64
 import json
 import signal
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +18,7 @@ from actors.clock import wall_now
 from actors.control import NotReachable, request
 from actors.sim.depot import Depot
 from actors.testing.site import KEY_VARIABLE, TestSite, free_port
+from actors.testing.waiting import wait_until
 
 if TYPE_CHECKING:
     import subprocess
@@ -43,7 +43,7 @@ password_env = "SETPOINT_TEST_KEY"
 max_kw = 11
 fallback_kw = 4.2
 """
-WAIT_S = 20.0
+WAIT_S = 40.0
 BOOT = {"reason": "PowerUp", "chargingStation": {"vendorName": "v", "model": "m"}}
 OLD_BOOT = {"chargePointVendor": "v", "chargePointModel": "m"}
 EVSE = {"evse": {"id": 2, "connectorId": 1}}
@@ -180,12 +180,10 @@ class House:
 
     def until(self, wanted: Callable[[], bool]) -> None:
         """Wait until something is so."""
-        tick = threading.Event()
-        for _ in range(1_000):
-            if wanted():
-                return
-            tick.wait(0.02)
-        raise TimeoutError((self.site.folder / "err.txt").read_text())
+        try:
+            wait_until(wanted, WAIT_S)
+        except TimeoutError as error:
+            raise TimeoutError((self.site.folder / "err.txt").read_text()) from error
 
     def let_go(self) -> None:
         """Close what stations have left open."""
@@ -356,7 +354,7 @@ def test_a_station_that_others_limit_and_that_goes_out_of_service_later(
     assert site.site.setpoint("verify", str(site.site.file)).returncode == 0
 
 
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(120)
 @pytest.mark.parametrize(
     ("ocpp", "offered", "chosen"),
     [
@@ -382,7 +380,7 @@ def test_the_newest_version_that_both_speak_is_chosen(
     assert station.socket.subprotocol == chosen
 
 
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(120)
 def test_a_station_may_come_back_in_the_other_version(house: Callable[[str], House]) -> None:
     """Its commands are spelled in the one that it speaks now."""
     site = house("")

@@ -17,7 +17,7 @@ WITHOUT_TIMEOUT = frozenset({"goodwe-et", "marstek-venus", "sungrow-sh"})
 WHO = ("--by", "anna", "--reason", "a test")
 
 
-@pytest.mark.timeout(90)
+@pytest.mark.timeout(150)
 @pytest.mark.parametrize("name", [*BUILTIN, *SUNSPEC])
 def test_a_battery_is_on_its_own_again_within_the_lease(tmp_path: Path, name: str) -> None:
     """Killed with 2.4 kW on the way; the battery's own clock is moved on from there.
@@ -33,7 +33,7 @@ def test_a_battery_is_on_its_own_again_within_the_lease(tmp_path: Path, name: st
     with battery_site(tmp_path, battery, extra) as site:
         engine = site.started("run", str(site.file))
         command = ("send", str(site.file), "ast_battery", "SET_CHARGE_RATE", "--kw", "2.4")
-        wait_until(lambda: site.setpoint(*command, "--wait", "10", *WHO).returncode == 0)
+        wait_until(lambda: site.setpoint(*command, "--wait", "10", *WHO).returncode == 0, 60)
         assert battery.setpoint_w() == 2_400
         engine.kill()
         engine.wait(10)

@@ -15,7 +15,7 @@ from engine.events import ActorCrashed
 README = Path(__file__).parents[2] / "README.md"
 
 
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(120)
 def test_the_readmes_example_runs(
     depot: TestSite, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -11,8 +11,8 @@ from actors.clock import steady_s
 from actors.control import NotReachable, request
 from actors.testing.site import simulated_site
 
-LEASE_S = 3.0
-TICK_S = 1.5  # the simulated charger looks at its clock every so often, on a busy machine later
+LEASE_S = 8.0
+TICK_S = 4.0  # the simulated charger looks at its clock every so often, on a busy machine later
 CASES = (
     ("", True),
     ("", False),
@@ -26,7 +26,7 @@ CASES = (
 )
 
 
-def until(true: Callable[[], bool], within_s: float = 30.0) -> float:
+def until(true: Callable[[], bool], within_s: float = 40.0) -> float:
     """Wait until something is true; return how long that took in seconds."""
     tick, began_s = threading.Event(), steady_s()
     while not true():
@@ -35,7 +35,7 @@ def until(true: Callable[[], bool], within_s: float = 30.0) -> float:
     return steady_s() - began_s
 
 
-@pytest.mark.timeout(90)
+@pytest.mark.timeout(150)
 @pytest.mark.parametrize(("quirks", "plugged"), CASES)
 def test_a_charger_whose_engine_is_killed_is_at_its_fallback_within_the_lease(
     tmp_path: Path, quirks: str, *, plugged: bool

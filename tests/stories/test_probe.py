@@ -20,7 +20,7 @@ def probed(site: TestSite, asset: str = "ast_battery") -> dict[str, object]:
     return found
 
 
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(120)
 def test_a_battery_is_looked_at_and_never_written_to(tmp_path: Path) -> None:
     """Each register as it came and as a value, and what would be written."""
     with battery_site(tmp_path, SimBattery(register_profile("huawei-luna2000"))) as site:
@@ -36,7 +36,7 @@ def test_a_battery_is_looked_at_and_never_written_to(tmp_path: Path) -> None:
         assert as_json["sunspec"] == {}
 
 
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(120)
 def test_a_sunspec_map_is_shown(tmp_path: Path) -> None:
     """Who made it, its models, and the registers that it leads to."""
     with battery_site(tmp_path, sunspec_battery(STORAGE, 0)) as site:
@@ -48,7 +48,7 @@ def test_a_sunspec_map_is_shown(tmp_path: Path) -> None:
         assert site.writes() == []
 
 
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(120)
 def test_what_makes_no_sense_is_told_and_is_no_good(tmp_path: Path) -> None:
     """Another model, and a charge that cannot be; exit status 1."""
     battery = SimBattery(register_profile("generic-battery"))
@@ -59,7 +59,7 @@ def test_what_makes_no_sense_is_told_and_is_no_good(tmp_path: Path) -> None:
         assert "not 802: another device" in done.stdout
 
 
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(120)
 def test_a_map_that_leads_nowhere_is_said(tmp_path: Path) -> None:
     """The generic battery has none at all."""
     battery = SimBattery(register_profile("generic-battery"))
@@ -75,7 +75,7 @@ def test_a_map_that_leads_nowhere_is_said(tmp_path: Path) -> None:
         assert site.setpoint("probe", str(site.file), "ast_nobody").returncode == 2
 
 
-@pytest.mark.timeout(90)
+@pytest.mark.timeout(120)
 def test_a_unit_that_does_not_answer_is_not_reachable(tmp_path: Path) -> None:
     """There is a connection, and nobody at this unit id; it does not take for ever."""
     with battery_site(tmp_path, SimBattery(register_profile("generic-battery"), 7)) as site:
@@ -86,7 +86,7 @@ def test_a_unit_that_does_not_answer_is_not_reachable(tmp_path: Path) -> None:
         assert "unit 8 cannot be reached" in done.stderr
 
 
-@pytest.mark.timeout(90)
+@pytest.mark.timeout(120)
 def test_a_charger_is_known_by_the_engine_that_runs(tmp_path: Path) -> None:
     """Without one there is nobody to ask, which is said."""
     with simulated_site(tmp_path, ("a",)) as site:

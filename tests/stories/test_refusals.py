@@ -25,7 +25,7 @@ BAD = [
 ]
 
 
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(120)
 @pytest.mark.parametrize(("text", "named"), BAD)
 def test_a_bad_schedule_is_refused_before_anything_is_sent(
     depot: TestSite, text: str, named: str | None

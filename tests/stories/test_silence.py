@@ -13,13 +13,13 @@ from actors.testing.site import simulated_site
 from actors.testing.waiting import wait_until
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(200)
 def test_a_silent_charger_and_a_dead_battery_delay_no_other_asset(
     tmp_path: Path, schedule: Path
 ) -> None:
     """The healthy charger's commands are all COMPLETED in time."""
     with simulated_site(
-        tmp_path, ("a", "b"), extra="[defaults]\ncommand_timeout_seconds = 2\nmax_retries = 1\n"
+        tmp_path, ("a", "b"), extra="[defaults]\ncommand_timeout_seconds = 5\nmax_retries = 1\n"
     ) as site:
         site.charger("b").fail("silent")
         site.depot.do(site.battery.stop())
@@ -31,8 +31,9 @@ def test_a_silent_charger_and_a_dead_battery_delay_no_other_asset(
             "--start-at",
             "2025-03-30T00:00:00+01:00",
             "--speed",
-            "900",
+            "180",
             "--until-done",
+            timeout_s=180.0,
         )
         history: list[dict[str, Any]] = site.history()
     healthy = [
@@ -40,7 +41,7 @@ def test_a_silent_charger_and_a_dead_battery_delay_no_other_asset(
     ]
     dead = [one for one in history if one["asset_id"] == "ast_battery"]
     assert {"COMPLETED"} == {one["status"] for one in healthy}
-    assert all(_seconds(one) < 2.0 for one in healthy)
+    assert all(_seconds(one) < 5.0 for one in healthy)
     assert not any(one["attempts"] for one in dead)
 
 
@@ -50,7 +51,7 @@ def _seconds(one: dict[str, Any]) -> float:
     return (answered - sent).total_seconds()
 
 
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(120)
 def test_a_battery_that_lost_its_power_is_told_of_in_one_line(tmp_path: Path) -> None:
     """However often it is tried to connect meanwhile, and nothing on standard error."""
     with simulated_site(tmp_path, ()) as site:

@@ -35,11 +35,11 @@ AWAY_S: Final = float(os.environ.get("SETPOINT_STORE_AWAY_S", "3"))
 POSTGRES: Final = os.environ.get("SETPOINT_TEST_POSTGRES")
 SMALL_DISK: Final = os.environ.get("SETPOINT_TEST_SMALL_DISK")
 """A folder on a small file system (a tmpfs of some megabytes) that may be filled."""
-BACK_S: Final = 5.0
+BACK_S: Final = 10.0
 LOST: Final = "nothing is sent until it can be"
 HEARTBEAT: Final = frozenset({30})
-SLOT_S: Final = 1
-_UNDER_WAY_S: Final = 1.2  # what was committed may be sent for a second yet
+SLOT_S: Final = 2
+_UNDER_WAY_S: Final = 3.0  # what was committed may be sent for a second yet, and is seen later
 
 
 @attrs.define
@@ -60,15 +60,14 @@ class Engine:
             if to_us(datetime.fromisoformat(one.t)) > wall_us and not _is_heartbeat(one.payload)
         ]
 
-    def answered(self) -> int:
-        """Return how many answers and polls the devices have had."""
-        charger = [
-            one
-            for one in self.site.charger("a").wire_log.entries
-            if one.direction == "in" and one.action == "Heartbeat"
-        ]
-        polls = [one for one in self.site.battery.wire_log.entries if one.action == 3]
-        return min(len(charger), len(polls))
+    def answered(self) -> tuple[int, int]:
+        """Return how many answers the charger and how many polls the battery has had."""
+        charger = self.site.charger("a").wire_log.entries
+        battery = self.site.battery.wire_log.entries
+        return (
+            sum((one.direction, one.action) == ("in", "Heartbeat") for one in charger),
+            sum((one.direction, one.action) == ("in", 3) for one in battery),
+        )
 
     def records(self) -> list[Record]:
         """Return the whole log."""
@@ -106,7 +105,7 @@ def running(folder: Path, url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator
 
 
 def plan(slots: int) -> pd.DataFrame:
-    """Return slots of a second in which everything changes, from a moment from now on."""
+    """Return slots of two seconds in which everything changes, from a moment from now on."""
     start = wall_now() + timedelta(seconds=1)
     index = pd.date_range(start, periods=slots, freq=f"{SLOT_S}s")
     return pd.DataFrame(
@@ -161,7 +160,7 @@ def failing(engine: Engine, folder: Path) -> Iterator[None]:
     engine.store.before = 0
 
 
-@pytest.mark.timeout(60 + 2 * AWAY_S)
+@pytest.mark.timeout(150 + 4 * AWAY_S)
 @pytest.mark.parametrize("fault", [locked, full, slow, failing])
 def test_without_a_store_nothing_new_is_sent_and_it_goes_on_by_itself(
     fault: Any,  # noqa: ANN401 - one of the functions above
@@ -183,23 +182,23 @@ def live_through(
 ) -> None:
     """Let a fault come and go while the schedule runs; ``noticed`` is whether it has come."""
     system = engine.system
-    system.submit(plan(round(AWAY_S) + 12))
-    wait_until(lambda: len(engine.control_frames_since(0)) > 6, 20)
+    system.submit(plan(round(AWAY_S) + 13))
+    wait_until(lambda: len(engine.control_frames_since(0)) > 6)
     tick = threading.Event()
     with fault:
         wait_until(noticed)  # a full disk may have room for a little yet
         tick.wait(_UNDER_WAY_S)
         began_us = to_us(wall_now())
-        answered = engine.answered()
+        charger, battery = engine.answered()
         engine.site.depot.do(engine.site.charger("b").connector(1).unplug())
         tick.wait(AWAY_S)
+        wait_until(lambda: engine.answered()[0] > charger and engine.answered()[1] > battery)
         assert engine.control_frames_since(began_us) == []
-        assert engine.answered() > answered
         lifted_us = to_us(wall_now())
         before = len(engine.told)
     wait_until(lambda: len(engine.told) > before, BACK_S)
     wait_until(lambda: bool(engine.control_frames_since(lifted_us)), BACK_S)
-    wait_until(system.is_done, AWAY_S + 30)
+    wait_until(system.is_done, 3 * AWAY_S + 60)
     assert_in_order(engine, lifted_us)
 
 
@@ -228,19 +227,19 @@ def assert_told_of(engine: Engine, *, lost: bool) -> None:
     assert len(alarms) == lost
 
 
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(150)
 def test_replies_that_are_lost_after_the_commit_store_and_send_nothing_twice(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each is found out about, and the run goes on."""
     with running(tmp_path, f"sqlite:///{tmp_path / 'a.db'}", monkeypatch) as engine:
-        engine.system.submit(plan(12))
+        engine.system.submit(plan(16))
         for _ in range(5):
             engine.store.after = 1
-            wait_until(lambda: engine.store.after == 0, 20)
+            wait_until(lambda: engine.store.after == 0)
             seen = len(engine.control_frames_since(0))
-            wait_until(partial(_more_than, engine, seen), 20)
-        wait_until(engine.system.is_done, 30)
+            wait_until(partial(_more_than, engine, seen))
+        wait_until(engine.system.is_done, 80)
         assert engine.judged().violations == ()
         assert engine.system.verify().problems == ()
         done = {one.status.value for one in engine.system.history(cause="schedule")}
@@ -267,7 +266,7 @@ def stopped(server: PostgresServer) -> Iterator[None]:
     server.start()
 
 
-@pytest.mark.timeout(90 + 2 * AWAY_S)
+@pytest.mark.timeout(180 + 4 * AWAY_S)
 @pytest.mark.parametrize("store", ["postgres"] if POSTGRES else [])
 def test_a_server_that_is_stopped_and_started_is_waited_for(
     store: str,
@@ -293,7 +292,7 @@ def filled(folder: Path) -> Iterator[None]:
     ballast.unlink()
 
 
-@pytest.mark.timeout(60 + 2 * AWAY_S)
+@pytest.mark.timeout(150 + 4 * AWAY_S)
 @pytest.mark.parametrize("disk", [SMALL_DISK] if SMALL_DISK else [])
 def test_a_file_system_without_room_is_waited_out(
     disk: str,

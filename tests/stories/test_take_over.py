@@ -82,7 +82,7 @@ def _controls(pair: Pair) -> int:
     return len(pair.site.control_frames()) + len(pair.site.writes())
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(200)
 @pytest.mark.parametrize("store_url", ["postgres"] if POSTGRES else [], indirect=True)
 @pytest.mark.parametrize("seed", range(ROUNDS))
 def test_no_frame_of_the_old_engine_comes_behind_the_new_ones_first(pair: Pair, seed: int) -> None:
@@ -92,18 +92,18 @@ def test_no_frame_of_the_old_engine_comes_behind_the_new_ones_first(pair: Pair, 
     how = ("--start-at", START, "--speed", "900")
     first = site.started("run", str(site.file), *plan, *how)
     enough = chance.randint(3, 12)
-    wait_until(lambda: bool(site.control_frames()) and _controls(pair) >= enough, 30, (first,))
+    wait_until(lambda: bool(site.control_frames()) and _controls(pair) >= enough, 60, (first,))
     first.send_signal(signal.SIGSTOP)
     before = _controls(pair)
     second = site.started("run", str(pair.second), "--take-over")
     site.depot.do(pair.charger.point(pair.second_ocpp))
     enough = before + chance.randint(1, 4)
-    wait_until(lambda: _controls(pair) >= enough, 30, (second,))
+    wait_until(lambda: _controls(pair) >= enough, 60, (second,))
     first.send_signal(signal.SIGCONT)
     assert first.wait(30) == 1
     both = len(site.control_frames())
-    wait_until(lambda: _controls(pair) >= before + 8, 30, (second,))
-    wait_until(lambda: len(site.control_frames()) > both, 30, (second,))
+    wait_until(lambda: _controls(pair) >= before + 8, 60, (second,))
+    wait_until(lambda: len(site.control_frames()) > both, 60, (second,))
     second.send_signal(signal.SIGINT)
     assert second.wait(30) == 0
     assert "took the store over; this one has stopped" in (site.folder / "err.txt").read_text()
