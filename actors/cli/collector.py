@@ -3,7 +3,8 @@
 import gc
 from typing import Final
 
-_YOUNG: Final = 50_000
+_YOUNG: Final = 200_000
+"""More than a herd of ten thousand has in flight at a time."""
 _MIDDLE: Final = 20
 _OLD: Final = 50
 
@@ -12,7 +13,8 @@ def settle() -> None:
     """Take what is there now out of the collector's sight, and let it look seldom.
 
     States are frozen values without cycles, freed as soon as nothing refers to them. With ten
-    thousand assets the collector's own rounds took half of the time of a slot's herd.
+    thousand assets the collector's own rounds took half of the time of a slot's herd, and a
+    twentieth as long as they began within it.
     """
     gc.collect()
     gc.freeze()
