@@ -10,7 +10,7 @@ from typing import Final, Protocol
 
 import attrs
 
-from engine.types import Instant, from_us, to_us
+from engine.types import Instant, to_us
 
 _NS_PER_US: Final = 1_000
 # Counts on while the machine is suspended, as the devices do; CLOCK_MONOTONIC does not.
@@ -150,14 +150,6 @@ class Clocks:
         """Return wall time in microseconds since 1970-01-01 UTC."""
         return self.source.wall_us()
 
-    def wall(self) -> datetime:
-        """Return wall time, aware, in UTC."""
-        return from_us(self.source.wall_us())
-
     def device_of_plan(self, plan_us: int) -> int | None:
         """Return the device time at which a plan time is reached; None while plan time stands."""
         return self.plan.device_us(plan_us)
-
-    def start_plan(self) -> ClockMapping:
-        """Let plan time run from now on; tell the wake-ups (`Wakeups.recompute`) after it."""
-        return self.plan.start(self.source.now_us())

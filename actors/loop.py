@@ -11,7 +11,6 @@ from typing import Any, Final, TypeVar
 
 from actors.clock import steady_s
 from engine.errors import EngineClosed
-from engine.types import US_PER_S
 
 logger = logging.getLogger("setpoint")
 
@@ -71,15 +70,6 @@ class LoopThread:
         self._calls: deque[tuple[Callable[..., object], tuple[Any, ...]]] = deque()
         self._waking = threading.Lock()  # taken while a wake-up is on its way to the loop
         self._thread = threading.Thread(target=self._run, name="loop", daemon=True)
-
-    @property
-    def last_beat_us(self) -> int:
-        """When the loop last showed that it runs, in microseconds of the steady clock."""
-        return round(self._beat_s * US_PER_S)
-
-    def stalled_over(self, seconds: float) -> bool:
-        """Return whether the loop has not shown itself for longer than this. Any thread."""
-        return self._now_s() - self._beat_s > seconds
 
     def start(self) -> None:
         """Begin to run."""

@@ -1,4 +1,4 @@
-"""When a command that did not work is tried again: arithmetic on given times, no clock."""
+"""How long a command that did not work waits until it is tried again: arithmetic, no clock."""
 
 from typing import Final
 
@@ -24,26 +24,3 @@ def backoff_us(attempt_number: int, factor: float) -> int:
     except OverflowError:
         wait_s = LONGEST_WAIT_S
     return round(wait_s * US_PER_S)
-
-
-def next_attempt_us(
-    ended_us: int, number: int, factor: float, expires_us: int | None, *, max_retries: int = 3
-) -> int | None:
-    """Return when retry ``number`` may begin, None when there is none.
-
-    There is none beyond ``max_retries``, and none at or after the command's expiry: from that
-    instant on it is another setpoint's time. All times are microseconds since 1970 on one clock.
-
-    Args:
-        ended_us: when the attempt before it ended.
-        number: 1 for the first retry.
-        factor: ``retry_backoff_factor`` of the site file, above 0.
-        expires_us: when the command expires, None where it never does.
-        max_retries: how many retries the command has in all.
-    """
-    if number > max_retries:
-        return None
-    begins_us = ended_us + backoff_us(number, factor)
-    if expires_us is not None and begins_us >= expires_us:
-        return None
-    return begins_us

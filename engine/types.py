@@ -9,7 +9,6 @@ from msgspec import Struct
 AssetId = NewType("AssetId", str)
 ScheduleId = NewType("ScheduleId", str)
 CommandId = NewType("CommandId", str)
-AttemptId = NewType("AttemptId", str)
 
 US_PER_S: Final = 1_000_000
 W_PER_KW: Final = 1_000

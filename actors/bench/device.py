@@ -13,7 +13,6 @@ from engine.adapters.base import (
     Link,
     Observation,
     Payload,
-    Seen,
     StateReported,
 )
 from engine.commands import Attempt, Command
@@ -46,10 +45,6 @@ class InstantLink:
         self.last_s = steady_s()
         self.sent += len(payload.frames)
         return Answer('{"status":"Accepted"}')
-
-    def sign_of_life(self) -> None:
-        """Say that it is still there."""
-        self.report(Seen())
 
     async def close(self) -> None:
         """Let go."""

@@ -5,18 +5,16 @@ import csv
 import io
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 import click
 import msgspec
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-PEOPLE: Final = "people"
-
 
 def formats(verb: F) -> F:
-    """Give a verb ``--json`` and ``--csv``; it gets ``form``: people, json or csv."""
+    """Give a verb ``--json`` and ``--csv``; it gets ``form``: json, csv, or None for people."""
     as_csv = click.option("--csv", "form", flag_value="csv", help="Print CSV.")
     as_json = click.option(
         "--json", "form", flag_value="json", help="Print JSON, one object a line."

@@ -2,7 +2,6 @@
 
 import logging
 import signal
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +15,6 @@ import click
 
 from actors.cli.collector import settle
 from actors.cli.live import Feed, feed_for
-from actors.cli.output import json_line
 from actors.cli.places import moment_of, site_of, warnings_of
 from actors.cli.watch_folder import Folder, schedule_id
 from actors.control import ControlServer
@@ -245,9 +243,3 @@ def judged(system: ActorSystem, feed: Feed) -> bool:
             bad += 1
             feed.failed(record)
     return bad == 0
-
-
-def print_json(row: dict[str, object]) -> None:
-    """Print one JSON line at once."""
-    click.echo(json_line(row))
-    sys.stdout.flush()

@@ -139,7 +139,6 @@ class ModbusConnection:
         self._task: asyncio.Task[None] | None = None
         self._lost = asyncio.Event()
         self._reason = ""
-        self._dropped = False
         self._answered = False
         self._free_at = 0.0
 

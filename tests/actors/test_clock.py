@@ -74,7 +74,7 @@ def test_a_started_plan_clock_runs_at_its_speed() -> None:
     """One real second is sixty plan seconds at speed 60."""
     source = FixedTime(NOON_US)
     clocks = Clocks(source, PlanClock.standing(SIX_US, speed=60))
-    mapping = clocks.start_plan()
+    mapping = clocks.plan.start(clocks.device_us())
     source.device_us += 1_000_000
 
     assert mapping == ClockMapping(NOON_US, SIX_US, 60)
@@ -86,10 +86,10 @@ def test_starting_twice_keeps_the_first_mapping() -> None:
     """A clock that runs is not set back."""
     source = FixedTime(NOON_US)
     clocks = Clocks(source, PlanClock.standing(SIX_US))
-    first = clocks.start_plan()
+    first = clocks.plan.start(clocks.device_us())
     source.device_us += 1_000_000
 
-    assert clocks.start_plan() is first
+    assert clocks.plan.start(clocks.device_us()) is first
 
 
 def test_a_restored_mapping_ran_on_while_the_process_was_down() -> None:
@@ -116,10 +116,3 @@ def test_at_the_device_time_of_a_plan_time_the_plan_time_is_reached(
 
     assert mapping.plan_of(device_us) >= plan_us
     assert mapping.plan_of(device_us - 2) < plan_us
-
-
-def test_wall_time_is_given_as_a_datetime_too() -> None:
-    """Both spellings of wall time agree."""
-    clocks = Clocks(FixedTime(NOON_US))
-
-    assert to_us(clocks.wall()) == clocks.wall_us() == NOON_US

@@ -165,26 +165,6 @@ def test_a_link_that_checks_before_it_sends_learns_of_a_standstill_within_its_ro
     assert stalls == [30.0]
 
 
-def test_others_see_how_long_the_loop_has_not_shown_itself(
-    loop: LoopThread, clock: SteppedClock
-) -> None:
-    """From outside, while it stands."""
-    entered, gate = threading.Event(), threading.Event()
-
-    def hold() -> None:
-        entered.set()
-        gate.wait(WAIT_S)
-
-    loop.call(hold)
-    assert entered.wait(WAIT_S)
-    clock.now_s += 2.0
-
-    assert loop.last_beat_us == 1_000_000_000
-    assert loop.stalled_over(1.9)
-    assert not loop.stalled_over(2.0)
-    gate.set()
-
-
 def test_a_stall_handler_that_raises_does_not_stop_the_loop(
     clock: SteppedClock, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -4,12 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.retry import backoff_us, next_attempt_us
+from engine.retry import backoff_us
 
 S = 1_000_000
 numbers = st.integers(min_value=1, max_value=10_000)
 factors = st.floats(min_value=0, exclude_min=True, allow_nan=False)
-times_us = st.integers(min_value=0, max_value=4_102_444_800 * S)
 
 
 @pytest.mark.parametrize(
@@ -59,42 +58,3 @@ def test_a_wait_is_never_negative_and_never_above_a_minute(number: int, factor: 
 def test_later_retries_wait_no_less(number: int, factor: float) -> None:
     """With a factor of 1 or more the waits do not shrink."""
     assert backoff_us(number, factor) <= backoff_us(number + 1, factor)
-
-
-def test_a_retry_begins_after_its_wait() -> None:
-    """The wait counts from the end of the attempt before."""
-    assert next_attempt_us(100 * S, 2, 2.0, None) == 104 * S
-
-
-@pytest.mark.parametrize(
-    ("expires_us", "begins_us"), [(104 * S + 1, 104 * S), (104 * S, None), (103 * S, None)]
-)
-def test_no_retry_begins_at_or_after_the_expiry(expires_us: int, begins_us: int | None) -> None:
-    """At its expiry a command is over; one microsecond before, it is not."""
-    assert next_attempt_us(100 * S, 2, 2.0, expires_us) == begins_us
-
-
-@pytest.mark.parametrize(("number", "begins_us"), [(3, 8 * S), (4, None), (5, None)])
-def test_three_retries_make_four_attempts_in_all(number: int, begins_us: int | None) -> None:
-    """Without a word about it a command has three retries."""
-    assert next_attempt_us(0, number, 2.0, None) == begins_us
-
-
-def test_a_command_may_have_no_retry() -> None:
-    """With `max_retries` 0 the first attempt is the last."""
-    assert next_attempt_us(0, 1, 2.0, None, max_retries=0) is None
-
-
-@given(times_us, st.integers(min_value=1, max_value=6), factors, st.none() | times_us)
-def test_a_retry_lies_between_the_end_and_the_expiry(
-    ended_us: int, number: int, factor: float, expires_us: int | None
-) -> None:
-    """A retry never begins before the attempt ended, nor at or past the expiry."""
-    begins_us = next_attempt_us(ended_us, number, factor, expires_us)
-    if begins_us is None:
-        late = expires_us is not None and ended_us + backoff_us(number, factor) >= expires_us
-        assert number > 3 or late
-    else:
-        assert number <= 3
-        assert ended_us <= begins_us
-        assert expires_us is None or begins_us < expires_us
