@@ -108,7 +108,9 @@ class Attempt(Struct, frozen=True, gc=False):
     ``serial``, of a command that sets no power: a number that no other attempt of the asset has.
     ``ahead`` are further changes within the lease that a device may be given with it: after how
     many seconds, to how many kW. ``nudge`` counts how often a vehicle that sleeps on after a pause
-    is given its limit again, 0 for one that does not sleep.
+    is given its limit again, 0 for one that does not sleep. ``beneath_form``: the default beneath a
+    transaction's own setpoint allows more, and is to be lowered with it; the form in which it was
+    taken, null where there is nothing to lower.
     """
 
     id: str
@@ -122,3 +124,4 @@ class Attempt(Struct, frozen=True, gc=False):
     serial: int = 0
     ahead: tuple[tuple[float, float], ...] = ()
     nudge: int = 0
+    beneath_form: int | None = None

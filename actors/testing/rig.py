@@ -38,7 +38,10 @@ from engine.verification.folds import Folds
 
 
 class FakeSpelling:
-    """An adapter that spells every command as one frame and knows ``forms`` forms of it."""
+    """An adapter that spells every command as one frame and knows ``forms`` forms of it.
+
+    A default that is to be lowered along with it has a frame of its own, before that.
+    """
 
     def __init__(self, forms: int = 1, *, can_ask: bool = True) -> None:
         """Set how many forms there are and whether the device can be asked what it holds."""
@@ -55,7 +58,11 @@ class FakeSpelling:
             "charge_kw": attempt.charge_kw,
             "discharge_kw": attempt.discharge_kw,
         }
-        return base.Payload((base.Frame("set", body),), command.value_kw)
+        frames = [base.Frame("set", body)]
+        if attempt.beneath_form is not None:
+            lowered = {"form": attempt.beneath_form, "charge_kw": attempt.charge_kw}
+            frames.insert(0, base.Frame("set default", lowered))
+        return base.Payload(tuple(frames), command.value_kw)
 
     def interpret(self, answer: base.Answer, asset: base.AssetView) -> tuple[base.Observation, ...]:
         """Return the observations that the answer carries as its values."""

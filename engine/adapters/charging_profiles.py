@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from engine.adapters.base import AssetView
 from engine.adapters.charging_forms import (
@@ -151,21 +152,27 @@ def setting_of(
     """
     if attempt.charge_kw is None:
         raise Untranslatable("a setpoint needs a power")
-    forms = ladder(
-        Occasion.of(
-            asset.capabilities,
-            only_unit(own.rate_unit, asset.capabilities),
-            in_transaction=asset.transaction_id is not None,
-            gives_way=attempt.fallback_kw is not None and attempt.lease_s is not None,
-            may_bound_all=own.charge_point_max,
-        )
-    )
+    forms = _forms(own, asset, attempt, in_transaction=asset.transaction_id is not None)
     if not forms:
         raise Untranslatable("one period and one stack level leave no room for a fallback")
     if attempt.form >= len(forms):
         raise Untranslatable("the charger refuses every form of a charging profile")
     form = forms[attempt.form]
     return _Attempted(own, asset, attempt, form, one_id_a_place).setting(attempt.charge_kw)
+
+
+def _forms(
+    own: OcppOptions, asset: AssetView, attempt: Attempt, *, in_transaction: bool
+) -> tuple[Form, ...]:
+    return ladder(
+        Occasion.of(
+            asset.capabilities,
+            only_unit(own.rate_unit, asset.capabilities),
+            in_transaction=in_transaction,
+            gives_way=attempt.fallback_kw is not None and attempt.lease_s is not None,
+            may_bound_all=own.charge_point_max,
+        )
+    )
 
 
 class _Attempted(Struct, frozen=True, gc=False):
@@ -180,13 +187,28 @@ class _Attempted(Struct, frozen=True, gc=False):
     def setting(self, charge_kw: float) -> Setting:
         """Return the profiles in an order in which no refusal leaves the charger without a limit.
 
-        A fallback with a profile of its own goes first; what we had set elsewhere and would still
-        bind is cleared last.
+        What lies below goes first: the default that is lowered, a fallback with a profile of its
+        own. What we had set elsewhere and would still bind is cleared last.
         """
+        lowered = self._lowered(charge_kw) if self.attempt.beneath_form is not None else ()
         below = (self._fallback(),) if self._has_profile_below else ()
         cleared = tuple(_id(self.own, *one) for one in self._clearing())
         limit, applied_kw = self._limit(charge_kw, is_off=self._is_off)
-        return Setting((*below, self._setpoint(limit)), cleared, applied_kw)
+        return Setting((*lowered, *below, self._setpoint(limit)), cleared, applied_kw)
+
+    def _lowered(self, charge_kw: float) -> tuple[Profile, ...]:
+        """Return the default beneath a transaction's profile, with its setpoint.
+
+        It takes the place of the one that is there: it has the form in which that was taken.
+        """
+        if self.form.purpose != "transaction":
+            return ()
+        forms = _forms(self.own, self.asset, self.attempt, in_transaction=False) or (self.form,)
+        form = forms[min(self.attempt.beneath_form or 0, len(forms) - 1)]
+        has_room = form.one_period and form.level > 0
+        default = replace(self, form=replace(form, purpose="default", one_period=has_room))
+        limit, _ = default._limit(charge_kw, is_off=default._is_off)  # noqa: SLF001 - itself, in another form
+        return (default._setpoint(limit),)  # noqa: SLF001 - likewise
 
     @property
     def _now(self) -> datetime:

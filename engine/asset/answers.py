@@ -141,9 +141,12 @@ def _unsent(state: AssetState, attempt: OpenAttempt) -> bool:
 def _rejected(draft: Draft, attempt: OpenAttempt, message: AttemptAnswered) -> None:
     """A refusal is not repeated in the same form: the next form, or FAILED.
 
-    A form that is left when the last attempt has failed goes with a command of its own.
+    A form that is left when the last attempt has failed goes with a command of its own. Where it is
+    the default beneath that is refused, the setpoint goes in the same form without it.
     """
     form = None if message.reason == "unsupported" else _next_form(draft, attempt)
+    if attempt.lowers_default and _is_of_default(attempt, message.answer):
+        form = attempt.form
     goes_on = form is not None and _tries_left(draft, attempt)
     status = CommandStatus.PENDING if goes_on else CommandStatus.FAILED
     answer = message.answer
@@ -159,6 +162,11 @@ def _rejected(draft: Draft, attempt: OpenAttempt, message: AttemptAnswered) -> N
             next_form=form,
         ),
     )
+
+
+def _is_of_default(attempt: OpenAttempt, answer: Answer | None) -> bool:
+    """Return whether a refusal is of the default: it goes first, and the first refusal ends it."""
+    return len(attempt.payload.frames) > 1 and (answer is None or len(answer.values) <= 1)
 
 
 def _next_form(draft: Draft, attempt: OpenAttempt) -> int | None:

@@ -76,6 +76,7 @@ def started(state: AssetState, event: events.AttemptStarted, at: Instant) -> Ass
         event.lease_until_us,
         applied_w=event.applied_w,
         ahead=event.ahead,
+        lowers_default=event.lowers_default is True,
     )
     if event.setpoint is None:
         orders = _with_order(state.orders, event.command_ids[0], _tried)
@@ -151,7 +152,8 @@ def _pending(state: AssetState, attempt: OpenAttempt, event: events.AttemptEnded
 def _refused(state: AssetState, attempt: OpenAttempt, event: events.AttemptEnded) -> AssetState:
     """Return the state with the form of a rate that was refused, for as long as that counts."""
     is_rate = attempt.setpoint is not None and attempt.setpoint != events.RELEASED
-    if event.outcome != "rejected" or attempt.forgotten or not is_rate:
+    stands = event.outcome != "rejected" or event.next_form == attempt.form
+    if stands or attempt.forgotten or not is_rate:
         return state
     return replace(state, refused=tuple(sorted({*state.refused, attempt.form})))
 

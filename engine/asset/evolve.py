@@ -5,7 +5,7 @@ from typing import assert_never
 from msgspec.structs import replace
 
 from engine import events
-from engine.asset import attempts, interference, programme, remains, reported, wear
+from engine.asset import attempts, covering, interference, programme, remains, reported, wear
 from engine.asset.earlier import Earlier, entry_began, entry_ended
 from engine.asset.state import AssetState, Interference, Override, Programme
 from engine.types import Instant
@@ -21,7 +21,8 @@ def evolve(state: AssetState, event: events.AssetEvent, at: Instant) -> AssetSta
         case events.AttemptStarted():
             return attempts.started(state, event, at)
         case events.AttemptEnded():
-            return remains.after_end(state, attempts.ended(state, event, at), event)
+            after = remains.after_end(state, attempts.ended(state, event, at), event)
+            return covering.after_end(state, after, event)
         case events.PlanReplaced():
             return programme.replaced(state, event, at)
         case events.SetpointDecided():
@@ -35,19 +36,25 @@ def evolve(state: AssetState, event: events.AssetEvent, at: Instant) -> AssetSta
         case events.CommandVerified():
             return remains.after_proof(state, attempts.verified(state, event, at), event)
         case events.AttemptReconciled():
-            return remains.after_reconciled(state, attempts.reconciled(state, event, at), event)
+            after = remains.after_reconciled(state, attempts.reconciled(state, event, at), event)
+            return covering.after_reconciled(state, after, event)
         case events.StateChanged():
             return reported.state_changed(state, event, at)
         case events.ConnectionChanged():
-            return remains.forgotten(state, reported.connection_changed(state, event, at))
+            after = remains.forgotten(state, reported.connection_changed(state, event, at))
+            return covering.uncovered(state, after)
         case events.TransactionStarted():
-            return remains.forgotten(state, reported.transaction_started(state, event, at))
+            after = remains.forgotten(state, reported.transaction_started(state, event, at))
+            return covering.covered(state, after)
         case events.TransactionEnded():
-            return remains.forgotten(state, reported.transaction_ended(state, event, at))
+            after = remains.forgotten(state, reported.transaction_ended(state, event, at))
+            return covering.uncovered(state, after)
         case events.CapabilitiesLearned():
-            return remains.forgotten(state, reported.capabilities_learned(state, event))
+            after = remains.forgotten(state, reported.capabilities_learned(state, event))
+            return covering.uncovered(state, after)
         case events.ClockSkewed():
-            return remains.after_skew(state, reported.clock_skewed(state, event))
+            after = remains.after_skew(state, reported.clock_skewed(state, event))
+            return covering.after_skew(state, after)
         case events.ExternalLimitTold():
             return reported.external_limit_told(state, event, at)
         case events.PhasesMeasured():
@@ -139,6 +146,7 @@ def _retired(state: AssetState) -> AssetState:
         programme=programme,
         device=device,
         desired=state.desired,
+        beneath=state.beneath,
         earlier=_entry_ended(state),
         interference=Interference(state.interference.set_again_us),
         worn=state.worn,

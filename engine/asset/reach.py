@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 from typing import Final, TypeAlias
 
+from engine.asset.beneath import with_ahead
 from engine.asset.earlier import Earlier, floor_of, minimum_of, raised_w
-from engine.asset.state import AssetState, with_ahead
+from engine.asset.state import AssetState
 from engine.events import RELEASED, Setpoint
 from engine.grants import UNBOUNDED_W, Grant
 from engine.rules import AssetRules
@@ -75,6 +76,9 @@ def _in_force(state: AssetState) -> Iterator[tuple[int, int, int | None]]:
         yield with_ahead(holding.charge_w, holding.ahead), holding.discharge_w or 0, holding.ends_us
     if remains is not None:
         yield remains.charge_w, remains.discharge_w, remains.until_us
+    below = state.beneath
+    if below is not None and state.device.transaction is not None:
+        yield below.charge_w, 0, below.until_us
     if attempt is not None and attempt.setpoint == RELEASED:
         yield UNBOUNDED_W, UNBOUNDED_W, None
     elif attempt is not None and attempt.setpoint is not None:

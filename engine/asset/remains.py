@@ -6,6 +6,7 @@ from msgspec.structs import replace
 
 from engine import events
 from engine.asset.attempts import NOT_KNOWN
+from engine.asset.beneath import with_ahead
 from engine.asset.evidence import KNOWN, LINK_LOST, OVERTAKEN, STATUS
 from engine.asset.state import (
     UNKNOWN_HOLDING,
@@ -13,7 +14,6 @@ from engine.asset.state import (
     Holding,
     OpenAttempt,
     Remains,
-    with_ahead,
 )
 from engine.commands import CommandStatus
 from engine.events import RELEASED, Setpoint
@@ -33,12 +33,12 @@ def after_end(before: AssetState, after: AssetState, event: events.AttemptEnded)
         return after
     if event.status is CommandStatus.COMPLETED and attempt.setpoint is not None:
         if attempt.forgotten:
-            return _with(after, _attempted(attempt))
+            return _with(after, attempted(attempt))
         return _set(_proven(after), attempt.started_us)
     after = forgotten(before, after)
     if event.status is CommandStatus.ACKNOWLEDGED:
         return _with(after, _held(before.holding))
-    return _with(after, _attempted(attempt)) if _may_have_taken(attempt, event) else after
+    return _with(after, attempted(attempt)) if _may_have_taken(attempt, event) else after
 
 
 def after_proof(before: AssetState, after: AssetState, event: events.CommandVerified) -> AssetState:
@@ -84,7 +84,7 @@ def after_restart(before: AssetState, after: AssetState) -> AssetState:
     """Return the state of a new engine: what was on the wire may have been carried out."""
     after = forgotten(before, after)
     attempt = before.attempt
-    return after if attempt is None else _with(after, _attempted(attempt))
+    return after if attempt is None else _with(after, attempted(attempt))
 
 
 def after_skew(before: AssetState, after: AssetState) -> AssetState:
@@ -104,7 +104,7 @@ def after_retirement(before: AssetState, after: AssetState) -> AssetState:
     """Return the state of an asset that left the site file: its device may go on as it was set."""
     attempt = before.attempt
     after = _with(_with(after, before.remains), _held(before.holding))
-    return after if attempt is None else _with(after, _attempted(attempt))
+    return after if attempt is None else _with(after, attempted(attempt))
 
 
 def forgotten(before: AssetState, after: AssetState) -> AssetState:
@@ -136,7 +136,8 @@ def _may_have_taken(attempt: OpenAttempt, event: events.AttemptEnded) -> bool:
     return event.outcome == "rejected" and len(attempt.payload.frames) > 1
 
 
-def _attempted(attempt: OpenAttempt) -> Remains | None:
+def attempted(attempt: OpenAttempt) -> Remains | None:
+    """Return what a device may hold by an attempt, null by one that sets nothing."""
     setpoint = attempt.setpoint
     if setpoint is None:
         return None
@@ -156,10 +157,14 @@ def _held(holding: Holding) -> Remains | None:
 
 
 def _with(state: AssetState, one: Remains | None) -> AssetState:
-    """Return the state with one more setpoint that may be in force: the most of each channel."""
-    other = state.remains
+    """Return the state with one more setpoint that may be in force."""
+    return state if one is None else replace(state, remains=with_more(state.remains, one))
+
+
+def with_more(other: Remains | None, one: Remains | None) -> Remains | None:
+    """Return what remains of both: the most of each channel, until the later end."""
     if one is None or other is None:
-        return state if one is None else replace(state, remains=one)
+        return other if one is None else one
     until_us = None
     if one.until_us is not None and other.until_us is not None:
         until_us = max(one.until_us, other.until_us)
@@ -167,4 +172,4 @@ def _with(state: AssetState, one: Remains | None) -> AssetState:
         max(one.charge_w, other.charge_w),
         max(one.discharge_w, other.discharge_w),
     )
-    return replace(state, remains=Remains(charge_w, discharge_w, until_us))
+    return Remains(charge_w, discharge_w, until_us)

@@ -1,10 +1,13 @@
 """Evaluate now, and send if the device is not known to hold it: the one level-triggered rule."""
 
+from msgspec import UNSET
+
 from engine import events
 from engine.adapters.base import Payload
 from engine.asset.ahead import ahead_of, is_current
 from engine.asset.clearing import clear_up, settle
 from engine.asset.contradiction import is_due
+from engine.asset.covering import form_to_lower
 from engine.asset.decisions import passed_over, propose
 from engine.asset.desire import Desire, decision_differs, is_given_up, limited
 from engine.asset.draft import Draft
@@ -21,7 +24,7 @@ from engine.asset.looking import look
 from engine.asset.orders import pursue_order, start_by_engine
 from engine.asset.programme import changes_until
 from engine.asset.reach import fits
-from engine.asset.spelling import Spelled, spell_step
+from engine.asset.spelling import ALONE, Along, Spelled, spell_step
 from engine.asset.state import AssetState, Verifying, Work
 from engine.asset.waking import nudge_of, sleeps_on
 from engine.asset.wear import wear_reason
@@ -230,13 +233,12 @@ def _send_step(draft: Draft, step: Step, decision: Decision | None) -> None:
     form = state.first_form(step.setpoint) if work is None or not work.tries else work.form
     own_id = attempt_id(state.asset_id, state.outside.epoch, draft.next_version)
     lease_s = None if step.setpoint == RELEASED else rules.failsafe_after_s
-    planned = decision or (None if work is None else work.decision)
-    source = "" if planned is None else planned.source
-    ahead = ahead_of(state, source, step.setpoint, draft.now) if rules.periods_ahead else ()
+    along = ALONE
+    if rules.periods_ahead or state.resumed is not None or state.beneath is not None:
+        along = _along(draft, step, decision)
     try:
         numbers = (own_id, number, form, lease_s)
-        nudge = 0 if state.resumed is None else nudge_of(state, draft.now)
-        payload = spell_step(Spelled(state, draft.now), step, numbers, ahead, nudge)
+        payload = spell_step(Spelled(state, draft.now), step, numbers, along)
     except Untranslatable as error:
         if decision is not None:
             draft.note(events.SetpointDecided(decision))
@@ -258,12 +260,25 @@ def _send_step(draft: Draft, step: Step, decision: Decision | None) -> None:
             payload,
             None if lease_s is None else draft.now.device_us + round(lease_s * US_PER_S),
             decision,
-            ahead,
+            along.ahead,
+            UNSET if along.beneath_form is None else True,
         )
     )
     expires_us = decision.expires_us if decision else work.decision.expires_us if work else None
     keep_no_more(draft)
     draft.want(Send(own_id, payload, rules.command_timeout_s, expires_us))
+
+
+def _along(draft: Draft, step: Step, decision: Decision | None) -> Along:
+    """Return what goes along with a setpoint; ``decision`` is null for what is under way."""
+    state, setpoint, now = draft.state, step.setpoint, draft.now
+    work = None if decision is not None else state.work
+    planned = decision or (None if work is None else work.decision)
+    source = "" if planned is None else planned.source
+    nudge = 0 if state.resumed is None else nudge_of(state, now)
+    return Along(
+        ahead_of(state, source, setpoint, now), nudge, form_to_lower(state, setpoint, work, now)
+    )
 
 
 def _must_wait(

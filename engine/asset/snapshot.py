@@ -13,9 +13,9 @@ from msgspec.structs import replace
 
 from engine.asset.state import AssetState, Outside
 
-FIELDS: Final = 18
+FIELDS: Final = 19
 """The version of the fields of `AssetState`: raised when one is added, dropped or changed."""
-EVOLVE: Final = 17
+EVOLVE: Final = 18
 """The version of `evolve`: raised when it makes another state of the same events."""
 
 _NOTHING: Final = Outside()

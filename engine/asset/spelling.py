@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from typing import Final
 
+from msgspec import Struct
+
 from engine.adapters.base import Answer, AssetView, Frame, Observation, Payload
 from engine.asset.ids import serial_of
 from engine.asset.state import AssetState, Order
@@ -13,6 +15,20 @@ from engine.events import RELEASED, Step
 from engine.types import US_PER_S, CommandId, Instant, from_us, to_kw
 
 _CAUSE: Final = Cause(CauseKind.SCHEDULE)
+
+
+class Along(Struct, frozen=True, gc=False):
+    """What goes along with a setpoint; see `Attempt` for each.
+
+    ``ahead`` are planned changes: plan clock, watts.
+    """
+
+    ahead: tuple[tuple[int, int], ...] = ()
+    nudge: int = 0
+    beneath_form: int | None = None
+
+
+ALONE: Final = Along()
 
 
 class Spelled:
@@ -70,12 +86,9 @@ def spell_step(
     spelled: Spelled,
     step: Step,
     numbers: tuple[str, int, int, float | None],
-    ahead: tuple[tuple[int, int], ...] = (),
-    nudge: int = 0,
+    along: Along = ALONE,
 ) -> Payload:
     """Return the payload of one step; ``numbers``: attempt id, number, form, lease in seconds.
-
-    ``ahead`` are the planned changes to give with it (plan clock, watts); ``nudge`` see `Attempt`.
 
     Raises:
         Untranslatable: the adapter has no (further) form for it.
@@ -94,8 +107,9 @@ def spell_step(
         None if fallback_w is None else to_kw(fallback_w),
         None if is_release else to_kw(setpoint.charge_w or 0),
         None if is_release else to_kw(setpoint.discharge_w or 0),
-        ahead=_after(ahead, spelled.now) if ahead else (),
-        nudge=nudge,
+        ahead=_after(along.ahead, spelled.now) if along.ahead else (),
+        nudge=along.nudge,
+        beneath_form=along.beneath_form,
     )
     value_kw = None if step.value_w is None else to_kw(step.value_w)
     command = _command(spelled, step.command_ids[0], step.type, value_kw, {})

@@ -11,6 +11,7 @@ from msgspec import Struct, field
 
 from engine.adapters.base import Payload, SetpointRead, Spelling
 from engine.adapters.device_clock import Reading
+from engine.asset.beneath import Beneath
 from engine.asset.earlier import Earlier
 from engine.asset.external import Limit
 from engine.asset.samples import Sample, Tally
@@ -124,7 +125,8 @@ class OpenAttempt(Struct, frozen=True, gc=False):
     """An attempt that is on the wire: recorded, without outcome. Times are device clock.
 
     ``forgotten``: since it began the device may have lost what it held. ``applied_w`` is the power
-    as it was spelled, null where that says nothing of it.
+    as it was spelled, null where that says nothing of it. ``lowers_default``: what lies beneath is
+    lowered too.
     """
 
     attempt_id: str
@@ -139,6 +141,7 @@ class OpenAttempt(Struct, frozen=True, gc=False):
     forgotten: bool = False
     ahead: tuple[tuple[int, int], ...] = ()
     applied_w: int | None = None
+    lowers_default: bool = False
 
 
 class Verifying(Struct, frozen=True, gc=False):
@@ -234,11 +237,6 @@ class Resumed(Struct, frozen=True, gc=False):
 
     since_us: int
     nudges: int = 0
-
-
-def with_ahead(charge_w: int | None, ahead: tuple[tuple[int, int], ...]) -> int:
-    """Return the most of a power and of what a charger was given to come after it."""
-    return max([charge_w or 0, *(watts for _, watts in ahead)])
 
 
 class Remains(Struct, frozen=True, gc=False):
@@ -357,7 +355,8 @@ class AssetState(Struct, frozen=True, omit_defaults=True):
     ``form`` is the spelling in which a rate begins: the one that the device took last. ``refused``
     are those that it took not, since it may have changed its mind. ``worn`` are its registers that
     are kept in flash, as far as they were written. ``remains`` is what the device may hold beside
-    what it is known to hold, ``applied`` what it was last found to hold or to allow. ``earlier`` is
+    what it is known to hold, ``applied`` what it was last found to hold or to allow. ``beneath`` is
+    what it falls back to when its transaction is over, null where that is not known. ``earlier`` is
     what it may still do by an entry of the site file before.
     """
 
@@ -374,6 +373,7 @@ class AssetState(Struct, frozen=True, omit_defaults=True):
     unknown: OpenAttempt | None = None
     holding: Holding = UNKNOWN_HOLDING
     remains: Remains | None = None
+    beneath: Beneath | None = None
     earlier: Earlier | None = None
     applied: Setpoint | None = None
     given_up: tuple[GivenUp, ...] = ()

@@ -1,6 +1,6 @@
 """What is decided about an asset, done for it, and goes wrong with it: of the asset's stream."""
 
-from msgspec import Struct, field
+from msgspec import UNSET, Struct, UnsetType, field
 
 from engine.adapters.base import Outcome, Payload
 from engine.commands import Cause, CommandStatus, CommandType
@@ -125,7 +125,8 @@ class AttemptStarted(Struct, frozen=True, gc=False):
 
     ``lease_until_us`` is device clock. ``decision`` is there when this attempt is the first act
     on a new decision. ``ahead`` are planned changes that the device is given with it: when they are
-    due (plan clock), to how many watts.
+    due (plan clock), to how many watts. ``lowers_default``: what is in force once its transaction
+    is over is lowered too; absent where it is not.
     """
 
     attempt_id: str
@@ -140,6 +141,7 @@ class AttemptStarted(Struct, frozen=True, gc=False):
     lease_until_us: int | None
     decision: Decision | None = None
     ahead: tuple[tuple[int, int], ...] = ()
+    lowers_default: bool | UnsetType = UNSET
 
 
 class AttemptEnded(Struct, frozen=True, gc=False):

@@ -85,6 +85,8 @@ def everything() -> Iterator[tuple[Command, AssetView, Attempt]]:
                 for fallback_kw in (4.2, 7.4, None):
                     tried = attempt(form, lease_s=lease_s, fallback_kw=fallback_kw)
                     yield command(CommandType.SET_CHARGE_RATE), seen, tried
+                    lowering = replace(tried, beneath_form=form % 7)
+                    yield command(CommandType.SET_CHARGE_RATE), seen, lowering
         for kind in (
             CommandType.START_CHARGING,
             CommandType.STOP_CHARGING,

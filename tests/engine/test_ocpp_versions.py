@@ -67,3 +67,58 @@ def test_questions_and_their_answers_are_of_that_version_too() -> None:
         assert place in spelling.questions(seen)[0].frames[0].body
         assert spelling.sampling(seen)[0].frames[0].action == "TriggerMessage"
         assert spelling.interpret(Answer("raw", values=({schedule: periods},)), seen)
+
+
+# --- the default beneath a transaction's own setpoint
+
+RATE = replace(START, type=CommandType.SET_CHARGE_RATE, value_kw=7.4)
+SETPOINT = replace(ATTEMPT, lease_s=900.0, fallback_kw=4.2, charge_kw=7.4, discharge_kw=0.0)
+PROTOCOLS = ("ocpp1.6", "ocpp2.0.1")
+TOLD = (
+    {},
+    {"ChargeProfileMaxStackLevel": "0"},
+    {"ChargingScheduleMaxPeriods": "1"},
+    {"ChargingScheduleAllowedChargingRateUnit": "Current"},
+)
+
+
+def bodies(seen: AssetView, attempt: Attempt) -> list[dict[str, object]]:
+    """Return what is sent for a setpoint."""
+    return [frame.body for frame in OcppSpelling(BOTH).translate(RATE, seen, attempt).frames]
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.parametrize("told", TOLD)
+@pytest.mark.parametrize("form", range(5))
+def test_a_default_is_lowered_as_it_would_be_set(
+    protocol: str, told: dict[str, str], form: int
+) -> None:
+    """It goes before the transaction's own, in the form and under the id of the one it replaces."""
+    seen = replace(UNKNOWN, capabilities={**told, "protocol": protocol})
+    charging = replace(seen, transaction_id="7")
+    set_before = bodies(seen, replace(SETPOINT, form=form))
+    default = [one for one in set_before if len(one) > 1][-1]  # what clears has an id alone
+    lowered, *own = bodies(charging, replace(SETPOINT, beneath_form=form))
+    assert lowered == default
+    assert own == bodies(charging, SETPOINT)
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_where_a_setpoint_is_the_default_itself_there_is_none_to_lower(protocol: str) -> None:
+    """Of a charger that takes no TxProfile, and of one without a transaction."""
+    seen = replace(UNKNOWN, capabilities={"protocol": protocol})
+    charging, other = replace(seen, transaction_id="7"), replace(SETPOINT, form=6)
+    assert bodies(seen, replace(SETPOINT, beneath_form=0)) == bodies(seen, SETPOINT)
+    assert bodies(charging, replace(other, beneath_form=0)) == bodies(charging, other)
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_a_default_without_a_form_of_its_own_gets_one_that_ends_in_the_fallback(
+    protocol: str,
+) -> None:
+    """One period and one level leave no room: nothing would be below it when its lease is over."""
+    told = {"ChargeProfileMaxStackLevel": "0", "ChargingScheduleMaxPeriods": "1"}
+    seen = replace(UNKNOWN, transaction_id="7", capabilities={**told, "protocol": protocol})
+    lowered = str(bodies(seen, replace(SETPOINT, beneath_form=0))[0])
+    assert "TxDefaultProfile" in lowered
+    assert lowered.count("startPeriod") == 2
