@@ -176,13 +176,14 @@ def _forms(
 
 
 class _Attempted(Struct, frozen=True, gc=False):
-    """One attempt in its form."""
+    """One attempt in its form; ``for_anyone``: not for the vehicle that charges now."""
 
     own: OcppOptions
     asset: AssetView
     attempt: Attempt
     form: Form
     one_id_a_place: bool
+    for_anyone: bool = False
 
     def setting(self, charge_kw: float) -> Setting:
         """Return the profiles in an order in which no refusal leaves the charger without a limit.
@@ -206,9 +207,14 @@ class _Attempted(Struct, frozen=True, gc=False):
         forms = _forms(self.own, self.asset, self.attempt, in_transaction=False) or (self.form,)
         form = forms[min(self.attempt.beneath_form or 0, len(forms) - 1)]
         has_room = form.one_period and form.level > 0
-        default = replace(self, form=replace(form, purpose="default", one_period=has_room))
+        form = replace(form, purpose="default", one_period=has_room)
+        default = replace(self, form=form, for_anyone=True)
         limit, _ = default._limit(charge_kw, is_off=default._is_off)  # noqa: SLF001 - itself, in another form
         return (default._setpoint(limit),)  # noqa: SLF001 - likewise
+
+    @property
+    def _phases(self) -> int | None:
+        return None if self.for_anyone else self.asset.phases
 
     @property
     def _now(self) -> datetime:
@@ -330,7 +336,7 @@ class _Attempted(Struct, frozen=True, gc=False):
         """Return how long ago the schedule starts; a relative one with the transaction."""
         if not self.form.is_relative:
             return _BACK_S
-        began_at = self.asset.transaction_began_at
+        began_at = None if self.for_anyone else self.asset.transaction_began_at
         if began_at is None:
             return 0
         return max(0, round((self.attempt.at - began_at).total_seconds()))
@@ -342,7 +348,7 @@ class _Attempted(Struct, frozen=True, gc=False):
         return bool(held_kw) and self._limit(held_kw or 0.0)[0] == 0
 
     def _limit(self, power_kw: float, *, is_off: bool = False) -> tuple[float, float]:
-        return limit_of(power_kw, self.own, self.form.unit, self.asset.phases, is_off=is_off)
+        return limit_of(power_kw, self.own, self.form.unit, self._phases, is_off=is_off)
 
     def _profile(
         self,
@@ -360,7 +366,7 @@ class _Attempted(Struct, frozen=True, gc=False):
             purpose,
             0 if is_fallback else self.form.level,
             self.form.unit,
-            None if self.form.bare else phases_of(self.own, self.asset.phases),
+            None if self.form.bare else phases_of(self.own, self._phases),
             periods,
             None if self.form.is_relative else self._now - timedelta(seconds=_BACK_S),
             self.asset.transaction_id if purpose == "transaction" else None,

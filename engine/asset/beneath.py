@@ -7,12 +7,14 @@ class Beneath(Struct, frozen=True, gc=False):
     """The most that the default beneath a transaction's own setpoint may allow, in whole watts.
 
     ``until_us`` is when its lease is over (device clock), null where it has no end. ``form`` is the
-    spelling in which the device took it. ``refused``: the device does not let it be lowered.
+    spelling in which the device took it. ``doubtful``: it may not be in force as it was set, and is
+    to be set anew. ``refused``: the device does not let it be lowered.
     """
 
     charge_w: int
     until_us: int | None
     form: int
+    doubtful: bool = False
     refused: bool = False
 
 

@@ -35,7 +35,8 @@ def form_to_lower(
     below = state.beneath
     if below is None or state.outside.grant is None or state.device.transaction is None:
         return None
-    if setpoint == RELEASED or below.refused or below.charge_w <= (setpoint.charge_w or 0):
+    is_low = below.charge_w <= (setpoint.charge_w or 0) and not below.doubtful
+    if setpoint == RELEASED or below.refused or is_low:
         return None
     if below.until_us is not None and now.device_us >= below.until_us + CLOCKS_US:
         return None
@@ -94,12 +95,18 @@ def after_reconciled(
 
 
 def after_skew(before: AssetState, after: AssetState) -> AssetState:
-    """Return the state once a device's clock is found to be behind what was thought."""
-    behind_s = before.device.clock_ahead_s - after.device.clock_ahead_s
+    """Return the state once a device's clock is found to be another one than was thought.
+
+    A default that was set by it may begin later than it should, and end later.
+    """
     below = after.beneath
-    if below is None or below.until_us is None or behind_s <= 0:
+    if below is None:
         return after
-    return replace(after, beneath=replace(below, until_us=below.until_us + behind_s * US_PER_S))
+    behind_s = before.device.clock_ahead_s - after.device.clock_ahead_s
+    until_us = below.until_us
+    if until_us is not None:
+        until_us += max(behind_s, 0) * US_PER_S
+    return replace(after, beneath=replace(below, until_us=until_us, doubtful=True))
 
 
 def _taken(state: AssetState, attempt: OpenAttempt) -> AssetState:

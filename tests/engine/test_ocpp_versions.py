@@ -1,6 +1,6 @@
 """Each charger is spoken to in the version that it has agreed to."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from msgspec.structs import replace
@@ -93,9 +93,13 @@ def bodies(seen: AssetView, attempt: Attempt) -> list[dict[str, object]]:
 def test_a_default_is_lowered_as_it_would_be_set(
     protocol: str, told: dict[str, str], form: int
 ) -> None:
-    """It goes before the transaction's own, in the form and under the id of the one it replaces."""
+    """It goes before the transaction's own, in the form and under the id of the one it replaces.
+
+    It is for whoever comes next: not of the phases, nor since the start, of who charges now.
+    """
     seen = replace(UNKNOWN, capabilities={**told, "protocol": protocol})
-    charging = replace(seen, transaction_id="7")
+    since = AT - timedelta(minutes=5)
+    charging = replace(seen, transaction_id="7", transaction_began_at=since, phases=1)
     set_before = bodies(seen, replace(SETPOINT, form=form))
     default = [one for one in set_before if len(one) > 1][-1]  # what clears has an id alone
     lowered, *own = bodies(charging, replace(SETPOINT, beneath_form=form))

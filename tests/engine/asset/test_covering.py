@@ -272,6 +272,20 @@ def test_by_a_clock_that_is_behind_the_default_lasts_longer(found_s: int, longer
     after = evolve(state, events.ClockSkewed(found_s), now)
     assert after.beneath is not None
     assert after.beneath.until_us == until_us + longer_s * US_PER_S
+    endless = replace(state, beneath=replace(state.beneath, until_us=None))
+    known = evolve(endless, events.ClockSkewed(found_s), now).beneath
+    assert known is not None
+    assert known.until_us is None
+
+
+def test_by_another_clock_the_default_is_set_anew_with_the_setpoint() -> None:
+    """It may begin too late to be in force at all, however low it is."""
+    rig = plugged()
+    rig.observe(base.ClockRead(-3_600))
+    assert frames(rig) == [("set default", 11), ("set", 11)]
+    rig.answer()
+    rig.advance(600)
+    assert frames(rig) == BOTH
 
 
 def test_an_asset_that_leaves_the_site_file_keeps_its_default() -> None:
