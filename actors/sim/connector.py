@@ -141,6 +141,13 @@ class Connector(abc.ABC):
         return self.limit_w if self._gives else 0.0
 
     @property
+    def beneath_w(self) -> float:
+        """What the next vehicle might take, in watts, if the transaction ended now."""
+        ended = attrs.evolve(self.situation, transaction_id=None, charge_start=None)
+        limit_w = self._cabinet.limits.limit_w(ended)
+        return self._cabinet.max_w if limit_w is None else min(limit_w, self._cabinet.max_w)
+
+    @property
     def _gives(self) -> bool:
         return self.may_charge and self.operative and self.error_code == _FINE
 

@@ -1,6 +1,7 @@
 """What devices really draw, held against the site's limits: above for a moment, or with an alarm.
 
-A device that cannot be heard is left out: nobody can measure what it draws.
+So is what they would allow if every transaction ended now, and other vehicles came. A device that
+cannot be heard is left out: nobody can measure what it draws.
 """
 
 from collections.abc import Iterator
@@ -31,6 +32,8 @@ class LimitWatch:
     """How often power was above a limit."""
     alarmed: int = 0
     """How often it was so with an alarm."""
+    beneath: int = 0
+    """How often what lies beneath transactions was looked at."""
     violations: list[str] = attrs.field(factory=list)
     _since_s: dict[str, float] = attrs.field(factory=dict)
 
@@ -42,7 +45,8 @@ class LimitWatch:
         alarms = [alarm for one in views.values() for alarm in one.alarms]
         alarms += run.site_state.exceeded
         self.looks += 1
-        for direction, power_kw, most_kw in self._lines(powers_kw):
+        lines = (*self._lines(powers_kw), self._next(run, powers_kw))
+        for direction, power_kw, most_kw in lines:
             if power_kw <= most_kw * 1.05 + 0.2:
                 self._since_s.pop(direction, None)
                 continue
@@ -55,6 +59,19 @@ class LimitWatch:
                     f"{direction} of {power_kw:.1f} kW against {most_kw:.1f} kW for "
                     f"{self.patience_s:g} s at {now_s:.0f} s, and no alarm"
                 )
+
+    def _next(self, run: Simulation, powers_kw: dict[str, float]) -> tuple[str, float, float]:
+        """Return what the next vehicles might draw together; who lied of a profile is left out."""
+        liars = {one.asset for one in run.world.faults.injected if one.kind == "ignore"}
+        total_kw = 0.0
+        for name, power_kw in powers_kw.items():
+            device = run.devices[name]
+            if not isinstance(device, SimCharger):
+                total_kw += power_kw
+            elif name not in liars:
+                total_kw += device.connector(1).beneath_w / 1_000
+                self.beneath += device.connector(1).transaction_id is not None
+        return "import of the next vehicles", total_kw, self.import_kw - self.base_kw
 
     def _lines(self, powers_kw: dict[str, float]) -> Iterator[tuple[str, float, float]]:
         total_kw = sum(powers_kw.values())

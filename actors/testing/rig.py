@@ -60,7 +60,10 @@ class FakeSpelling:
         }
         frames = [base.Frame("set", body)]
         if attempt.beneath_form is not None:
-            lowered = {"form": attempt.beneath_form, "charge_kw": attempt.charge_kw}
+            lowered: dict[str, object] = {
+                "form": attempt.beneath_form,
+                "charge_kw": attempt.charge_kw,
+            }
             frames.insert(0, base.Frame("set default", lowered))
         return base.Payload(tuple(frames), command.value_kw)
 

@@ -218,6 +218,7 @@ class _Played:
             raise AssertionError("\n".join(watch.violations))
         self.counts["looks at the power"] += watch.looks
         self.counts["looks above a limit"] += watch.above
+        self.counts["looks beneath transactions"] += watch.beneath
         self.counts["looks above a limit with an alarm"] += watch.alarmed
 
     # --- what happens

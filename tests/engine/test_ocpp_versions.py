@@ -74,7 +74,7 @@ def test_questions_and_their_answers_are_of_that_version_too() -> None:
 RATE = replace(START, type=CommandType.SET_CHARGE_RATE, value_kw=7.4)
 SETPOINT = replace(ATTEMPT, lease_s=900.0, fallback_kw=4.2, charge_kw=7.4, discharge_kw=0.0)
 PROTOCOLS = ("ocpp1.6", "ocpp2.0.1")
-TOLD = (
+TOLD: tuple[dict[str, str], ...] = (
     {},
     {"ChargeProfileMaxStackLevel": "0"},
     {"ChargingScheduleMaxPeriods": "1"},
