@@ -49,9 +49,11 @@ class _Listener:
 
     def __init__(self) -> None:
         self.is_up = asyncio.Event()
+        self.was_up = False
 
     def up(self) -> None:
         """Take note of a connection."""
+        self.was_up = True
         self.is_up.set()
 
     def down(self, reason: str, *, dropped: bool) -> None:
@@ -74,6 +76,8 @@ class Prober:
         self._connection = ModbusConnection((options.host, options.port), options.tls, guards)
         self._listener = _Listener()
         self._silent = 0
+        self.is_mute = False
+        """Whether it took the connection, and answered nothing that could be read."""
 
     async def probe(self) -> Probe | None:
         """Return what the battery says, null if it cannot be reached or does not answer."""
@@ -83,6 +87,7 @@ class Prober:
                 await self._listener.is_up.wait()
             return await self._probe()
         except TimeoutError:
+            self.is_mute = self._listener.was_up
             return None
         finally:
             await self._connection.leave(self._listener)

@@ -59,9 +59,11 @@ def _battery(site: str, config: AssetConfig, options: ModbusOptions, *, as_json:
 
     if _engine_runs(site):
         click.echo("an engine runs: a device with room for one client may leave it now", err=True)
-    found = asyncio.run(Prober(options, register_profile(options.profile)).probe())
+    prober = Prober(options, register_profile(options.profile))
+    found = asyncio.run(prober.probe())
     if found is None:
-        raise NotReachable(f"{_place(options)} cannot be reached")
+        why = "takes the connection, but does not answer" if prober.is_mute else "cannot be reached"
+        raise NotReachable(f"{_place(options)} {why}")
     lease_s = config.rules.failsafe_after_s
     if as_json:
         click.echo(json_line(_probe_json(config.rules.asset_id, options, found, lease_s)))

@@ -11,7 +11,7 @@ from engine.adapters.modbus import ModbusOptions
 
 @pytest.mark.timeout(40)
 def test_a_device_that_goes_while_it_is_probed_is_not_waited_for() -> None:
-    """It hangs up at the first question and takes no connection any more: it is not reachable."""
+    """It hangs up at the first question and takes no connection any more: it has said nothing."""
 
     async def probe() -> None:
         async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -24,5 +24,6 @@ def test_a_device_that_goes_while_it_is_probed_is_not_waited_for() -> None:
         options = ModbusOptions("127.0.0.1", port, profile="generic-battery")
         prober = Prober(options, register_profile("generic-battery"), connect_s=1.0)
         assert await prober.probe() is None
+        assert prober.is_mute
 
     asyncio.run(probe())
