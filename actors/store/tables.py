@@ -37,14 +37,27 @@ def open_tables(url: str, *, read_only: bool = False) -> Tables | None:
     """
     if url.startswith("sqlite:///"):
         path = Path(url.removeprefix("sqlite:///"))
-        if read_only:
-            return SqliteTables(name_to_read(path), read_only=True) if path.is_file() else None
-        return _writable(path)
+        return _readable(path) if read_only else _writable(path)
     if url.startswith("memory:"):
         return None
     from actors.store.postgres_tables import PostgresTables  # noqa: PLC0415 - an extra
 
     return PostgresTables.of(url, read_only=read_only)
+
+
+def _readable(path: Path) -> Tables | None:
+    """Open a file's tables; null where there is none, or none yet: an engine just makes them."""
+    if not path.is_file():
+        return None
+    tables = SqliteTables(name_to_read(path), read_only=True)
+    try:
+        if tables.are_there():
+            return tables
+    except StoreError:
+        tables.close()
+        raise
+    tables.close()
+    return None
 
 
 def _writable(path: Path) -> Tables:
@@ -85,7 +98,13 @@ class SqliteTables:
             return
         self._session.execute("PRAGMA journal_mode=WAL")
         self._session.execute("PRAGMA synchronous=NORMAL")
-        self._session.executescript(schema_for_sqlite())
+        # In one transaction, as somebody may read them meanwhile.
+        begin = "BEGIN" if self.are_there() else "BEGIN IMMEDIATE"
+        self._session.executescript(f"{begin}; {schema_for_sqlite()} COMMIT;")
+
+    def are_there(self) -> bool:
+        """Return whether they have been created."""
+        return bool(self.rows("SELECT 1 FROM sqlite_master WHERE name = 'meta'"))
 
     def rows(self, statement: str, values: Values = ()) -> list[tuple[Any, ...]]:
         """See `Tables`."""

@@ -1,6 +1,8 @@
 """The read model: it says what the log says, at once, and can be made anew."""
 
+import contextlib
 import itertools
+import sqlite3
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,6 +27,7 @@ from actors.testing.logs import depot_log
 from actors.testing.mixed import SOME_FILTERS, mixed_log
 from actors.testing.records import charger, recorded
 from actors.testing.waiting import wait_until
+from actors.verifying import verify_store
 from engine import events
 from engine.codec import Codec, Row
 from engine.commands import CommandStatus
@@ -163,6 +166,22 @@ def test_a_model_that_cannot_be_read_is_done_without(
     assert "is damaged" in caplog.text
     caplog.clear()
     assert len(Reader(store, CODEC, place_of(url)).history()) == 18
+    assert not caplog.text
+    store.close()
+
+
+def test_a_model_that_is_just_being_made_is_as_none(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """There is a file, and nothing in it yet: the log is read, and nothing is wrong with it."""
+    url = f"sqlite:///{tmp_path / 'a.db'}"
+    store = open_store(url)
+    store.append(LOG)
+    with contextlib.closing(sqlite3.connect(tmp_path / "a.read.db")) as session:
+        session.execute("PRAGMA journal_mode=WAL")
+    assert open_tables(place_of(url), read_only=True) is None
+    assert len(Reader(store, CODEC, place_of(url)).history()) == 18
+    assert verify_store(store, CODEC, model_url=place_of(url)).problems == ()
     assert not caplog.text
     store.close()
 
