@@ -3,10 +3,11 @@
 from typing import Final
 
 from engine import events
-from engine.asset.evidence import KNOWN, MEASURED, STATUS
+from engine.asset.evidence import COMPOSITE, KNOWN, MEASURED, READBACK, STATUS
 from engine.asset.holding import holds, known_holding
 from engine.asset.interference import is_left_alone
 from engine.asset.state import AssetState, GivenUp, Work
+from engine.asset.wear import WRITE_BUDGET, WRITE_INTERVAL
 from engine.codec import Record
 from engine.commands import CommandStatus
 from engine.types import Instant
@@ -18,6 +19,8 @@ _HELD: Final = {
     "stale": "nothing has been heard from the {device} lately",
     "faulted": "the {device} reports a fault",
     "unavailable": "the {device} says that it is out of service",
+    WRITE_INTERVAL: "its register is kept in flash, and is not written again so soon",
+    WRITE_BUDGET: "its register is kept in flash, and was written as often today as it may be",
 }
 
 
@@ -116,6 +119,9 @@ def _settled(story: Story, now: Instant, words: Words) -> str:
     if done.event.evidence == MEASURED:
         power = words.power(done.event.measured_w)
         return f"it was seen to take effect at {when} (measured {power})"
+    asked_later = isinstance(done.event, events.CommandVerified)
+    if asked_later and done.event.evidence in {COMPOSITE, READBACK}:
+        return f"the {words.device} was found to have it at {when} ({how})"
     return f"the {words.device} accepted it at {when} ({how})"
 
 

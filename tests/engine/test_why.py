@@ -743,8 +743,8 @@ SITUATIONS: dict[Callable[[], Rig], tuple[str, str]] = {
     limited_further: (
         (
             "11 kW should hold, because schedule sch_1 plans it from 09:00:00+01:00 on (column "
-            "ev_kw); the charger accepted it at 09:00:30+01:00 (composite, limited: it allows 6.0 "
-            "kW against 11.0 kW)."
+            "ev_kw); the charger was found to have it at 09:00:30+01:00 (composite, limited: it "
+            "allows 6.0 kW against 11.0 kW)."
         ),
         "plan_replaced attempt_started attempt_ended command_verified",
     ),

@@ -1,6 +1,7 @@
 """Registers that are kept in flash are written no more often than they may be."""
 
 from collections.abc import Iterator
+from datetime import UTC
 
 import pytest
 
@@ -8,11 +9,13 @@ from actors.testing.records import recorded
 from actors.testing.rig import FakeSpelling, Rig, battery_rules, names_of, plan_of
 from engine import events
 from engine.adapters import base
+from engine.asset import AssetState
 from engine.asset import effects as effect
 from engine.bus import EventType
 from engine.commands import Attempt, Command
 from engine.notices import Notices
 from engine.types import Channel
+from engine.why import explain
 
 CHARGE = Channel.CHARGE
 DAY_S = 86_400
@@ -60,6 +63,23 @@ def test_an_increase_waits_for_the_interval(rig: Rig) -> None:
     assert list(powers(rig)) == [1]
     assert names_of(rig.advance(5)) == ["AttemptStarted"]
     assert list(powers(rig)) == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "why"),
+    [
+        ((30,), "is not written again so soon"),
+        ((64, 6, 130), "was written as often today as it may be"),
+    ],
+)
+def test_why_something_waits_is_told_in_words(rig: Rig, seconds: tuple[int, ...], why: str) -> None:
+    """Whoever asks need not know what flash is to the engine."""
+    for one in seconds:
+        rig.advance(one)
+        if rig.state.attempt is not None:
+            rig.read_back()
+    told = explain(recorded(rig), AssetState(rig.state.asset_id), rig.now, UTC)
+    assert f": its register is kept in flash, and {why}." in told.sentence
 
 
 def test_the_second_half_of_a_pair_waits_too() -> None:
