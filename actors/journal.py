@@ -131,10 +131,6 @@ class Journal:
         else:
             append.reply(Refused(self._over))
 
-    def depth(self) -> int:
-        """Return how many appends wait. Any thread."""
-        return self._waiting.qsize()
-
     def flush(self) -> "Future[None]":
         """Return what is done once all that waits now is stored, or never will be. Any thread."""
         reached: Future[None] = Future()

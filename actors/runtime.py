@@ -68,9 +68,9 @@ class Runtime:
     seams: Seams = Seams()
 
     @classmethod
-    def threads(cls, clocks: Clocks, *, pool_threads: int = 1) -> "Runtime":
+    def threads(cls, clocks: Clocks) -> "Runtime":
         """Return a runtime on real threads, not started."""
-        pool = Pool(pool_threads, max_extra=_EXTRA_THREADS)
+        pool = Pool(max_extra=_EXTRA_THREADS)
         bus = BusThread(EventBus((BaseException,)), clocks)
         return cls(pool, Wakeups(clocks), LoopThread(), bus, Watchdog(pool))
 
