@@ -16,8 +16,9 @@ from engine.adapters.registers import (
 
 READ_HOLDING: Final = 3
 READ_INPUT: Final = 4
+WRITE_SINGLE: Final = 6
+WRITE_MULTIPLE: Final = 16
 MOST_READ: Final = 125
-_MULTIPLE: Final = 16
 _POLLED: Final = ("soc_pct", "state", "power_w")
 
 
@@ -146,7 +147,7 @@ def _blocks(frames: Iterable[Frame]) -> Iterator[Frame]:
 def _follows(block: Sequence[Frame], body: Mapping[str, object]) -> bool:
     words = [word for one in block for word in words_of(one)]
     return (
-        body["function"] == _MULTIPLE == block[0].body["function"]
+        body["function"] == WRITE_MULTIPLE == block[0].body["function"]
         and "persistent" not in body
         and "persistent" not in block[0].body
         and body["address"] == cast("int", block[0].body["address"]) + len(words)

@@ -13,7 +13,15 @@ from typing import Any, Final, assert_never
 import attrs
 
 from engine.adapters.base import Answer, AssetView, Frame, Observation, Payload
-from engine.adapters.device import MOST_READ, READ_HOLDING, READ_INPUT, Device, reads
+from engine.adapters.device import (
+    MOST_READ,
+    READ_HOLDING,
+    READ_INPUT,
+    WRITE_MULTIPLE,
+    WRITE_SINGLE,
+    Device,
+    reads,
+)
 from engine.adapters.readings import observations
 from engine.adapters.registers import RegisterProfile, quantise, value_range
 from engine.adapters.sunspec_profile import profile_from
@@ -22,8 +30,6 @@ from engine.commands import Attempt, Command, CommandType
 from engine.errors import Untranslatable, UsageError
 from engine.types import W_PER_KW, to_w
 
-WRITE_SINGLE: Final = 6
-WRITE_MULTIPLE: Final = 16
 PORT: Final = 502
 SECURE_PORT: Final = 802
 """The registered port of Modbus over TLS."""
