@@ -162,6 +162,12 @@ def _warnings(site: Site, top: Table) -> list[str]:
         for one in site.assets
         if "password" in passwords_of(one)
     ]
+    found += [
+        f"{one.rules.asset_id}: all assets are swept together, every dispatch_interval_seconds "
+        f"of [defaults]: {site.defaults.dispatch_interval_seconds:g}"
+        for one in site.assets
+        if one.rules.dispatch_interval_s != site.defaults.dispatch_interval_seconds
+    ]
     return found
 
 

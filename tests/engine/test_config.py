@@ -323,6 +323,15 @@ def test_what_is_unwise_is_warned_of(ocpp: str, asset: str, warning: str) -> Non
     assert "0123456789abcdef" not in found
 
 
+def test_an_asset_that_wants_a_sweep_of_its_own_is_told_that_there_is_one_for_all() -> None:
+    """Every other default may be overridden; the same value again is nothing to tell."""
+    every = "[defaults]\ndispatch_interval_seconds = 7\n"
+    assert read(SITE + every + CHARGER + "dispatch_interval_seconds = 7\n").warnings == ()
+    (found,) = read(SITE + every + CHARGER + "dispatch_interval_seconds = 2\n").warnings
+    assert found.startswith("ast_a: all assets are swept together")
+    assert found.endswith("of [defaults]: 7")
+
+
 def test_profile_3_is_a_certificate_in_place_of_a_password() -> None:
     """Nothing is missing without one."""
     entry = CHARGER.replace('password_env = "KEY"\n', "")
