@@ -141,11 +141,11 @@ class Connector(abc.ABC):
         return self.limit_w if self._gives else 0.0
 
     @property
-    def beneath_w(self) -> float:
-        """What the next vehicle might take, in watts, if the transaction ended now."""
+    def beneath_w(self) -> float | None:
+        """What the next vehicle might take, in watts, by the default; null where there is none."""
         ended = attrs.evolve(self.situation, transaction_id=None, charge_start=None)
-        limit_w = self._cabinet.limits.limit_w(ended)
-        return self._cabinet.max_w if limit_w is None else min(limit_w, self._cabinet.max_w)
+        limit_w = self._cabinet.limits.own_limit_w(ended)
+        return None if limit_w is None else min(limit_w, self._cabinet.max_w)
 
     @property
     def _gives(self) -> bool:

@@ -61,7 +61,10 @@ class LimitWatch:
                 )
 
     def _next(self, run: Simulation, powers_kw: dict[str, float]) -> tuple[str, float, float]:
-        """Return what the next vehicles might draw together; who lied of a profile is left out."""
+        """Return what the next vehicles might draw together, by the defaults of their chargers.
+
+        Who lied of a profile is left out, as is who was never given a default.
+        """
         liars = {one.asset for one in run.world.faults.injected if one.kind == "ignore"}
         total_kw = 0.0
         for name, power_kw in powers_kw.items():
@@ -69,8 +72,9 @@ class LimitWatch:
             if not isinstance(device, SimCharger):
                 total_kw += power_kw
             elif name not in liars:
-                total_kw += device.connector(1).beneath_w / 1_000
-                self.beneath += device.connector(1).transaction_id is not None
+                connector = device.connector(1)
+                total_kw += (connector.beneath_w or 0.0) / 1_000
+                self.beneath += None not in {connector.beneath_w, connector.transaction_id}
         return "import of the next vehicles", total_kw, self.import_kw - self.base_kw
 
     def _lines(self, powers_kw: dict[str, float]) -> Iterator[tuple[str, float, float]]:
