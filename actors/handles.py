@@ -35,7 +35,7 @@ class Watch:
         """Begin to listen."""
         self._lock = threading.Lock()
         self._statuses: dict[str, CommandStatus] = {}
-        self._ends: dict[str, Future[None]] = {}
+        self._ends: dict[str, list[Future[None]]] = {}
         self._asset_id = asset_id
         self._wait = wait
         self._subscription: Subscription = bus.subscribe(self._heard, *_STATUS_OF)
@@ -47,25 +47,32 @@ class Watch:
         command_id = str(event.data["command_id"])
         with self._lock:
             status = self._statuses[command_id] = _STATUS_OF[event.type]
-            end = self._ends.get(command_id)
-        if end is not None and status in FINAL and not end.done():
-            end.set_result(None)
+            ends = self._ends.pop(command_id, []) if status in FINAL else []
+        for end in ends:
+            if end.set_running_or_notify_cancel():
+                end.set_result(None)
 
     def status(self, command_id: str) -> CommandStatus:
         """Return how far a command is."""
         with self._lock:
             return self._statuses.get(command_id, CommandStatus.PENDING)
 
-    def wait(self, command_id: str, timeout_s: float | None) -> None:
+    def end(self, command_id: str) -> "Future[None]":
+        """Return a future of a command's end, its caller's own: who cancels it waits no more."""
+        end: Future[None] = Future()
+        with self._lock:
+            if self._statuses.get(command_id) in FINAL:
+                end.set_result(None)
+            else:
+                self._ends.setdefault(command_id, []).append(end)
+        return end
+
+    def wait(self, end: "Future[None]", timeout_s: float | None) -> None:
         """Wait until a command has come to its end.
 
         Raises:
             TimeoutError: it had not in time.
         """
-        with self._lock:
-            if self._statuses.get(command_id) in FINAL:
-                return
-            end = self._ends.setdefault(command_id, Future())
         self._wait(end, timeout_s)
 
     def close(self) -> None:
@@ -95,13 +102,26 @@ class CommandHandle:
         Raises:
             TimeoutError: it was not over within ``timeout`` seconds.
         """
+        end = self._watch.end(self.id)
         try:
-            self._watch.wait(self.id, timeout)
+            return self._ended(end, timeout)
         except TimeoutError:
+            end.cancel()
             raise TimeoutError(f"{self.id} is still {self.status} after {timeout} s") from None
-        self._watch.close()
-        return self._record(self.id)
 
     def __await__(self) -> Generator[object, None, CommandRecord]:
         """Wait for the end without blocking the event loop."""
-        return asyncio.to_thread(self.wait).__await__()
+        return self._awaited().__await__()
+
+    async def _awaited(self) -> CommandRecord:
+        end = self._watch.end(self.id)
+        try:
+            return await asyncio.to_thread(self._ended, end, None)
+        finally:
+            # Whoever gives up waiting takes the thread along: asyncio ends only after its threads.
+            end.cancel()
+
+    def _ended(self, end: "Future[None]", timeout_s: float | None) -> CommandRecord:
+        self._watch.wait(end, timeout_s)
+        self._watch.close()
+        return self._record(self.id)
