@@ -3,7 +3,8 @@
 import json
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Final
+from numbers import Real
+from typing import Final, TypeGuard
 
 import msgspec
 
@@ -14,7 +15,7 @@ from engine.rules import AssetRules
 from engine.types import AssetKind, to_us, to_w
 
 _MOST_KW: Final = 1e9  # beyond any grid; a float above it need not fit an integer of watts
-
+_RATES: Final = frozenset({CommandType.SET_CHARGE_RATE, CommandType.SET_DISCHARGE_RATE})
 
 _DEEPEST: Final = 32
 """As deep as a charge point's own frames may be."""
@@ -95,19 +96,25 @@ def target_of(rules: AssetRules, wanted: CommandType, kw: float | None) -> Setpo
     """Return the setpoint that a command sends by hand, null for one that sets none.
 
     Raises:
-        CommandRefused: it needs a power, in kW, and has none that is one.
+        CommandRefused: it needs a power, in kW, and has none that is one; or it takes none.
     """
+    if kw is not None and wanted not in _RATES:
+        raise CommandRefused(f"{wanted} takes no power: leave kw out")
     if wanted is CommandType.RELEASE:
         return RELEASED
     if wanted is CommandType.STOP_CHARGING and rules.kind is AssetKind.BATTERY:
         return Setpoint(0, 0)
-    if wanted not in {CommandType.SET_CHARGE_RATE, CommandType.SET_DISCHARGE_RATE}:
+    if wanted not in _RATES:
         return None
-    if kw is None or not 0 <= kw < _MOST_KW:
+    if not _is_number(kw) or not 0 <= kw < _MOST_KW:
         raise CommandRefused(f"{wanted} needs a power of 0 kW or more, in kW")
     if wanted is CommandType.SET_DISCHARGE_RATE:
         return Setpoint(0, to_w(kw))
     return Setpoint(to_w(kw), 0)
+
+
+def _is_number(kw: object) -> TypeGuard[float]:
+    return isinstance(kw, Real) and not isinstance(kw, bool)
 
 
 def override_end(until: object) -> tuple[str, int | None]:

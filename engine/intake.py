@@ -35,6 +35,13 @@ class Intent:
     limits: Literal["refuse", "clamp"] = "refuse"
     slot: timedelta | None = None
 
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """What is wrong with it, whatever the schedule: a mistyped ``limits`` decides nothing."""
+        if self.limits in ("refuse", "clamp"):
+            return ()
+        return (Problem("limits", "limits is refuse or clamp", value=self.limits),)
+
 
 @attrs.frozen
 class Clamp:

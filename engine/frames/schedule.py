@@ -44,7 +44,7 @@ def read_schedule(
     columns = frame.columns.tolist()
     matching = match(columns, assets, intent.asset_map)
     slots, problems = read_slots(frame.index, intent)
-    problems += matching.problems
+    problems += [*intent.problems, *matching.problems]
     layout = powers.lay_out(columns, matching, assets)
     kw, odd = powers.read_kw(frame, layout)
     watts, excesses, outside = powers.to_watts(

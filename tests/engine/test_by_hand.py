@@ -134,3 +134,19 @@ def test_an_override_ends_at_a_time_or_by_a_word() -> None:
     for never in ("never", None, 5):
         with pytest.raises(CommandRefused, match="ends"):
             override_end(never)
+
+
+@pytest.mark.parametrize("kw", [True, "5", None])
+def test_a_power_is_a_number(kw: object) -> None:
+    """Texts and truth values are none, also where Python would reckon with them."""
+    with pytest.raises(CommandRefused, match="needs a power"):
+        target_of(CHARGER, CommandType.SET_CHARGE_RATE, kw)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "kind", sorted(set(CommandType) - {CommandType.SET_CHARGE_RATE, CommandType.SET_DISCHARGE_RATE})
+)
+def test_what_sets_no_power_takes_none(kind: CommandType) -> None:
+    """A power that nobody would heed is refused, not dropped."""
+    with pytest.raises(CommandRefused, match=f"{kind} takes no power"):
+        target_of(BATTERY, kind, 2.0)

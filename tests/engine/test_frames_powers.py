@@ -233,3 +233,9 @@ def test_a_battery_is_never_asked_for_both_directions(powers_w: list[int]) -> No
     for change in (plan := take(frame(**columns)).plans[BATT]).changes():
         pair = plan.values_at(change.due_us)
         assert min(watts or 0 for watts in pair) <= 1
+
+
+def test_a_mistyped_limits_is_refused() -> None:
+    """What becomes of a power above the limit is nothing to guess."""
+    schedule = frame(ev_car_kw=[1.0, 2.0])
+    assert rules_of(schedule, limits="Clamp") == ["limits"]  # type: ignore[arg-type]
