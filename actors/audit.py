@@ -33,40 +33,6 @@ from engine.verification import Verification
 from engine.why import Explanation, explain
 
 
-class Wanted(TypedDict, total=False):
-    """Which commands to look at; what is left out, or None, takes all. Times are due times."""
-
-    asset: str | None
-    type: str | None
-    status: str | None
-    cause: str | None
-    schedule: str | None
-    since: datetime | None
-    until: datetime | None
-
-
-def filters_of(**wanted: Unpack[Wanted]) -> Filters:
-    """Return filters from what somebody named.
-
-    Raises:
-        UsageError: there is no such type, status or cause.
-        ValueError: a time has no time zone.
-    """
-    since, until = wanted.get("since"), wanted.get("until")
-    try:
-        return Filters(
-            asset=wanted.get("asset"),
-            type=wanted.get("type"),
-            status=wanted.get("status"),
-            cause=wanted.get("cause"),
-            schedule=wanted.get("schedule"),
-            since_us=None if since is None else to_us(since),
-            until_us=None if until is None else to_us(until),
-        )
-    except ValueError as error:
-        raise UsageError(str(error)) from None
-
-
 def moment(text: str) -> datetime:
     """Return a time that somebody typed: ISO 8601 with an offset.
 
@@ -88,8 +54,43 @@ Time: TypeAlias = datetime | str
 
 
 def _us(time: Time) -> int:
+    if not isinstance(time, datetime | str):
+        raise UsageError(f"{time!r} is no time: give an aware datetime, or ISO 8601 with an offset")
     try:
         return to_us(moment(time) if isinstance(time, str) else time)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+
+
+class Wanted(TypedDict, total=False):
+    """Which commands to look at; what is left out, or None, takes all. Times are due times."""
+
+    asset: str | None
+    type: str | None
+    status: str | None
+    cause: str | None
+    schedule: str | None
+    since: Time | None
+    until: Time | None
+
+
+def filters_of(**wanted: Unpack[Wanted]) -> Filters:
+    """Return filters from what somebody named.
+
+    Raises:
+        UsageError: there is no such type, status or cause, or a time is none or has no time zone.
+    """
+    since, until = wanted.get("since"), wanted.get("until")
+    try:
+        return Filters(
+            asset=wanted.get("asset"),
+            type=wanted.get("type"),
+            status=wanted.get("status"),
+            cause=wanted.get("cause"),
+            schedule=wanted.get("schedule"),
+            since_us=None if since is None else _us(since),
+            until_us=None if until is None else _us(until),
+        )
     except ValueError as error:
         raise UsageError(str(error)) from None
 

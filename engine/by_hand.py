@@ -124,7 +124,10 @@ def override_end(until: object) -> tuple[str, int | None]:
         CommandRefused: it is neither an aware time nor one of the words.
     """
     if isinstance(until, datetime):
-        return "time", to_us(until)
+        try:
+            return "time", to_us(until)
+        except ValueError as error:
+            raise CommandRefused(str(error)) from None
     if until not in {"unplugged", "resume"}:
         raise CommandRefused(f"an override ends at a time or when unplugged, not by {until!r}")
     return str(until), None

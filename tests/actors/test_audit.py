@@ -94,6 +94,18 @@ def test_questions_that_make_no_sense_are_refused(audit: StoreAudit) -> None:
         audit.diff(later(), datetime(2020, 1, 1, tzinfo=UTC))
     with pytest.raises(UsageError, match="not a valid CommandStatus"):
         audit.history(status="DONE")
+    with pytest.raises(UsageError, match="5 is no time"):
+        audit.state_at(5)  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="has no offset"):
+        audit.history(since="2026-01-01T00:00:00")
+
+
+def test_commands_are_found_by_times_in_words_as_by_aware_ones(audit: StoreAudit) -> None:
+    """ISO 8601 with an offset."""
+    everything = audit.history()
+    assert len(everything) > 0
+    assert everything == audit.history(since="2000-01-01T00:00:00Z", until="2100-01-01T00:00:00Z")
+    assert len(audit.history(since="2100-01-01T00:00:00Z")) == 0
 
 
 def test_a_running_system_answers_the_same(tmp_path: Path) -> None:

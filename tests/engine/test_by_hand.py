@@ -134,6 +134,8 @@ def test_an_override_ends_at_a_time_or_by_a_word() -> None:
     for never in ("never", None, 5):
         with pytest.raises(CommandRefused, match="ends"):
             override_end(never)
+    with pytest.raises(CommandRefused, match="has no time zone"):
+        override_end(datetime(2030, 1, 1))  # noqa: DTZ001 - that is what is refused
 
 
 @pytest.mark.parametrize("kw", [True, "5", None])
