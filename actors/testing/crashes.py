@@ -15,6 +15,7 @@ from actors.testing.faulty_store import FaultyStore
 from actors.testing.promises import CONTROL_ACTIONS, WRITES
 from engine.adapters.base import Answer, Link, Payload
 from engine.codec import Row
+from engine.errors import UsageError
 from engine.events import TOPICS, AttemptEnded
 
 Point: TypeAlias = Literal[
@@ -48,7 +49,15 @@ class Crash:
     _left: int = 0
 
     def arm(self, point: Point, nth: int = 1) -> None:
-        """Let the engine end at the nth time that it comes to a point from now on."""
+        """Let the engine end at the nth time that it comes to a point from now on.
+
+        Raises:
+            UsageError: there is no such point, or no such time.
+        """
+        if point not in POINTS:
+            raise UsageError(f"{point!r} is no crash point, but {', '.join(POINTS)}")
+        if nth < 1:
+            raise UsageError(f"the first time is nth=1, not {nth}")
         self._point, self._left = point, nth
 
     def hand_over(self, end: Callable[[], None]) -> "Crash":

@@ -181,7 +181,11 @@ class Simulation(ActorSystem):
             wake()
 
     def crash_at(self, point: Point, nth: int = 1) -> None:
-        """Let the engine crash at the nth time that it comes to a point from now on."""
+        """Let the engine crash at the nth time that it comes to a point from now on.
+
+        Raises:
+            UsageError: there is no such point, or no such time.
+        """
         self.crash.arm(point, nth)
 
     @property
