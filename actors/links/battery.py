@@ -237,7 +237,7 @@ class ModbusLink:
             self._offline(str(error))
             return
         except LinkError as error:
-            if isinstance(error, OutcomeUnknown) and error.outcome != "link_lost":
+            if isinstance(error, OutcomeUnknown) and error.outcome == "unknown":
                 self._say(str(error))
             self._offline(str(error))
             return

@@ -105,28 +105,6 @@ class TestGreeting:
 
         asyncio.run(scenario())
 
-    def test_that_nothing_answers_is_said_once(self, caplog: pytest.LogCaptureFixture) -> None:
-        """A port is open, and whoever has it says nothing that is Modbus."""
-        asked = asyncio.Semaphore(0)
-
-        async def silence(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            while await reader.read(300):
-                asked.release()
-            writer.close()
-
-        async def scenario() -> None:
-            rig = BatteryRig(QUIET)
-            server = await asyncio.start_server(silence, "127.0.0.1", 0)
-            async with asyncio.timeout(20), server:
-                await rig.open(server.sockets[0].getsockname()[1])
-                for _ in range(3):
-                    await asked.acquire()
-                await rig.link.close()
-            assert [one.levelname for one in caplog.records] == ["WARNING"]
-            assert "is not used: no answer in 2 s" in caplog.text
-
-        asyncio.run(scenario())
-
     def test_a_device_that_refuses_every_read_is_not_connected(self) -> None:
         """A gateway answers for a unit that does not."""
         moved = [attrs.evolve(one, address=one.address + 1_000) for one in QUIET.registers]

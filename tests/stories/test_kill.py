@@ -29,8 +29,8 @@ ROUNDS: Final = int(os.environ.get("SETPOINT_KILL_ROUNDS", "10"))
 HEARTBEAT: Final = frozenset({30})
 START: Final = "2025-03-30T00:00:00+01:00"
 SLOTS: Final = 8
-SPEED: Final = 360
-"""A slot of two and a half seconds: time enough for a command on a busy machine."""
+SPEED: Final = 600
+"""A slot of one and a half seconds: time enough for a command on a busy machine."""
 
 
 @pytest.fixture
