@@ -17,6 +17,7 @@ from actors.dispatcher import Assets, Closing, DispatcherActor, Office, Taken
 from actors.journal import Journal
 from actors.journalled import Supervised
 from actors.links.host import LinkHost, made_link
+from actors.links.turns import Place
 from actors.recovery import Recovery
 from actors.runtime import Runtime
 from actors.snapshots import Snapshots
@@ -86,9 +87,9 @@ class Assembly:
         """
         parts, states = self._parts, recovery.assets
         services = self._services()
-        slots = shared_slots(parts.site, parts.adapters)
+        where = places(parts.site, parts.adapters)
         for config in parts.site.assets:
-            self._start_asset(config, recovery, (services, slots.get(config.rules.asset_id)))
+            self._start_asset(config, recovery, (services, where.get(config.rules.asset_id)))
         for asset_id, state in states.items():
             if asset_id not in self.tell and state.rules is not None:
                 self._retire(state, services)
@@ -142,17 +143,18 @@ class Assembly:
         self,
         config: AssetConfig,
         recovery: Recovery,
-        shared: tuple[Services, str | None],
+        shared: tuple[Services, Place | None],
     ) -> None:
         parts = self._parts
-        services, slot = shared
+        services, place = shared
+        is_shared = place is not None and place.is_shared
         asset_id = config.rules.asset_id
         plugin = parts.adapters.adapter_of(config.rules.adapter)
         outside = Outside(
             adapter=plugin,
             options=config.options,
-            shared_slot=slot is not None,
-            slot="granted" if slot is None else "idle",
+            shared_slot=is_shared,
+            slot="idle" if is_shared else "granted",
             epoch=parts.journal.epoch,
             unreadable=recovery.unreadable.get(asset_id),
             grant=parts.grants.get(asset_id),
@@ -171,7 +173,7 @@ class Assembly:
         tell = actor.actor_ref.tell
         self.tell[asset_id] = tell
         link = made_link(plugin, config.options, self.links.reporter(asset_id, actor.hurry))
-        self.links.attach(asset_id, parts.runtime.seams.link(link), actor, slot)
+        self.links.attach(asset_id, parts.runtime.seams.link(link), actor, place)
         if state.rules is not None:
             tell(message.Recovered(parts.journal.epoch))
         tell(message.Configured(rules))
@@ -212,12 +214,12 @@ def rules_of(plugin: AdapterPlugin, config: AssetConfig) -> AssetRules:
     return attrs.evolve(rules, least_w=least_w) if isinstance(least_w, int) else rules
 
 
-def shared_slots(site: Site, adapters: AdapterRegistry) -> dict[AssetId, str]:
-    """Return the name of the link's slot of each asset that shares its link with others."""
+def places(site: Site, adapters: AdapterRegistry) -> dict[AssetId, Place]:
+    """Return where each asset's attempts go, as far as its adapter names the link's slot."""
     slots: dict[AssetId, str] = {}
     for config in site.assets:
         key = getattr(adapters.adapter_of(config.rules.adapter), "slot_key", None)
         if callable(key):
             slots[config.rules.asset_id] = f"{config.rules.adapter}:{key(config.options)}"
     count = Counter(slots.values())
-    return {asset_id: slot for asset_id, slot in slots.items() if count[slot] > 1}
+    return {asset_id: Place(slot, count[slot] > 1) for asset_id, slot in slots.items()}

@@ -224,6 +224,8 @@ class AssetActor(JournalledActor):
                 services.links.request_slot(asset_id)
             case effect.ReleaseSlot():
                 services.links.release_slot(asset_id)
+            case effect.Hasten():
+                services.links.hasten(asset_id)
             case effect.KeepAlive():
                 services.links.keep(asset_id, wanted)
             case effect.Respond():
@@ -290,8 +292,8 @@ class AssetActor(JournalledActor):
     def _read(self, life: AssetLife) -> None:
         """Take the state by the stream; what is beside the fold goes on.
 
-        If a row cannot be read nothing more is decided. A turn on a shared link is given back, and
-        what was asked of the device is asked again.
+        If a row cannot be read nothing more is decided. A turn that somebody else wants is given
+        back, and what was asked of the device is asked again.
         """
         asset_id, outside = life.state.asset_id, life.state.outside
         try:
@@ -300,9 +302,9 @@ class AssetActor(JournalledActor):
             logger.error("%s is stopped: %s", asset_id, error)  # noqa: TRY400 - the row says it all
             state = AssetState(asset_id, rules=life.state.rules)
             outside = replace(outside, unreadable=str(error))
-        if outside.shared_slot:
+        if outside.shared_slot or outside.slot_wanted or outside.slot != "granted":
             self._services.links.release_slot(asset_id)
-            outside = replace(outside, slot="idle")
+            outside = replace(outside, slot="idle", slot_wanted=False)
         outside = replace(outside, asking=None, asking_until_us=None, claimed=None)
         life.state = replace(state, outside=outside)
         if life is self._life:
@@ -332,6 +334,8 @@ class AssetActor(JournalledActor):
         now = self._services.clocks.now()
         if lost.told is not None and not lost.again:
             self._decline(lost.told, failure(lost))
+        if isinstance(lost.told, message.SlotWanted) and not lost.again:
+            life.state = noted(life.state, lost.told, now)
         if isinstance(lost.told, message.Stopping) and not lost.again:
             self._services.stopped(AssetId(self._name))
         if isinstance(lost.told, message.Observed) and lost.error == HandlerHung.__name__:

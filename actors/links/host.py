@@ -4,8 +4,6 @@ import asyncio
 import contextlib
 import errno
 import logging
-import threading
-from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Final, TypeGuard, get_args
 
@@ -13,6 +11,7 @@ import attrs
 
 from actors.actor import PoolActor
 from actors.clock import Clocks
+from actors.links.turns import LinkTurns, Place, Slots
 from actors.loop import LoopThread
 from engine.adapters.base import (
     AdapterPlugin,
@@ -37,50 +36,27 @@ if TYPE_CHECKING:
 logger = logging.getLogger("setpoint")
 
 
-@attrs.define
+@attrs.frozen(eq=False)
 class _Attached:
     """One asset's link and whom to tell; what came of an attempt waits for its turn (``answer``).
 
-    In a herd the attempts that others have still to begin come before it.
+    In a herd the attempts that others have still to begin come before it. Of its link's slot it is
+    a `Party`: one that shares it gives it back by itself.
     """
 
     link: Link
     tell: Callable[[object], None]
     answer: Callable[[object], None]
-    slot: str | None
+    place: Place | None
 
+    def granted(self) -> None:
+        """Hear that it is the asset's turn."""
+        self.tell(messages.SlotGranted())
 
-class Slots:
-    """Fair turns on shared links: one holder, the others wait in order. Any thread."""
-
-    def __init__(self) -> None:
-        """Begin with every slot free."""
-        self._lock = threading.Lock()
-        self._holders: dict[str, AssetId] = {}
-        self._waiting: dict[str, deque[AssetId]] = {}
-
-    def request(self, slot: str, asset_id: AssetId) -> bool:
-        """Return whether the asset has the slot now; else it waits for `release` to name it."""
-        with self._lock:
-            holder = self._holders.setdefault(slot, asset_id)
-            if holder == asset_id:
-                return True
-            waiting = self._waiting.setdefault(slot, deque())
-            if asset_id not in waiting:
-                waiting.append(asset_id)
-            return False
-
-    def release(self, slot: str, asset_id: AssetId) -> AssetId | None:
-        """Give the slot back; return the asset whose turn it is now, null when none waits."""
-        with self._lock:
-            if self._holders.get(slot) != asset_id:
-                return None
-            waiting = self._waiting.get(slot)
-            if not waiting:
-                del self._holders[slot]
-                return None
-            self._holders[slot] = waiting.popleft()
-            return self._holders[slot]
+    def wanted(self) -> None:
+        """Hear that the link waits for its turn."""
+        if self.place is not None and not self.place.is_shared:
+            self.tell(messages.SlotWanted())
 
 
 class LinkHost:
@@ -99,9 +75,20 @@ class LinkHost:
         self._tasks: set[asyncio.Task[None] | None] = set()
         self._opening: set[asyncio.Task[BaseException | None]] = set()
 
-    def attach(self, asset_id: AssetId, link: Link, actor: PoolActor, slot: str | None) -> None:
-        """Take on an asset's link; ``slot`` names what it shares with others. Before `open`."""
-        self._attached[asset_id] = _Attached(link, actor.hurry, actor.actor_ref.tell, slot)
+    def attach(self, asset_id: AssetId, link: Link, actor: PoolActor, place: Place | None) -> None:
+        """Take on an asset's link; ``place`` says where its attempts go. Before `open`.
+
+        A link that can ask for a turn of its own is shown where, by ``take_turns``.
+        """
+        attached = _Attached(link, actor.hurry, actor.actor_ref.tell, place)
+        self._attached[asset_id] = attached
+        if place is None:
+            return
+        if not place.is_shared:
+            self._slots.hold(place.slot, attached)
+        take_turns = getattr(link, "take_turns", None)
+        if take_turns is not None:
+            take_turns(LinkTurns(self._slots, place.slot, self._on_loop))
 
     def reporter(
         self, asset_id: AssetId, tell: Callable[[object], None]
@@ -191,15 +178,22 @@ class LinkHost:
     def request_slot(self, asset_id: AssetId) -> None:
         """Queue for the link's turn; see `actors.links.port.LinkPort`."""
         attached = self._attached[asset_id]
-        if attached.slot is None or self._slots.request(attached.slot, asset_id):
-            attached.tell(messages.SlotGranted())
+        if attached.place is None:
+            attached.granted()
+        else:
+            self._slots.request(attached.place.slot, attached)
 
     def release_slot(self, asset_id: AssetId) -> None:
         """End the turn; see `actors.links.port.LinkPort`."""
-        slot = self._attached[asset_id].slot
-        following = None if slot is None else self._slots.release(slot, asset_id)
-        if following is not None:
-            self._attached[following].tell(messages.SlotGranted())
+        attached = self._attached[asset_id]
+        if attached.place is not None:
+            self._slots.release(attached.place.slot, attached)
+
+    def hasten(self, asset_id: AssetId) -> None:
+        """Wait less long for the device's answer; see `actors.links.port.LinkPort`."""
+        hasten = getattr(self._attached[asset_id].link, "hasten", None)
+        if hasten is not None:
+            self._on_loop(hasten)
 
     # --- on the loop thread
 

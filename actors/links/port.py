@@ -27,3 +27,6 @@ class LinkPort(Protocol):
 
     def release_slot(self, asset_id: AssetId) -> None:
         """End the turn."""
+
+    def hasten(self, asset_id: AssetId) -> None:
+        """Wait less long for what the device is being asked, as a setpoint waits behind it."""

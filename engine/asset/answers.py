@@ -1,6 +1,7 @@
 """What an answer makes of an attempt and of the commands that it served."""
 
 import itertools
+from typing import Final
 
 from engine import events
 from engine.adapters.base import Answer, Observation, SetpointRead
@@ -24,6 +25,8 @@ from engine.retry import backoff_us
 from engine.types import US_PER_S
 
 _COMPLETED = CommandStatus.COMPLETED
+UNHEARD: Final = 1
+"""So often a device may go while it is asked what it holds; then its setpoint goes once more."""
 SCHEDULED = "scheduled"
 """The reason of what is acknowledged and done later."""
 _TRANSACTIONAL = frozenset({CommandType.START_CHARGING, CommandType.STOP_CHARGING})
@@ -233,13 +236,15 @@ def question_answered(draft: Draft, message: QuestionAnswered) -> None:
     state = draft.state
     answer = message.answer
     draft.end_turn()
-    if answer is None and not state.device.connected:
+    attempt, work = state.unknown, state.work
+    is_of_unknown = attempt is not None and attempt.attempt_id == message.attempt_id
+    is_to_go_again = is_of_unknown and state.outside.unheard > UNHEARD
+    if answer is None and not state.device.connected and not is_to_go_again:
         return  # it is asked again when it is back
     reads: list[SetpointRead] = []
     if answer is not None and answer.outcome == "accepted":
         reads = told(Spelled(state, draft.now).interpret(answer))
-    attempt, work = state.unknown, state.work
-    if attempt is not None and attempt.attempt_id == message.attempt_id:
+    if attempt is not None and is_of_unknown:
         _reconcile(draft, attempt, reads)
         return
     if message.attempt_id == ABOUT and reads:

@@ -6,7 +6,7 @@ from engine import events
 from engine.adapters.base import Payload
 from engine.asset.deadlines import answer_wait_us
 from engine.asset.draft import Draft
-from engine.asset.effects import Ask
+from engine.asset.effects import Ask, Hasten
 from engine.asset.spelling import Spelled
 from engine.asset.state import OpenAttempt, Work
 from engine.asset.view import open_commands
@@ -28,6 +28,8 @@ def clear_up(draft: Draft) -> None:
         _clear_up_order(draft, attempt)
     elif draft.asking is None and not ask(draft, attempt.attempt_id, draft.rules.command_timeout_s):
         inconclusive(draft, attempt, "no_answer")
+    elif draft.slot == "granted" and draft.state.work is not None:
+        draft.want(Hasten())  # its setpoint waits for that, and may go again all the same
 
 
 def ask(draft: Draft, about: str, timeout_s: float) -> bool:

@@ -110,9 +110,9 @@ def _hear(draft: Draft, message: messages.Message) -> None:  # noqa: C901, PLR09
             attempt_answered(draft, message)
         case messages.Observed(observation=seen):
             observe(draft, seen)
-        case messages.SlotGranted() | messages.NothingOffered() | messages.Stopping():
+        case messages.SlotWanted() | messages.SlotGranted() | messages.NothingOffered():
             return
-        case messages.Granted():
+        case messages.Stopping() | messages.Granted():
             return
         case messages.PlanOffered():
             plan_offered(draft, message)

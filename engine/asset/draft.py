@@ -1,7 +1,7 @@
 """A decision in the making: the events and effects so far, and the state that they lead to."""
 
 from engine import events
-from engine.asset.effects import Effect, ReleaseSlot, RequestSlot
+from engine.asset.effects import Effect, Hasten, ReleaseSlot, RequestSlot
 from engine.asset.evolve import evolve
 from engine.asset.state import AssetState
 from engine.rules import AssetRules
@@ -62,14 +62,17 @@ class Draft:
             self.state = evolve(self.state, event, self.now)
 
     def queue(self) -> None:
-        """Queue for the link's slot, once."""
+        """Queue for the link's slot, once; a question of our own that is out is to be brief."""
         if self.slot == "idle":
             self.slot = "waiting"
             self.want(RequestSlot())
+        elif self.slot == "granted":
+            self.want(Hasten())
 
     def end_turn(self) -> None:
-        """Give a shared link's slot back, so that the others in the queue come first."""
-        if self.state.outside.shared_slot and self.slot == "granted":
+        """Give the link's slot back if it is shared, so that the others in the queue come first."""
+        outside = self.state.outside
+        if self.slot == "granted" and (outside.shared_slot or outside.slot_wanted):
             self.slot = "idle"
             self.want(ReleaseSlot())
 

@@ -40,6 +40,10 @@ class ReleaseSlot(Struct, frozen=True, gc=False):
     """Give the link's slot back."""
 
 
+class Hasten(Struct, frozen=True, gc=False):
+    """Wait no longer than need be for the answer to what the device is being asked."""
+
+
 @attrs.frozen
 class Respond:
     """Answer whoever asked."""
@@ -82,6 +86,7 @@ Effect: TypeAlias = (
     | Ask
     | RequestSlot
     | ReleaseSlot
+    | Hasten
     | Respond
     | OfferTaken
     | KeepAlive

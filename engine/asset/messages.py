@@ -19,6 +19,10 @@ class Woke(Struct, frozen=True, gc=False):
     """A deadline may have passed, or the sweep came round: evaluate again."""
 
 
+class SlotWanted(Struct, frozen=True, gc=False):
+    """The link wants its slot, for a question of its own: it is given back between two attempts."""
+
+
 class SlotGranted(Struct, frozen=True, gc=False):
     """The link's slot is this asset's until it is released."""
 
@@ -164,6 +168,7 @@ class LinkFailed(Struct, frozen=True, gc=False):
 
 Message: TypeAlias = (
     Woke
+    | SlotWanted
     | SlotGranted
     | Recovered
     | Configured

@@ -31,7 +31,7 @@ def noted(state: AssetState, message: messages.Message, now: Instant) -> AssetSt
             newest = max(outside.sequence, state.programme.sequence)
             changes = _offered(message) if ref.sequence >= newest else {}
         case _:
-            changes = _noted(message)
+            changes = _noted(state, message)
     asked_until_us = outside.asking_until_us
     if asked_until_us is not None and now.device_us >= asked_until_us:
         changes = {**_NOT_ASKING, **changes}
@@ -49,12 +49,15 @@ def _watched(state: AssetState, now: Instant) -> AssetState:
 _NOT_ASKING: dict[str, Any] = {"asking": None, "asking_until_us": None}
 
 
-def _noted(message: messages.Message) -> dict[str, Any]:  # noqa: PLR0911 - one case per message
+def _noted(state: AssetState, message: messages.Message) -> dict[str, Any]:  # noqa: PLR0911 - one case per message
     match message:
         case messages.SlotGranted():
             return {"slot": "granted"}
-        case messages.QuestionAnswered():
-            return _NOT_ASKING
+        case messages.SlotWanted():
+            return {"slot_wanted": state.outside.slot != "idle"}
+        case messages.QuestionAnswered(answer=answer):
+            is_lost = answer is None and not state.device.connected
+            return {**_NOT_ASKING, "unheard": state.outside.unheard + 1 if is_lost else 0}
         case messages.NothingOffered():
             return {"offered": True}
         case messages.Stopping():
@@ -138,7 +141,7 @@ def performed(state: AssetState, effect: Effect) -> AssetState:  # noqa: PLR0911
         case RequestSlot():
             return replace(state, outside=replace(state.outside, slot="waiting"))
         case ReleaseSlot():
-            return replace(state, outside=replace(state.outside, slot="idle"))
+            return replace(state, outside=replace(state.outside, slot="idle", slot_wanted=False))
         case Stopped():
             return replace(state, outside=replace(state.outside, stopped=True))
         case Claimed(claim=claim):

@@ -305,6 +305,6 @@ def _applied_w(payload: Payload) -> int | None:
 
 
 def settle_slot(draft: Draft) -> None:
-    """Give a shared link's slot back when nothing of this asset is about to use it."""
+    """Give the link's slot back to who else wants it when nothing of this asset is to use it."""
     if draft.state.attempt is None and draft.asking is None:
         draft.end_turn()

@@ -298,11 +298,13 @@ class Outside(Struct, frozen=True, omit_defaults=True):
 
     ``offered``: the newest schedule that names the asset has been offered since the start.
     ``fresh``: nothing has been decided since the start, so what ran out did so while down.
-    ``slot`` is idle, waiting or granted; an asset with a link of its own is always granted.
+    ``slot`` is idle, waiting or granted; an asset that shares its link with no other keeps it until
+    it is ``slot_wanted`` by the link itself.
     ``asking`` names the attempt that the device is being asked about, and for how long at most.
-    ``asked_us`` is when it was asked last. ``read`` is what the device last said that it holds, on
-    both channels, on this connection. ``sample`` is its newest power, timed by its ``clock``;
-    ``tally`` sums up what is measured of the running slot.
+    ``asked_us`` is when it was asked last, ``unheard`` how often in a row it went meanwhile.
+    ``read`` is what the device last said that it holds, on both channels, on this connection.
+    ``sample`` is its newest power, timed by its ``clock``; ``tally`` sums up what is measured of
+    the running slot.
     ``phases_seen`` are those measured last, and how often in a row.
     ``unreadable`` names the row of the stream that cannot be read: nothing is decided then.
     ``grant`` is what the asset may be set to, null where the site has no limit; ``claimed`` is what
@@ -318,9 +320,11 @@ class Outside(Struct, frozen=True, omit_defaults=True):
     fresh: bool = True
     shared_slot: bool = False
     slot: str = "granted"
+    slot_wanted: bool = False
     asking: str | None = None
     asking_until_us: int | None = None
     asked_us: int | None = None
+    unheard: int = 0
     last_seen_us: int | None = None
     sample: Sample | None = None
     phases_seen: tuple[int, int] = (0, 0)

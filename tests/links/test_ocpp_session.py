@@ -9,7 +9,7 @@ import pytest
 from websockets.exceptions import ConnectionClosedOK
 
 from actors.links.ocpp.framing import Call, parse
-from actors.links.ocpp.session import OUTBOX, REMEMBERED, Handlers, Request, Session
+from actors.links.ocpp.session import OUTBOX, REMEMBERED, Handlers, Reply, Request, Session
 from actors.links.ocpp.tolerance import understood
 from actors.links.ocpp.versions import V16
 from engine.errors import NotSent, OutcomeUnknown
@@ -46,7 +46,7 @@ class Talk:
         self.wire = Wire()
         self.calls: list[Call] = []
         self.unreadable: list[str] = []
-        self.late: list[str] = []
+        self.late: list[Reply] = []
         handlers = Handlers(self.called, self.unreadable.append)
         self.session = Session(self.wire, V16, 1, handlers)
 
@@ -197,8 +197,51 @@ def test_a_late_answer_is_told_to_who_asked_and_others_are_counted() -> None:
         talk.hear([3, "1", {}])
         talk.hear([3, "1", {}])
         talk.hear([4, "nobody", "GenericError", "", {}])
-        assert [json.loads(raw) for raw in talk.late] == [[3, "1", {}]]
+        assert [json.loads(one.raw) for one in talk.late] == [[3, "1", {}]]
         assert talk.session.unsolicited == 2
+
+    run(story)
+
+
+def test_a_question_is_brief_once_it_is_hastened() -> None:
+    """What it had is counted from when it was sent; a CALL that is none has its whole time."""
+
+    async def story(talk: Talk) -> None:
+        talk.session.is_reticent = True
+        began_s = asyncio.get_running_loop().time()
+        asking = talk.ask("1", is_question=True)
+        await talk.wire.sent.get()
+        talk.session.hasten()
+        talk.session.hasten()
+        with pytest.raises(OutcomeUnknown, match="no answer in time"):
+            await asking
+        assert asyncio.get_running_loop().time() - began_s < 5
+        order = talk.ask("2")
+        await talk.wire.sent.get()
+        talk.session.hasten()
+        done, _ = await asyncio.wait({order}, timeout=0.6)
+        assert not done
+        talk.hear([3, "2", {}])
+        assert (await order).payload == {}
+
+    run(story)
+
+
+def test_a_question_that_is_hastened_before_it_is_out_is_brief_too() -> None:
+    """Who waits need not say so twice."""
+
+    async def story(talk: Talk) -> None:
+        talk.session.is_reticent = True
+        asking = talk.ask("1", is_question=True)
+        talk.session.hasten()
+        with pytest.raises(OutcomeUnknown):
+            await asking
+        assert talk.session.is_reticent
+        asking = talk.ask("2", is_question=True)
+        await asyncio.sleep(0)
+        talk.hear([3, "2", {}])
+        await asking
+        assert not talk.session.is_reticent
 
     run(story)
 

@@ -1,7 +1,6 @@
 """What each version of OCPP has in common about a charge point that comes and comes back."""
 
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 
 from actors.links.ocpp.assets import Assets
@@ -45,10 +44,6 @@ class Acquaintance:
         """Ask how the connectors are, if they do not say it."""
         if self._upkeep is not None:
             self._upkeep.look_again()
-
-    def attempting(self) -> AbstractContextManager[None]:
-        """Ask nothing more while an attempt is on its way."""
-        return nullcontext() if self._upkeep is None else self._upkeep.attempting()
 
     def on_heartbeat(self, session: Session, call: Call) -> None:
         """Heartbeat [1.6: 4.6; 2.0.1: G02]: our time."""

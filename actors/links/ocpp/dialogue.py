@@ -1,7 +1,6 @@
 """What is said with a charge point in one version of OCPP."""
 
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
 from typing import Final, Protocol
 
 from actors.links.ocpp.assets import Assets
@@ -30,10 +29,6 @@ class Dialogue(Protocol):
 
     def look_again(self) -> None:
         """Ask how the connectors are after what may have changed that, if they do not say it."""
-
-    def attempting(self) -> AbstractContextManager[None]:
-        """Ask nothing more while an attempt is on its way."""
-        ...
 
 
 DIALOGUES: Final[Mapping[Version, Callable[[Assets, Manners], Dialogue]]] = {

@@ -5,7 +5,8 @@ from collections.abc import Callable
 import msgspec
 
 from actors.links.ocpp.csms import Csms
-from actors.links.ocpp.session import Reply, Request
+from actors.links.ocpp.session import RAW, Reply, Request
+from actors.links.turns import Turns
 from engine.adapters.base import (
     Answer,
     Disconnected,
@@ -51,6 +52,14 @@ class OcppLink:
         self._point = csms.point(own.charge_point)
         self._questions = 0
 
+    def take_turns(self, turns: Turns) -> None:
+        """Hear when the charge point may be asked something between the attempts."""
+        self._point.turns = turns
+
+    def hasten(self) -> None:
+        """Wait only briefly for the answer to a question: an attempt waits behind it."""
+        self._point.hasten()
+
     async def open(self) -> None:
         """Begin to listen, with the first link of all."""
         self._point.join(self._own.connector, self._report)
@@ -91,11 +100,13 @@ class OcppLink:
     ) -> Request:
         """Return a frame's CALL; it leaves by ``begin_by_us`` or not at all, null for no bound."""
 
-        def late(raw: str) -> None:
-            self._report(LateAnswer(own_id.partition(".")[0], raw))
+        def late(reply: Reply) -> None:
+            self._report(LateAnswer(own_id.partition(".")[0], reply.raw[:RAW]))
 
         if begin_by_us is None:
-            return Request(own_id, frame.action, frame.body, timeout_s, timeout_s, late=late)
+            asks = not frame.control
+            settings = (own_id, frame.action, frame.body, timeout_s, timeout_s)
+            return Request(*settings, late=late, is_question=asks)
 
         def may_leave() -> None:
             if self._device_us() > begin_by_us:

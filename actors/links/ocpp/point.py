@@ -9,6 +9,7 @@ from actors.links.ocpp.framing import Call
 from actors.links.ocpp.manners import Manners
 from actors.links.ocpp.session import Handlers, Reply, Request, Session, Socket
 from actors.links.ocpp.versions import Version
+from actors.links.turns import AtOnce, Turns
 from engine.adapters.base import CapabilitiesLearned, Connected, Disconnected, Seen, Unreadable
 from engine.errors import NotSent
 
@@ -24,6 +25,8 @@ class ChargePoint:
         """Begin without a socket."""
         self.identity = identity
         self.session: Session | None = None
+        self.turns: Turns = AtOnce()
+        self._is_reticent = False
         self._manners = manners
         self._assets = Assets(manners.device_us)
         self._generation = 0
@@ -49,7 +52,8 @@ class ChargePoint:
         self._generation += 1
         unreadable = self._assets.tell_seldom
         handlers = Handlers(self._called, lambda raw: unreadable(Unreadable(raw)))
-        session = Session(socket, version, self._generation, handlers)
+        session = Session(socket, version, self._generation, handlers, self.turns)
+        session.is_reticent = self._is_reticent
         self.session = session
         if version not in self._dialogues:
             self._dialogues[version] = DIALOGUES[version](self._assets, self._manners)
@@ -67,6 +71,7 @@ class ChargePoint:
 
     def _over(self, session: Session) -> None:
         session.end()
+        self._is_reticent = session.is_reticent
         self._dialogue(session).closed()
         if session.unsolicited:
             count = session.unsolicited
@@ -86,7 +91,7 @@ class ChargePoint:
     # --- our CALLs, and its own
 
     async def call(self, request: Request) -> Reply:
-        """Send one CALL on the present session; questions that nobody waits for give way to it.
+        """Send one CALL on the present session.
 
         Raises:
             NotSent: there is no session, or no byte of it left.
@@ -95,12 +100,15 @@ class ChargePoint:
         session = self.session
         if session is None:
             raise NotSent("the charge point is not connected")
-        dialogue = self._dialogue(session)
-        with dialogue.attempting():
-            reply = await session.call(request)
+        reply = await session.call(request)
         if request.action == _CHANGES_STATUS and self.session is session:
-            dialogue.look_again()
+            self._dialogue(session).look_again()
         return reply
+
+    def hasten(self) -> None:
+        """Wait only briefly for the answer to a question: an attempt waits behind it."""
+        if self.session is not None:
+            self.session.hasten()
 
     def _called(self, session: Session, call: Call) -> None:
         self._dialogue(session).hear(session, call)

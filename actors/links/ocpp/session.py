@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Final, Protocol
 
 import attrs
@@ -20,6 +21,7 @@ from actors.links.ocpp.framing import (
 )
 from actors.links.ocpp.tolerance import Fault, understood
 from actors.links.ocpp.versions import V16, Version
+from actors.links.turns import AtOnce, Turns
 from engine.errors import NotSent, OutcomeUnknown
 
 logger = logging.getLogger("setpoint")
@@ -28,6 +30,10 @@ REMEMBERED: Final = 64
 """CALLs without an answer that a late one is still recognised by."""
 OUTBOX: Final = 64
 """Answers that may wait for a charge point that does not read; then it is not read either."""
+BRIEF_S: Final = 2.0
+"""A question behind which an attempt waits has so long for its answer, from when it was sent."""
+RETICENT_S: Final = 0.5
+"""So long if the question before has no answer."""
 RAW: Final = 2_000
 
 
@@ -46,12 +52,23 @@ def _nothing(*_: object) -> None:
 
 
 @attrs.frozen
+class Reply:
+    """What came back for one CALL, in which version; ``error`` is a CALLERROR's code."""
+
+    raw: str
+    payload: Any = None
+    error: str | None = None
+    version: Version = V16
+
+
+@attrs.frozen
 class Request:
     """A CALL of ours.
 
     It waits ``wait_s`` for its turn at most (null: as long as it takes), and ``timeout_s`` for its
-    answer. ``may_leave`` is asked right before the first byte and raises NotSent; ``late`` hears
-    an answer that comes after the time-out.
+    answer; a question only briefly once an attempt waits behind it. ``may_leave`` is asked right
+    before the first byte and raises NotSent; ``late`` hears an answer that comes after the
+    time-out.
     """
 
     id: str
@@ -60,17 +77,8 @@ class Request:
     timeout_s: float
     wait_s: float | None = None
     may_leave: Callable[[], None] = _nothing
-    late: Callable[[str], None] = _nothing
-
-
-@attrs.frozen
-class Reply:
-    """What came back for one CALL, in which version; ``error`` is a CALLERROR's code."""
-
-    raw: str
-    payload: Any = None
-    error: str | None = None
-    version: Version = V16
+    late: Callable[[Reply], None] = _nothing
+    is_question: bool = False
 
 
 @attrs.frozen
@@ -84,27 +92,47 @@ class Handlers:
 class Session:
     """The conversation on one socket, in one version of OCPP.
 
-    ``generation`` tells it from the charge point's others.
-    ``unsolicited`` counts answers to nothing that was asked. The loop thread.
+    ``generation`` tells it from the charge point's others. ``is_reticent``: the last question has
+    no answer. ``unsolicited`` counts answers to nothing that was asked. The loop thread.
     """
 
     def __init__(
-        self, socket: Socket, version: Version, generation: int, handlers: Handlers
+        self,
+        socket: Socket,
+        version: Version,
+        generation: int,
+        handlers: Handlers,
+        turns: Turns = AtOnce(),  # noqa: B008 - it has no state
     ) -> None:
-        """Begin a conversation."""
+        """Begin a conversation; ``turns`` says when there may be a question in between."""
         self.socket = socket
         self.version = version
         self.generation = generation
         self.closed = False
+        self.is_reticent = False
         self.unsolicited = 0
         self._handlers = handlers
         self._turn = asyncio.Lock()
         self._waiting = 0
+        self._turns = turns
+        self._be_brief: Callable[[], None] = _nothing
+        self._is_hurried = False
         self._pending: tuple[str, asyncio.Future[Reply | None]] | None = None
-        self._unanswered: dict[str, Callable[[str], None]] = {}
+        self._unanswered: dict[str, Callable[[Reply], None]] = {}
         self._outbox: set[asyncio.Task[None]] = set()
 
     # --- our CALLs
+
+    async def ask(self, request: Request) -> Reply:
+        """Send a CALL between the attempts; see `call`."""
+        async with self._turns.take(self.hasten):
+            return await self.call(request)
+
+    def hasten(self) -> None:
+        """Give the question that is out, or about to go out, a brief time for its answer."""
+        self._is_hurried = True
+        be_brief, self._be_brief = self._be_brief, _nothing
+        be_brief()
 
     async def call(self, request: Request) -> Reply:
         """Send a CALL when no other is out, and return what comes back.
@@ -139,7 +167,9 @@ class Session:
         answered: asyncio.Future[Reply | None] = asyncio.get_running_loop().create_future()
         self._pending = (request.id, answered)
         try:
-            async with asyncio.timeout(request.timeout_s):
+            async with asyncio.timeout(request.timeout_s) as allowed:
+                if request.is_question:
+                    self._begin_question(allowed, request.timeout_s)
                 await self.socket.send(call_text(request.id, request.action, request.body))
                 reply = await answered
         except TimeoutError:
@@ -149,9 +179,21 @@ class Session:
             reply = None
         finally:
             self._pending = None
+            self._be_brief = _nothing
+            self._is_hurried = False
         if reply is None:
             raise OutcomeUnknown("the socket closed", outcome="link_lost")
+        if request.is_question:
+            self.is_reticent = False
         return reply
+
+    def _begin_question(self, allowed: asyncio.Timeout, timeout_s: float) -> None:
+        """It is unanswered until its answer is there, also if the socket closes before."""
+        brief_s = RETICENT_S if self.is_reticent else BRIEF_S
+        self._be_brief = partial(_shorten, allowed, max(0.0, timeout_s - brief_s))
+        self.is_reticent = True
+        if self._is_hurried:
+            self.hasten()
 
     def _remember(self, request: Request) -> None:
         self._unanswered[request.id] = request.late
@@ -196,7 +238,7 @@ class Session:
         if late is None:
             self.unsolicited += 1
         else:
-            late(reply.raw[:RAW])
+            late(reply)
 
     # --- our answers
 
@@ -230,6 +272,13 @@ class Session:
         self.closed = True
         if self._pending is not None and not self._pending[1].done():
             self._pending[1].set_result(None)
+
+
+def _shorten(allowed: asyncio.Timeout, less_s: float) -> None:
+    """Let a time-out end by so much sooner, once; at once if that is past."""
+    at_s = allowed.when()
+    if at_s is not None and not allowed.expired():
+        allowed.reschedule(at_s - less_s)
 
 
 def _text(data: bytes) -> str:

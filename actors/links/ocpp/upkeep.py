@@ -6,8 +6,8 @@ Some say nothing of themselves when they connect to a central system that was re
 import asyncio
 import logging
 import math
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, Final
 
 from actors.links.ocpp.assets import Assets
@@ -30,7 +30,7 @@ _APART_S: Final = APART_US / US_PER_S + 1
 
 
 class Upkeep:
-    """The questions on one session. They give way to attempts; nobody waits for an answer.
+    """The questions on one session, each in a turn of its own between the attempts.
 
     The loop thread.
     """
@@ -52,9 +52,7 @@ class Upkeep:
         self._quiet_s = quiet_s
         self._tasks: set[asyncio.Task[None]] = set()
         self._asked = 0
-        self._urgent = 0
-        self._quiet = asyncio.Event()
-        self._quiet.set()
+        self._left_s = -math.inf
         self._one_at_a_time = asyncio.Lock()
         self._said: set[int] = set()
         self._mute: set[int] = set()
@@ -64,20 +62,6 @@ class Upkeep:
         self._boot_due_until_s = -math.inf
         self._doubts_clock = False
         self._start(self._after_connect())
-
-    # --- attempts come first
-
-    @contextmanager
-    def attempting(self) -> Iterator[None]:
-        """Ask nothing more while an attempt is on its way; go on after the last."""
-        self._urgent += 1
-        self._quiet.clear()
-        try:
-            yield
-        finally:
-            self._urgent -= 1
-            if not self._urgent:
-                self._quiet.set()
 
     # --- what the charge point says by itself
 
@@ -156,6 +140,8 @@ class Upkeep:
         while True:
             await self._rebooted.wait()
             self._rebooted.clear()
+            if self._session.is_reticent:  # its setpoints come first
+                await asyncio.sleep(self._quiet_s)
             known = await self._learn()
             await asyncio.sleep(self._quiet_s)
             await self._find_out(known=known)
@@ -200,14 +186,35 @@ class Upkeep:
 
     async def _ask(self, action: str, body: dict[str, object]) -> Reply | None:
         async with self._one_at_a_time:
-            await self._quiet.wait()
             self._asked += 1
             own_id = f"ask-{self._session.generation}-{self._asked}"
-            try:
-                return await self._session.call(Request(own_id, action, body, ANSWER_S))
-            except LinkError as error:
-                logger.debug("no answer to %s: %s", action, error)
-                return None
+            return await self._reply(own_id, action, body)
+
+    async def _reply(self, own_id: str, action: str, body: dict[str, object]) -> Reply | None:
+        """Return the answer, also one that comes when an attempt was let go meanwhile."""
+        late: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+        self._left_s = -math.inf
+        request = Request(
+            own_id,
+            action,
+            body,
+            ANSWER_S,
+            may_leave=self._leaves,
+            late=lambda reply: None if late.done() else late.set_result(reply),
+            is_question=True,
+        )
+        try:
+            return await self._session.ask(request)
+        except LinkError as error:
+            logger.debug("no answer to %s: %s", action, error)
+        with suppress(TimeoutError):
+            async with asyncio.timeout_at(self._left_s + ANSWER_S):
+                return await late
+        return None
+
+    def _leaves(self) -> None:
+        """A question goes out."""
+        self._left_s = asyncio.get_running_loop().time()
 
     def _start(self, work: Any) -> None:  # noqa: ANN401 - a coroutine
         task = asyncio.ensure_future(work)

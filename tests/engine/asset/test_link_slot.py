@@ -170,6 +170,47 @@ def test_a_command_that_cannot_be_spelled_gives_the_slot_back() -> None:
     assert slots(rig) == ["RequestSlot", "ReleaseSlot"]
 
 
+def test_a_link_that_wants_its_slot_gets_it_between_two_attempts() -> None:
+    """An asset that shares with no other keeps it else, and queues once it was given away."""
+    rig = Rig(charger_rules(failsafe_after_s=100_000))
+    rig.connect("CHARGING")
+    rig.offer(plan_of((0, CHARGE, 11_000), (60, CHARGE, 7_000), (120, CHARGE, 0)), 900)
+    rig.tell(message.SlotWanted())
+    assert slots(rig) == ["Send"]
+    rig.answer()
+    assert slots(rig)[1:] == ["ReleaseSlot"]
+    rig.advance(60)
+    assert slots(rig)[2:] == ["RequestSlot"]
+    rig.tell(GRANTED)
+    rig.answer()
+    rig.advance(60)
+    assert slots(rig)[3:] == ["Send", "Send"]
+
+
+def test_a_link_that_wants_its_slot_of_an_asset_at_rest_gets_it_at_once() -> None:
+    """Nothing is about to use it."""
+    rig = Rig(charger_rules())
+    rig.connect()
+    rig.tell(message.SlotWanted())
+    assert slots(rig) == ["ReleaseSlot"]
+
+
+def test_a_setpoint_that_waits_behind_a_question_of_its_own_makes_that_brief() -> None:
+    """The question is in the way; nothing else is hastened."""
+    rig = Rig(charger_rules(verify="composite", failsafe_after_s=100_000))
+    rig.connect("CHARGING")
+    rig.offer(plan_of((0, CHARGE, 11_000), (60, CHARGE, 7_000)), 900)
+    rig.answer()
+    rig.advance(5)
+    assert rig.state.outside.asking is not None
+    assert "Hasten" not in names_of(rig.effects)
+    rig.advance(55)
+    assert names_of(rig.effects)[-1] == "Hasten"
+    assert len(rig.sent) == 1
+    rig.tell(message.QuestionAnswered(str(rig.state.outside.asking), None))
+    assert [body["charge_kw"] for body in rig.sent] == [11, 7]
+
+
 def test_a_link_of_its_own_has_no_turns() -> None:
     """Nothing is asked for and nothing given back."""
     rig = Rig(charger_rules())

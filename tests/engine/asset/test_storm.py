@@ -340,6 +340,10 @@ class Storm(RuleBasedStateMachine):
         self.slot = "granted"
         self.rig.tell(message.SlotGranted())
 
+    @rule()
+    def want_slot(self) -> None:
+        self.rig.tell(message.SlotWanted())
+
     @rule(booted=st.booleans(), reads=st.booleans())
     def connect(self, *, booted: bool, reads: bool) -> None:
         if booted:

@@ -116,6 +116,7 @@ RECORDED: tuple[events.AssetEvent, ...] = (
 )
 TOLD: tuple[message.Message, ...] = (
     message.Woke(),
+    message.SlotWanted(),
     message.SlotGranted(),
     message.Recovered(3),
     message.Configured(charger_rules()),

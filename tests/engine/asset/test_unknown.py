@@ -177,6 +177,29 @@ def test_a_lost_connection_keeps_the_question() -> None:
     assert rig.state.work is None or rig.state.work.steps
 
 
+def test_a_charger_that_goes_under_every_question_gets_its_setpoint_all_the_same() -> None:
+    """It replaces itself, and may never be told otherwise; one that answers is believed."""
+    rig = charger()
+    rig.observe(base.Disconnected("gone"))
+    rig.answer(outcome="link_lost")
+    for _ in range(2):
+        assert len(rig.sent) == 1
+        rig.observe(base.Connected())
+        rig.observe(base.Disconnected("gone"))
+        rig.tell(message.QuestionAnswered(str(rig.state.outside.asking), None))
+    assert asked(rig) == 2
+    rig.advance(2)
+    rig.observe(base.Connected())
+    assert len(rig.sent) == 2
+
+
+def test_a_question_that_a_setpoint_waits_for_is_to_be_brief() -> None:
+    """One that is asked for its own sake has its time."""
+    rig = charger()
+    rig.answer(outcome="timed_out")
+    assert names_of(rig.effects)[-2:] == ["Ask", "Hasten"]
+
+
 def test_a_question_that_is_never_answered_is_asked_again() -> None:
     """A link that forgets it does not stop its asset."""
     rig = charger()
