@@ -1,15 +1,10 @@
 """What is measured, held against what the site granted."""
 
-from typing import Final
-
 from engine.asset.samples import stands
 from engine.asset.state import AssetState
 from engine.grants import Bound, Grant
+from engine.tolerance import tolerance_w
 from engine.types import Instant
-
-_LEAST_W: Final = 200
-_SHARE: Final = 20
-"""What is measured may be a twentieth above its bound, or 200 W."""
 
 
 def drawn_w(state: AssetState, now: Instant) -> int | None:
@@ -31,7 +26,7 @@ def above_since(state: AssetState, now: Instant) -> int | None:
     if outside.grant is None or power_w is None:
         return None
     bound_w = bound_of(outside.grant, power_w).most_w
-    if abs(power_w) <= bound_w + max(bound_w // _SHARE, _LEAST_W):
+    if abs(power_w) <= bound_w + tolerance_w(bound_w):
         return None
     return now.device_us if outside.above_since_us is None else outside.above_since_us
 

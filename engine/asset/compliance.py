@@ -10,12 +10,12 @@ from msgspec.structs import replace
 
 from engine.asset.desire import horizon
 from engine.asset.draft import Draft
-from engine.asset.evidence import tolerance_w
 from engine.asset.programme import next_change_us, part_at, values_at
 from engine.asset.samples import AGE_US, Sample, Tally, stands
 from engine.asset.state import AssetState, Part
 from engine.events import PowerTallied
 from engine.plans import command_id
+from engine.tolerance import tolerance_w
 from engine.types import US_PER_S, CommandId, Instant
 
 _LONGEST_US: Final = 3_600 * US_PER_S

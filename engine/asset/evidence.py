@@ -6,6 +6,7 @@ from engine.asset.samples import Sample
 from engine.asset.state import AssetState, Verifying
 from engine.events import RELEASED, Setpoint
 from engine.rules import AssetRules
+from engine.tolerance import tolerance_w
 from engine.types import US_PER_S, AssetKind
 
 ACK: Final = "ack"
@@ -28,8 +29,6 @@ ASK_US: Final = US_PER_S // 2
 APPLY_US: Final = 2 * US_PER_S
 """A charger that allows less than it was told is believed once it had so long to apply it."""
 _SLOWEST_US: Final = 15 * US_PER_S
-_TOLERATED: Final = 0.05
-_TOLERATED_W: Final = 200
 
 
 # --- which kind
@@ -103,11 +102,6 @@ def exceeds_target(rules: AssetRules, target_w: int, power_w: int) -> bool:
     if power_w > max(target_w, 0) + near_w:
         return True
     return rules.kind is AssetKind.BATTERY and power_w < min(target_w, 0) - near_w
-
-
-def tolerance_w(target_w: int) -> float:
-    """Return by how much a measured power may differ and still be that of a setpoint."""
-    return max(_TOLERATED * abs(target_w), _TOLERATED_W)
 
 
 # --- by when

@@ -10,12 +10,10 @@ from engine.phases import PHASES, WHOLE, measured_on
 from engine.rules import AssetRules
 from engine.site.limits import IMPORT, Book
 from engine.site.state import SiteState
+from engine.tolerance import tolerance_w
 
 RESERVED: Final = "reserved"
 MEASURED: Final = "measured"
-_LEAST_W: Final = 200
-_SHARE: Final = 20
-"""What is measured may be a twentieth above the limit, or 200 W."""
 
 
 class Excess(Struct, frozen=True, gc=False):
@@ -44,7 +42,7 @@ class Meter:
             power_w = measured_w[name if name in PHASES else WHOLE]
             if direction != IMPORT:
                 power_w = -power_w
-            if power_w <= line.left_w + max(line.limit_w // _SHARE, _LEAST_W):
+            if power_w <= line.left_w + tolerance_w(line.limit_w):
                 self._since_us.pop(name, None)
             elif now_us >= self._since_us.setdefault(name, now_us) + self._settle_us:
                 yield Excess(name, MEASURED, power_w)
