@@ -23,9 +23,12 @@
     └── EngineClosed          the system is closed or closing
 """
 
-from typing import Final
+from collections.abc import Collection
+from typing import Final, Self
 
 import attrs
+
+from engine.naming import instead_of
 
 _LISTED: Final = 100
 
@@ -98,6 +101,11 @@ class SiteRefused(InputRefused):
 
 class UnknownAsset(UsageError):
     """No such asset in the site."""
+
+    @classmethod
+    def among(cls, name: object, known: Collection[str]) -> Self:
+        """Return the error that says which of the assets that there are was probably meant."""
+        return cls(f"no asset is called {name!r}; {instead_of(str(name), known)}")
 
 
 class UnknownCommand(UsageError):

@@ -1,6 +1,5 @@
 """One table of a TOML file, read key by key; what is wrong is collected, not raised."""
 
-import difflib
 import math
 from collections.abc import Collection, Mapping
 from typing import Any, Final, TypeVar
@@ -9,6 +8,7 @@ import attrs
 
 from engine.config.lines import Lines, Path
 from engine.errors import Problem
+from engine.naming import nearest
 
 T = TypeVar("T")
 
@@ -116,7 +116,7 @@ class Table:
         for key in self._values:
             if key in keys:
                 continue
-            near = difflib.get_close_matches(key, sorted(keys), 1, cutoff=0.5)
+            near = nearest(key, keys, cutoff=0.5)
             hint = f"did you mean {near[0]!r}?" if near else f"there are {_listed(keys)}"
             message = elsewhere.get(key, f"no key is called {key!r}; {hint}")
             self.refuse(key, "unknown_key", message, secret=True)
@@ -171,7 +171,7 @@ class Table:
         value = self._typed(key, str, needed=False)
         if value is None or value in options:
             return default if value is None else value
-        near = difflib.get_close_matches(value, sorted(options), 1, cutoff=0.3)
+        near = nearest(value, options, cutoff=0.3)
         hint = f"; did you mean {near[0]!r}?" if near else ""
         self.refuse(key, "choice", f"must be one of {_listed(options)}{hint}")
         return default

@@ -1,9 +1,34 @@
 """Which commands are asked for; all but their status is known from their first event on."""
 
+from enum import StrEnum
+from typing import TypeVar
+
 import attrs
 
 from engine.commands import CauseKind, CommandStatus, CommandType
 from engine.plans import Plan, PlanRef, parse_command_id
+
+Kind = TypeVar("Kind", bound=StrEnum)
+
+
+def _one_of(kinds: type[Kind], what: str, name: str | None) -> Kind | None:
+    """Return one of these by its name; of another it is told which there are."""
+    try:
+        return None if name is None else kinds(name)
+    except ValueError:
+        raise ValueError(f"{name!r} is no {what}; there are {', '.join(kinds)}") from None
+
+
+def _type(name: str | None) -> CommandType | None:
+    return _one_of(CommandType, "type", name)
+
+
+def _status(name: str | None) -> CommandStatus | None:
+    return _one_of(CommandStatus, "status", name)
+
+
+def _cause(name: str | None) -> CauseKind | None:
+    return _one_of(CauseKind, "cause", name)
 
 
 @attrs.frozen
@@ -18,15 +43,9 @@ class Filters:
     """
 
     asset: str | None = None
-    type: CommandType | None = attrs.field(
-        default=None, converter=attrs.converters.optional(CommandType)
-    )
-    status: CommandStatus | None = attrs.field(
-        default=None, converter=attrs.converters.optional(CommandStatus)
-    )
-    cause: CauseKind | None = attrs.field(
-        default=None, converter=attrs.converters.optional(CauseKind)
-    )
+    type: CommandType | None = attrs.field(default=None, converter=_type)
+    status: CommandStatus | None = attrs.field(default=None, converter=_status)
+    cause: CauseKind | None = attrs.field(default=None, converter=_cause)
     schedule: str | None = None
     since_us: int | None = None
     until_us: int | None = None

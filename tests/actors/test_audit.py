@@ -92,7 +92,7 @@ def test_questions_that_make_no_sense_are_refused(audit: StoreAudit) -> None:
         audit.diff("noon", later())
     with pytest.raises(UsageError, match="comes before"):
         audit.diff(later(), datetime(2020, 1, 1, tzinfo=UTC))
-    with pytest.raises(UsageError, match="not a valid CommandStatus"):
+    with pytest.raises(UsageError, match="'DONE' is no status; there are PENDING, DISPA"):
         audit.history(status="DONE")
     with pytest.raises(UsageError, match="5 is no time"):
         audit.state_at(5)  # type: ignore[arg-type]

@@ -64,8 +64,23 @@ def test_filters_take_plain_text_and_refuse_nonsense() -> None:
     assert Filters(type="RELEASE", status="PENDING", cause="rule:renew") == Filters(
         type=CommandType.RELEASE, status=CommandStatus.PENDING, cause=CauseKind.RENEW
     )
-    with pytest.raises(ValueError, match="LATE"):
-        Filters(status="LATE")
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"status": "LATE"}, "'LATE' is no status; there are PENDING, DISPATCHED, ACKNOWLEDGED, "),
+        ({"type": "FLY"}, "'FLY' is no type; there are SET_CHARGE_RATE, SET_DISCHARGE_RATE, "),
+        ({"cause": "rule"}, "'rule' is no cause; there are schedule, operator, override, limit, "),
+        ({"status": 5}, "5 is no status; "),
+    ],
+)
+def test_a_filter_that_there_is_not_is_told_with_all_that_there_are(
+    given: dict[str, str], told: str
+) -> None:
+    """In the words that are typed."""
+    with pytest.raises(ValueError, match=told):
+        Filters(**given)  # type: ignore[arg-type]
 
 
 def test_one_assets_history_needs_no_other_assets_records() -> None:
