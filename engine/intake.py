@@ -18,6 +18,8 @@ from engine.types import AssetId, AssetKind
 
 _EV: Final = re.compile(r"ev_(.+)_kw", re.DOTALL)
 _BATTERY: Final = re.compile(r"battery_(?:(.+)_)?(?:dis)?charge_kw", re.DOTALL)
+_SECOND: Final = re.compile(r"(.+)\.[1-9][0-9]*", re.DOTALL)
+"""What pandas.read_csv makes of the name of a column that is there already."""
 
 
 @attrs.frozen
@@ -108,10 +110,12 @@ def match(
     names = _names(_keyed(assets, asset_map))
     charge, twice_charge = _placed(columns, names.charge)
     discharge, twice_discharge = _placed(columns, names.discharge)
-    rest = [c for c in columns if c not in names.charge and c not in names.discharge]
+    others = (c for c in columns if c not in names.charge and c not in names.discharge)
+    rest = tuple(dict.fromkeys(others))
     problems = [
         *_wrong_maps(columns, assets, asset_map or {}),
         *_repeated(columns),
+        *_renamed(rest, columns),
         *twice_charge,
         *twice_discharge,
         *_homeless(rest, names.clashes, _keyed(assets, asset_map)),
@@ -210,6 +214,15 @@ def _repeated(columns: Sequence[Hashable]) -> Iterator[Problem]:
         if count > 1:
             message = f"the column is there {count} times"
             yield Problem("duplicate_column", message, column=str(column))
+
+
+def _renamed(rest: Sequence[Hashable], columns: Sequence[Hashable]) -> Iterator[Problem]:
+    """Yield the columns that are a power's for the second time, under a name that pandas made."""
+    for column in rest:
+        second = _SECOND.fullmatch(column) if isinstance(column, str) else None
+        if second is not None and second[1] in columns and _meant(second[1]):
+            message = f"this is a second {second[1]}, as pandas.read_csv renames it"
+            yield Problem("duplicate_column", message, column=second[0])
 
 
 def _meant(column: Hashable) -> tuple[str, ...]:

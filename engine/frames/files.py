@@ -18,6 +18,7 @@ from engine.frames.index import localised
 
 _INDEX_NAMES: Final = ("timestamp", "datetime", "time", "index")
 _NOTHING: Final = ("", "nan", "NaN")
+_SEPARATORS: Final[Mapping[str, str]] = {";": "semicolons", "\t": "tabs", "|": "bars"}
 
 
 def load_file(path: str | Path, timezone: str | None = None) -> pd.DataFrame:
@@ -84,6 +85,7 @@ def _read_csv(file: Path) -> tuple[pd.DataFrame, Sequence[int]]:
     if not rows:
         raise _refused("empty", "the file is empty")
     header = rows[0]
+    _check_separator(header, lines[0])
     ragged = [
         Problem("row_length", f"{len(row)} fields under {len(header)} columns", line=line)
         for row, line in zip(rows, lines, strict=True)
@@ -94,6 +96,15 @@ def _read_csv(file: Path) -> tuple[pd.DataFrame, Sequence[int]]:
     cells = zip(*rows[1:], strict=True) if len(rows) > 1 else [()] * len(header)
     frame = pd.DataFrame({at: _numbers(column) for at, column in enumerate(cells)})
     return frame.set_axis(header, axis=1), lines[1:]
+
+
+def _check_separator(header: Sequence[str], line: int) -> None:
+    """Refuse a header that has something else between its columns than commas."""
+    (only,) = header if len(header) == 1 else ("",)
+    found = next((name for sign, name in _SEPARATORS.items() if sign in only), None)
+    if found is not None:
+        message = f"{found} between the columns: write commas, and points in decimals"
+        raise _refused("separator", message, value=only, line=line)
 
 
 def _numbers(cells: Sequence[str]) -> "pd.Series[Any]":

@@ -92,6 +92,37 @@ def test_a_repeated_column_of_a_file_is_not_renamed(tmp_path: Path) -> None:
         read_schedule(load_file(csv_of(tmp_path, text)), SITE)
 
 
+def test_a_repeated_column_that_pandas_renamed_is_refused(tmp_path: Path) -> None:
+    """Once, as what it is; it would be ignored, and one of the two taken without a word."""
+    text = "t,ev_car_kw,ev_car_kw\n2025-03-12T00:00Z,1,2\n2025-03-12T01:00Z,1,2\n"
+    frame = pd.read_csv(csv_of(tmp_path, text), index_col=0)
+    frame.index = pd.to_datetime(frame.index, utc=True)
+    with pytest.raises(ScheduleRefused) as caught:
+        read_schedule(frame, SITE)
+    (problem,) = caught.value.problems
+    assert (problem.rule, problem.column) == ("duplicate_column", "ev_car_kw.1")
+    assert problem.message == "this is a second ev_car_kw, as pandas.read_csv renames it"
+
+
+@pytest.mark.parametrize(
+    ("row", "seen"),
+    [
+        ("2025-03-12T00:00Z;7,4", "semicolons"),
+        ("2025-03-12T00:00Z;7.4", "semicolons"),
+        ("2025-03-12T00:00Z\t7.4", "tabs"),
+        ("2025-03-12T00:00Z|7.4", "bars"),
+    ],
+)
+def test_other_separators_than_commas_are_told_as_what_they_are(
+    tmp_path: Path, row: str, seen: str
+) -> None:
+    """By the header, whatever the rows below it would be taken for."""
+    header = f"t{row[17]}ev_car_kw"
+    (problem,) = refused(csv_of(tmp_path, f"{header}\n{row}\n"))
+    assert (problem.rule, problem.value, problem.line) == ("separator", header, 1)
+    assert problem.message == f"{seen} between the columns: write commas, and points in decimals"
+
+
 def test_rows_of_another_length_are_refused_by_line(tmp_path: Path) -> None:
     """Every one of them, also after a blank line or a quoted line break."""
     text = 't,ev_car_kw\n\n2025-03-12T00:00Z\n"2025-03-12T01:00Z","a\nb"\n2025-03-12T02:00Z,1,2\n'
