@@ -9,7 +9,7 @@ import attrs
 from engine.config.checks import Check
 from engine.config.defaults import NAMES, SECONDS, read_defaults
 from engine.config.model import AssetConfig, Defaults
-from engine.config.options import read_options, recordable
+from engine.config.options import keys_of, read_options, recordable
 from engine.config.table import Range, Table
 from engine.phases import PHASES
 from engine.rules import AssetRules
@@ -75,7 +75,7 @@ def _asset(table: Table, around: Surroundings) -> AssetConfig:
     kind = _kind(table)
     own = _of_kind(table, kind) | _policies(table) | _timing(read_defaults(table, around.defaults))
     adapter = _adapter(table, kind, around.option_types)
-    options = _options(table, kind, around.option_types.get(adapter))
+    options = _options(table, kind, adapter, around.option_types)
     rotation = _phase_rotation(table, getattr(options, "phases", None))
     rules = AssetRules(
         AssetId(asset_id),
@@ -112,16 +112,24 @@ def _adapter(table: Table, kind: AssetKind | None, option_types: Mapping[str, ty
     return adapter
 
 
-def _options(table: Table, kind: AssetKind | None, options_type: type | None) -> object:
-    if options_type is None or table.refused("adapter"):
+def _options(
+    table: Table, kind: AssetKind | None, adapter: str, option_types: Mapping[str, type]
+) -> object:
+    """Return the adapter's own options; of one that does not fit, any adapter's may be meant."""
+    every = {key for keys in _OF_KIND.values() for key in keys}
+    if table.refused("adapter"):
+        if table.raw("adapter") == adapter:
+            table.known(every.union(_COMMON, *map(keys_of, option_types.values())))
         return None
-    own = _OF_KIND[kind] if kind else [key for keys in _OF_KIND.values() for key in keys]
+    if adapter not in option_types:
+        return None
     elsewhere = {
         key: f"{key!r} is for the kind {other.value}"
         for other, keys in _OF_KIND.items()
         for key in keys
     }
-    return read_options(table, (*_COMMON, *own), options_type, elsewhere)
+    own = _OF_KIND[kind] if kind else every
+    return read_options(table, (*_COMMON, *own), option_types[adapter], elsewhere)
 
 
 # --- what becomes rules

@@ -57,6 +57,11 @@ def _fields(options_type: Any) -> dict[str, Field]:  # noqa: ANN401 - attrs know
     return {str(one.alias): one for one in attrs.fields(options_type) if one.init}
 
 
+def keys_of(options_type: type) -> Collection[str]:
+    """Return the keys that an adapter's attrs class has."""
+    return _fields(options_type).keys()
+
+
 def _is_needed(field: Field) -> bool:
     return field.default is attrs.NOTHING
 

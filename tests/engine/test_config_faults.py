@@ -377,6 +377,21 @@ def test_checks_see_only_sound_assets() -> None:
     assert seen == ["ast_b"]
 
 
+def test_a_mistyped_key_is_told_beside_an_adapter_of_the_other_kind() -> None:
+    """Both in the one error; keys that either of them has are not in doubt."""
+    text = changed('adapter = "ocpp"', 'adapter = "modbus"\nunt = 2\nhost = "h"')
+    assert [(one.column, one.message) for one in problems(text)] == [
+        ("asset.adapter", "'modbus' is for the kind battery"),
+        ("asset.unt", "no key is called 'unt'; did you mean 'unit'?"),
+    ]
+
+
+def test_the_keys_of_an_adapter_that_nobody_knows_are_not_in_doubt() -> None:
+    """Once it is installed they may be right."""
+    text = changed('adapter = "ocpp"', 'adapter = "zzz"\nlamp = 5')
+    assert [one.column for one in problems(text)] == ["asset.adapter"]
+
+
 def test_an_adapter_that_is_not_installed_is_refused_for_its_kind_too() -> None:
     """Without an ``adapter`` key the usual one of the kind must be there."""
     text = changed('adapter = "ocpp"\n', "").replace("[ocpp]\nsecurity_profile = 1\n", "")
