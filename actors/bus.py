@@ -64,6 +64,7 @@ class BusThread:
         but for one that was just about to; one that had begun may still run.
 
         Raises:
+            TypeError: the handler is nothing that can be called.
             ValueError: there is no such type.
         """
         with self._changed:

@@ -26,7 +26,14 @@ from engine.asset.view import view_of
 from engine.bus import Event, Subscription
 from engine.commands import CommandType
 from engine.config import Site
-from engine.errors import CommandRefused, EngineClosed, Fenced, SetpointError, UnknownAsset
+from engine.errors import (
+    CommandRefused,
+    EngineClosed,
+    Fenced,
+    SetpointError,
+    UnknownAsset,
+    UsageError,
+)
 from engine.history import CommandRecord, History
 from engine.intake import Intake, Intent
 from engine.rules import AssetRules
@@ -279,8 +286,15 @@ class ActorSystem(Audit):
     # --- what happened
 
     def subscribe(self, handler: Callable[[Event], None], *types: str) -> Subscription:
-        """Call a handler for each event committed from now on; without types, for all."""
-        return self._running.runtime.bus.subscribe(handler, *types)
+        """Call a handler for each event committed from now on; without types, for all.
+
+        Raises:
+            UsageError: it cannot be called, or there is no such type.
+        """
+        try:
+            return self._running.runtime.bus.subscribe(handler, *types)
+        except (TypeError, ValueError) as error:
+            raise UsageError(str(error)) from None
 
     def state(self) -> Mapping[str, AssetView]:
         """Return every asset as it is known now."""
@@ -361,7 +375,7 @@ class ActorSystem(Audit):
         for config in self._running.site.assets:
             if config.rules.asset_id == asset:
                 return config.rules
-        raise UnknownAsset(f"no asset is called {asset!r}")
+        raise UnknownAsset.among(asset, self._running.assembly.tell)
 
     def _ask(self, asset: str, make: Callable[[message.Reply], message.Asked]) -> object:
         self._rules(asset)

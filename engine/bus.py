@@ -40,6 +40,15 @@ def _aware(_event: object, _attribute: object, at: datetime) -> None:
         raise ValueError(f"{at.isoformat()} has no time zone")
 
 
+def _known(name: str) -> EventType:
+    """Return the type of a name, or say which there are."""
+    try:
+        return EventType(name)
+    except ValueError:
+        known = ", ".join(EventType)
+        raise ValueError(f"{name!r} is no type of event; there are {known}") from None
+
+
 def _read_only(data: Mapping[str, object]) -> Mapping[str, object]:
     """Return a copy that no subscriber can change for the next one."""
     return MappingProxyType(dict(data))
@@ -92,9 +101,12 @@ class EventBus:
         """Call a handler for each event of these types from now on; without types, for all.
 
         Raises:
+            TypeError: the handler is nothing that can be called.
             ValueError: there is no such type.
         """
-        wanted = frozenset(EventType(name) for name in types or EventType)
+        if not callable(handler):
+            raise TypeError(f"a handler is called for each event, and {handler!r} cannot be called")
+        wanted = frozenset(map(_known, types or EventType))
         subscription = Subscription(handler, wanted, self._end)
         self._subscriptions = (*self._subscriptions, subscription)
         return subscription

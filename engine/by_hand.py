@@ -16,6 +16,7 @@ from engine.types import AssetKind, to_us, to_w
 
 _MOST_KW: Final = 1e9  # beyond any grid; a float above it need not fit an integer of watts
 _RATES: Final = frozenset({CommandType.SET_CHARGE_RATE, CommandType.SET_DISCHARGE_RATE})
+_SENT: Final = tuple(one for one in CommandType if one is not CommandType.CALL)
 
 _DEEPEST: Final = 32
 """As deep as a charge point's own frames may be."""
@@ -25,19 +26,20 @@ def check_words(by: object, reason: object) -> None:
     """Refuse who asks, or why, if it cannot go on record.
 
     Raises:
-        CommandRefused: one of them is no text, or has a lone surrogate.
+        CommandRefused: one of them is no text or has a lone surrogate, or nobody is named.
     """
-    for name, value in (("by", by), ("reason", reason)):
-        _check_text(name, value)
+    _check_text("by", by, needed=True)
+    _check_text("reason", reason, needed=False)
 
 
 def call_arguments(action: object, payload: Mapping[str, object]) -> dict[str, object]:
     """Return a CALL's arguments as they will be read from the log, and nobody else's to change.
 
     Raises:
-        CommandRefused: the action is no text, or the payload is no object that JSON can say.
+        CommandRefused: the action is no text or empty, or the payload is no object that JSON can
+            say.
     """
-    _check_text("action", action)
+    _check_text("action", action, needed=True)
     if not isinstance(payload, Mapping):
         raise CommandRefused(f"the payload is an object, not {type(payload).__name__}")
     try:
@@ -50,9 +52,11 @@ def call_arguments(action: object, payload: Mapping[str, object]) -> dict[str, o
     return {"action": action, "payload": said}
 
 
-def _check_text(name: str, value: object) -> None:
+def _check_text(name: str, value: object, *, needed: bool) -> None:
     if not isinstance(value, str):
         raise CommandRefused(f"{name} is text, not {type(value).__name__}")
+    if needed and not value.strip():
+        raise CommandRefused(f"{name} must not be empty")
     try:
         value.encode()
     except UnicodeEncodeError as error:
@@ -79,17 +83,20 @@ def check_schedule_id(schedule_id: str | None) -> None:
         raise CommandRefused(f"a schedule id is sch_ and letters, digits, - or _: {schedule_id!r}")
 
 
-def command_type(name: str) -> CommandType:
-    """Return a command type by its name, in any case.
+def command_type(name: object) -> CommandType:
+    """Return the type of a command that is sent by hand by its name, in any case.
 
     Raises:
-        CommandRefused: there is none of this name.
+        CommandRefused: there is none of this name, or it says nothing without an action.
     """
     try:
-        return CommandType(name.upper())
+        wanted = CommandType(str(name).upper())
     except ValueError:
-        known = ", ".join(CommandType)
+        known = ", ".join(_SENT)
         raise CommandRefused(f"{name!r} is no command type; there are {known}") from None
+    if wanted not in _SENT:
+        raise CommandRefused(f"a {wanted} needs an action and its payload: use call, not send")
+    return wanted
 
 
 def target_of(rules: AssetRules, wanted: CommandType, kw: float | None) -> Setpoint | None:
@@ -133,13 +140,13 @@ def override_end(until: object) -> tuple[str, int | None]:
     return str(until), None
 
 
-def signed_target(rules: AssetRules, kw: float) -> Setpoint:
+def signed_target(rules: AssetRules, kw: object) -> Setpoint:
     """Return a power in kW, charging positive, as a setpoint.
 
     Raises:
         CommandRefused: it is no number, or below 0 on a charger.
     """
-    if not -_MOST_KW < kw < _MOST_KW:
+    if not _is_number(kw) or not -_MOST_KW < kw < _MOST_KW:
         raise CommandRefused("the power is not a number of kW")
     if kw < 0 and rules.kind is AssetKind.EV_CHARGER:
         raise CommandRefused(f"{rules.asset_id} is a charger: it cannot discharge")

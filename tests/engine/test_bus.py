@@ -65,8 +65,14 @@ def test_without_types_a_handler_gets_all() -> None:
 
 def test_an_unknown_type_is_refused_by_name() -> None:
     """A misspelt type would never be heard of, so it is an error at once."""
-    with pytest.raises(ValueError, match="COMMAND_EXPLODED"):
+    with pytest.raises(ValueError, match="'COMMAND_EXPLODED' is no type of event; there are COMM"):
         EventBus().subscribe(print, "COMMAND_EXPLODED")
+
+
+def test_what_cannot_be_called_is_no_handler() -> None:
+    """It would fail at the first event, and only in the log."""
+    with pytest.raises(TypeError, match="3 cannot be called"):
+        EventBus().subscribe(3)  # type: ignore[arg-type]
 
 
 def test_handlers_are_called_in_the_order_of_subscription() -> None:

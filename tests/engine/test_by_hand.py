@@ -27,8 +27,16 @@ BATTERY = attrs.evolve(CHARGER, kind=AssetKind.BATTERY)
 def test_a_type_is_known_by_its_name_in_any_case() -> None:
     """Another name is refused with those that there are."""
     assert command_type("set_charge_rate") is CommandType.SET_CHARGE_RATE
-    with pytest.raises(CommandRefused, match="FLY"):
-        command_type("FLY")
+    for name in ("FLY", 5):
+        with pytest.raises(CommandRefused, match=f"{name!r} is no command type; there are SET_CH"):
+            command_type(name)
+
+
+def test_a_call_is_not_sent_without_an_action() -> None:
+    """It would go on record and fail: there is another way for it."""
+    for name in ("CALL", "call"):
+        with pytest.raises(CommandRefused, match="needs an action and its payload: use call"):
+            command_type(name)
 
 
 @pytest.mark.parametrize(
@@ -64,8 +72,9 @@ def test_a_signed_power_discharges_below_zero() -> None:
         signed_target(CHARGER, -5.0)
     with pytest.raises(CommandRefused, match="not a number"):
         signed_target(CHARGER, float("nan"))
-    with pytest.raises(CommandRefused, match="not a number"):
-        signed_target(CHARGER, 1e308)
+    for none in (1e308, True, "5", None):
+        with pytest.raises(CommandRefused, match="not a number"):
+            signed_target(CHARGER, none)
 
 
 @pytest.mark.parametrize("text", ["monday", "sch_", "sch_a b", "sch_/"])
@@ -77,7 +86,9 @@ def test_a_schedule_id_has_a_form(text: str) -> None:
         check_schedule_id(text)
 
 
-@pytest.mark.parametrize(("by", "reason"), [(None, "why"), ("anna", 5), ("anna\ud800", "why")])
+@pytest.mark.parametrize(
+    ("by", "reason"), [(None, "why"), ("", "why"), (" ", "why"), ("anna", 5), ("anna\ud800", "why")]
+)
 def test_who_asks_and_why_are_words_that_can_be_written_down(by: object, reason: object) -> None:
     """What cannot be read from the log again must not come into it."""
     with pytest.raises(CommandRefused, match=r"by|reason"):
@@ -125,6 +136,8 @@ def test_a_payload_has_so_many_levels_and_no_more() -> None:
         call_arguments("Reset", {"a": deep})
     with pytest.raises(CommandRefused, match="text"):
         call_arguments(5, {})
+    with pytest.raises(CommandRefused, match="action must not be empty"):
+        call_arguments(" ", {})
 
 
 def test_an_override_ends_at_a_time_or_by_a_word() -> None:
