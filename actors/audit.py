@@ -107,7 +107,8 @@ class Audit(abc.ABC):
         """Return all committed events behind a position, in the order of the log.
 
         Raises:
-            UsageError: what comes next was moved to an archive; names the file.
+            UsageError: it is no position, or what comes next was moved to an archive; names the
+                file.
         """
         self._reader.check_behind(after)
         return self._reader.records(after)
@@ -116,6 +117,7 @@ class Audit(abc.ABC):
         """Return the commands that pass the filters, planned ones included, by due time.
 
         Raises:
+            UnknownAsset: nothing is on record of that asset.
             UsageError: there is no such type, status or cause, or a time has no time zone.
         """
         return self._reader.history(filters_of(**wanted))
@@ -126,6 +128,7 @@ class Audit(abc.ABC):
         A total for each asset and schedule follows. Filters are those of `history`.
 
         Raises:
+            UnknownAsset: nothing is on record of that asset.
             UsageError: there is no such type, status or cause, or a time has no time zone.
         """
         return report_of(self.history(**wanted))

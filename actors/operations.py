@@ -49,7 +49,7 @@ def _known(system: "ActorSystem", asset: str | None) -> dict[str, object]:
     """Return what is known of one asset, with what its device said that it can do."""
     view = system.state().get(str(asset))
     if view is None:
-        raise UnknownAsset(f"no asset is called {asset!r}")
+        raise UnknownAsset.among(asset, system.state())
     return {**view_json(view), "capabilities": dict(view.capabilities)}
 
 

@@ -2,7 +2,7 @@
 
 import itertools
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -39,11 +39,21 @@ def is_asset(stream: str) -> bool:
 class Reader:
     """Reads one store; any thread, any number of readers."""
 
-    def __init__(self, store: Store, codec: Codec, model_url: str | None = None) -> None:
-        """Read this store with this vocabulary, helped by its read model where there is one."""
+    def __init__(
+        self,
+        store: Store,
+        codec: Codec,
+        model_url: str | None = None,
+        expected: Collection[str] = (),
+    ) -> None:
+        """Read this store with this vocabulary, helped by its read model where there is one.
+
+        ``expected`` are the assets of a site file, of which nothing need be on record yet.
+        """
         self._store = store
         self._codec = codec
         self._model_url = model_url
+        self._expected = expected
         self._bases: archives.Bases | None = None
 
     @property
@@ -74,8 +84,11 @@ class Reader:
         From the beginning on it is what the log has; a warning names the archive of the rest.
 
         Raises:
-            UsageError: what comes next was moved to an archive; names the file.
+            UsageError: it is no position, or what comes next was moved to an archive; names the
+                file.
         """
+        if after < 0:
+            raise UsageError(f"a position is 0 or more, not {after}")
         archived = self.bases.archived
         cut = 0 if archived is None else self._cut(archived)
         if archived is not None and after < cut:
@@ -114,7 +127,13 @@ class Reader:
         """Return the commands that pass the filters, by due time.
 
         Those that were moved to an archive are not among them; a warning says so.
+
+        Raises:
+            UnknownAsset: one is asked for of which nothing is on record, and that is not expected.
         """
+        asset = filters.asset
+        if asset is not None and asset not in self._expected and not self._has(asset):
+            raise self._unknown(asset)
         try:
             found = self._from_model(filters)
         except StoreError as error:
@@ -166,6 +185,14 @@ class Reader:
         """Return the assets that have a stream, by name."""
         return sorted(AssetId(one) for one in self.last_versions() if is_asset(one))
 
+    def _has(self, asset: str) -> bool:
+        return is_asset(asset) and self._store.last_row(asset) is not None
+
+    def _unknown(self, asset: str) -> UnknownAsset:
+        if asset in self._expected:
+            return UnknownAsset(f"nothing is on record of {asset} yet")
+        return UnknownAsset.among(asset, {*self._expected, *self.assets()})
+
     def until(self, asset: str, until_us: int | None) -> Iterator[Record]:
         """Return an asset's records up to a moment of the plan clock; null: all.
 
@@ -182,7 +209,7 @@ class Reader:
                 return
             yield record
         if not known:
-            raise UnknownAsset(f"no asset is called {asset!r}")
+            raise self._unknown(asset)
 
     def between(self, asset: str, start_us: int, end_us: int) -> Iterator[Record]:
         """Return what leads to an asset's state at two moments.

@@ -26,14 +26,7 @@ from engine.asset.view import view_of
 from engine.bus import Event, Subscription
 from engine.commands import CommandType
 from engine.config import Site
-from engine.errors import (
-    CommandRefused,
-    EngineClosed,
-    Fenced,
-    SetpointError,
-    UnknownAsset,
-    UsageError,
-)
+from engine.errors import CommandRefused, EngineClosed, Fenced, SetpointError, UsageError
 from engine.history import CommandRecord, History
 from engine.intake import Intake, Intent
 from engine.rules import AssetRules
@@ -372,10 +365,7 @@ class ActorSystem(Audit):
         return self._engine
 
     def _rules(self, asset: str) -> AssetRules:
-        for config in self._running.site.assets:
-            if config.rules.asset_id == asset:
-                return config.rules
-        raise UnknownAsset.among(asset, self._running.assembly.tell)
+        return self._running.site.asset(asset).rules
 
     def _ask(self, asset: str, make: Callable[[message.Reply], message.Asked]) -> object:
         self._rules(asset)

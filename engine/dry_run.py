@@ -1,6 +1,7 @@
 """What a schedule would send: every command with its payload, and nothing recorded or sent."""
 
 from collections.abc import Iterator, Mapping
+from typing import Final
 
 import attrs
 
@@ -13,6 +14,12 @@ from engine.intake import Intake
 from engine.plans import Plan
 from engine.rules import AssetRules
 from engine.types import AssetId, Channel, from_us, iso, to_kw, to_us
+
+FIELDS: Final = (
+    *("id", "asset_id", "type", "value_kw", "applied_kw", "due_at", "expires_at", "protocol"),
+    *("payload", "problem"),
+)
+"""What `to_json` tells of a command."""
 
 
 @attrs.frozen
@@ -110,15 +117,16 @@ def to_json(planned: PlannedCommand) -> dict[str, object]:
     """Return one command as ``setpoint plan --json`` prints it."""
     command = planned.command
     frames = () if planned.payload is None else planned.payload.frames
-    return {
-        "id": command.id,
-        "asset_id": command.asset_id,
-        "type": str(command.type),
-        "value_kw": command.value_kw,
-        "applied_kw": planned.applied_kw,
-        "due_at": iso(to_us(command.due_at)),
-        "expires_at": None if command.expires_at is None else iso(to_us(command.expires_at)),
-        "protocol": planned.protocol,
-        "payload": [{"action": one.action, "body": one.body} for one in frames],
-        "problem": planned.problem,
-    }
+    values = (
+        command.id,
+        command.asset_id,
+        str(command.type),
+        command.value_kw,
+        planned.applied_kw,
+        iso(to_us(command.due_at)),
+        None if command.expires_at is None else iso(to_us(command.expires_at)),
+        planned.protocol,
+        [{"action": one.action, "body": one.body} for one in frames],
+        planned.problem,
+    )
+    return dict(zip(FIELDS, values, strict=True))

@@ -2,24 +2,44 @@
 
 import contextlib
 import csv
+import functools
 import io
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
+import attrs
 import click
 import msgspec
 
-F = TypeVar("F", bound=Callable[..., Any])
+from engine.errors import UsageError
 
 
-def formats(verb: F) -> F:
+@attrs.frozen
+class Listing:
+    """What a verb lists: a title and the columns of a table for people, and all fields of a row."""
+
+    title: str
+    columns: Sequence[str]
+    fields: Sequence[str]
+
+
+def fields_of(kind: Any) -> tuple[str, ...]:  # noqa: ANN401 - attrs knows no type of its classes
+    """Return the names of an attrs class's fields, in their order."""
+    return tuple(one.name for one in attrs.fields(kind))
+
+
+def formats(verb: Callable[..., None]) -> Callable[..., None]:
     """Give a verb ``--json`` and ``--csv``; it gets ``form``: json, csv, or None for people."""
-    as_csv = click.option("--csv", "form", flag_value="csv", help="Print CSV.")
-    as_json = click.option(
-        "--json", "form", flag_value="json", help="Print JSON, one object a line."
-    )
-    return as_json(as_csv(verb))
+
+    @functools.wraps(verb)
+    def formed(*args: Any, as_json: bool, as_csv: bool, **options: Any) -> None:  # noqa: ANN401 - click's
+        if as_json and as_csv:
+            raise UsageError("--json or --csv, not both")
+        verb(*args, form="json" if as_json else "csv" if as_csv else None, **options)
+
+    json = click.option("--json", "as_json", is_flag=True, help="Print JSON, one object a line.")
+    return json(click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")(formed))
 
 
 def json_line(row: Mapping[str, object]) -> str:
@@ -27,30 +47,28 @@ def json_line(row: Mapping[str, object]) -> str:
     return msgspec.json.encode(row).decode()
 
 
-def emit(
-    rows: Iterable[Mapping[str, object]], form: str | None, columns: Sequence[str], title: str
-) -> None:
-    """Print rows; a table has these columns, JSON and CSV have all fields."""
+def emit(rows: Iterable[Mapping[str, object]], form: str | None, listing: Listing) -> None:
+    """Print rows: some columns as a table for people, all fields as JSON and CSV."""
     if form == "json":
         for row in rows:
             click.echo(json_line(row))
     elif form == "csv":
-        _emit_csv(rows)
+        _emit_csv(rows, listing.fields)
     else:
-        _emit_table(list(rows), columns, title)
+        _emit_table(list(rows), listing.columns, listing.title)
 
 
-def _emit_csv(rows: Iterable[Mapping[str, object]]) -> None:
-    writer: Any = None
+def _emit_csv(rows: Iterable[Mapping[str, object]], fields: Sequence[str]) -> None:
+    """Print a header line, also above nothing, and each row as it comes."""
     buffer = io.StringIO()
+    writer = csv.DictWriter(buffer, fields, lineterminator="\n")
+    writer.writeheader()
+    click.echo(buffer.getvalue(), nl=False)
     for row in rows:
-        if writer is None:
-            writer = csv.DictWriter(buffer, fieldnames=list(row), lineterminator="\n")
-            writer.writeheader()
-        writer.writerow({key: _cell(value) for key, value in row.items()})
-        click.echo(buffer.getvalue(), nl=False)
         buffer.seek(0)
         buffer.truncate()
+        writer.writerow({key: _cell(value) for key, value in row.items()})
+        click.echo(buffer.getvalue(), nl=False)
 
 
 def _cell(value: object) -> object:

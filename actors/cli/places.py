@@ -45,11 +45,16 @@ def control_socket(path: str) -> str:
     return socket
 
 
+def is_site_file(place: str) -> bool:
+    """Return whether a place is a site file, not a store."""
+    return Path(place).suffix == ".toml"
+
+
 def store_url(place: str) -> str:
     """Return the URL of a store, given itself, as a file, or by its site file."""
     if "://" in place or place.startswith("memory:"):
         return place
-    if Path(place).suffix == ".toml":
+    if is_site_file(place):
         return site_of(place).store_url
     return f"sqlite:///{Path(place).absolute()}"
 
@@ -62,10 +67,12 @@ def shown(url: str) -> str:
 @contextlib.contextmanager
 def reader_of(place: str) -> Iterator[Reader]:
     """Open a store read-only, for as long as it is read."""
-    url = store_url(place)
+    site = site_of(place) if is_site_file(place) else None
+    url = store_url(place) if site is None else site.store_url
+    expected = () if site is None else [one.rules.asset_id for one in site.assets]
     store = open_store(url, read_only=True)
     try:
-        yield Reader(store, Codec(VOCABULARY), place_of(url))
+        yield Reader(store, Codec(VOCABULARY), place_of(url), expected)
     finally:
         store.close()
 

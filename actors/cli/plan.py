@@ -5,11 +5,11 @@ from pathlib import Path
 import click
 
 from actors.adapters import spelling_adapters
-from actors.cli.output import emit, formats
+from actors.cli.output import Listing, counted, emit, formats
 from actors.cli.places import moment_of, reader_of, site_of
 from actors.dry_run import Told, planned
 from actors.recovery import recover
-from engine.dry_run import to_json
+from engine.dry_run import FIELDS, to_json
 from engine.intake import Intent
 from engine.types import to_us
 
@@ -40,7 +40,8 @@ def plan(site: str, file: Path, start_at: str | None, form: str | None) -> None:
     )
     commands = planned(intake, found, spelling_adapters(found), _told(found.store_url))
     columns = ("due_at", "asset_id", "type", "value_kw", "applied_kw", "protocol", "problem")
-    emit((to_json(one) for one in commands), form, columns, f"{len(commands)} commands")
+    listing = Listing(counted(len(commands), "command"), columns, FIELDS)
+    emit(map(to_json, commands), form, listing)
     if found.has_import_limit or found.export_limit_w is not None:
         click.echo(
             "the site's limits are not applied here: they depend on what holds then", err=True

@@ -15,7 +15,6 @@ from actors.profiles import register_profile
 from engine.adapters.explained import Told, explained, fail_safe, writes_json
 from engine.adapters.modbus import ModbusOptions
 from engine.config import AssetConfig
-from engine.errors import UnknownAsset
 
 if TYPE_CHECKING:
     from actors.probing import Probe
@@ -35,20 +34,11 @@ def probe(site: str, asset: str, *, as_json: bool) -> None:
     Exit status 1 if the device is not the one of its profile, or what it says makes no sense; 3 if
     it, or the engine, cannot be reached.
     """
-    config = _config_of(site, asset)
+    config = site_of(site).asset(asset)
     if isinstance(config.options, ModbusOptions):
         _battery(site, config, config.options, as_json=as_json)
     else:
         _known(site, asset, as_json=as_json)
-
-
-def _config_of(site: str, asset: str) -> AssetConfig:
-    found = site_of(site)
-    for one in found.assets:
-        if one.rules.asset_id == asset:
-            return one
-    known = ", ".join(one.rules.asset_id for one in found.assets)
-    raise UnknownAsset(f"{site} has no asset {asset!r}, but {known}")
 
 
 # --- a battery

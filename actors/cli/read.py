@@ -2,24 +2,45 @@
 
 import threading
 from collections.abc import Iterator, Mapping
-from pathlib import Path
+from typing import Final
 
 import click
 import msgspec
 
 from actors.audit import StoreAudit, filters_of
-from actors.cli.output import emit, formats, json_line
-from actors.cli.places import control_socket, moment_of, reader_of
+from actors.cli.output import Listing, emit, fields_of, formats, json_line
+from actors.cli.places import control_socket, is_site_file, moment_of, reader_of
 from actors.clock import wall_now
 from actors.control import NotReachable, request
 from actors.reading import Reader
 from actors.recovery import recover
-from engine.asset.view import view_json, view_of
+from engine.asset.view import FIELDS, view_json, view_of
 from engine.codec import Record
-from engine.history import to_json
+from engine.history import Change, CommandRecord, to_json
 from engine.types import Instant, iso, to_us
 
 PLACE = click.argument("place", metavar="SITE|STORE", type=click.Path())
+
+_COMMANDS: Final = Listing(
+    "Commands",
+    ("due_at", "asset_id", "type", "value_kw", "applied_kw", "status", "reason", "id"),
+    fields_of(CommandRecord),
+)
+_ASSETS: Final = Listing(
+    "Assets",
+    (
+        *("asset_id", "state", "connected", "stale", "setpoint_kw", "setpoint_source"),
+        *("measured_kw", "soc_pct", "open_commands", "alarms"),
+    ),
+    FIELDS,
+)
+_CHANGES: Final = Listing(
+    "Changes", ("at", "asset_id", "field", "before", "after", "topic"), fields_of(Change)
+)
+_CHAIN: Final = Listing("Events", ("at", "topic", "text"), ("position", "at", "topic", "text"))
+_LOG: Final = Listing(
+    "Log", (), ("position", "stream", "version", "topic", "at", "wall", "cause", "event")
+)
 
 
 @click.command()
@@ -43,10 +64,8 @@ def history(place: str, form: str | None, **filters: str | None) -> None:
         since=moment_of(filters["since"]),
         until=moment_of(filters["until"]),
     )
-    columns = ("due_at", "asset_id", "type", "value_kw", "applied_kw", "status", "reason", "id")
     with reader_of(place) as reader:
-        found = reader.history(given)
-        emit((to_json(one) for one in found), form, columns, "Commands")
+        emit(map(to_json, reader.history(given)), form, _COMMANDS)
 
 
 @click.command()
@@ -58,7 +77,7 @@ def show(place: str, command_id: str, form: str | None) -> None:
     with reader_of(place) as reader:
         row = to_json(reader.command(command_id))
     if form is not None:
-        emit([row], form, (), "")
+        emit([row], form, _COMMANDS)
         return
     click.echo(msgspec.json.format(msgspec.json.encode(row), indent=2).decode())
 
@@ -69,20 +88,7 @@ def show(place: str, command_id: str, form: str | None) -> None:
 @formats
 def state(place: str, at: str | None, form: str | None) -> None:
     """Show every asset as it is known now; from the store alone when no engine runs."""
-    columns = (
-        "asset_id",
-        "state",
-        "connected",
-        "stale",
-        "setpoint_kw",
-        "setpoint_source",
-        "measured_kw",
-        "soc_pct",
-        "open_commands",
-        "alarms",
-    )
-    rows = _states(place) if at is None else _states_at(place, at)
-    emit(rows, form, columns, "Assets")
+    emit(_states(place) if at is None else _states_at(place, at), form, _ASSETS)
 
 
 def _states_at(place: str, at: str) -> list[Mapping[str, object]]:
@@ -100,7 +106,7 @@ def diff(place: str, start: str, end: str, form: str | None) -> None:
     with reader_of(place) as reader:
         changes = StoreAudit(reader).diff(start, end)
     rows = [{**msgspec.to_builtins(change), "at": iso(to_us(change.at))} for change in changes]
-    emit(rows, form, ("at", "asset_id", "field", "before", "after", "topic"), "Changes")
+    emit(rows, form, _CHANGES)
 
 
 @click.command()
@@ -122,11 +128,11 @@ def why(place: str, asset: str, at: str | None, form: str | None) -> None:
         {"position": one.position, "at": iso(to_us(one.at)), "topic": one.topic, "text": one.text}
         for one in told.chain
     ]
-    emit(chain, form, ("at", "topic", "text"), "Events")
+    emit(chain, form, _CHAIN)
 
 
 def _states(place: str) -> list[Mapping[str, object]]:
-    if Path(place).suffix == ".toml":
+    if is_site_file(place):
         try:
             answered: list[Mapping[str, object]] = request(control_socket(place), "state", {}, 5.0)
         except NotReachable:
@@ -155,7 +161,7 @@ def tail(place: str, since: int | None, form: str | None, *, follow: bool) -> No
     with reader_of(place) as reader:
         records = _following(reader, since, follow=follow)
         if form is not None:
-            emit(map(_row, records), form, (), "")
+            emit(map(_row, records), form, _LOG)
             return
         for record in records:
             click.echo(_line(record))

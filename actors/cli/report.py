@@ -1,16 +1,22 @@
 """``setpoint report``: the five facts of each slot, and how far assets were off their plans."""
 
+from typing import Final
+
 import click
 
 from actors.audit import filters_of
-from actors.cli.output import emit, formats
+from actors.cli.output import Listing, emit, fields_of, formats
 from actors.cli.places import moment_of, reader_of
 from actors.cli.read import PLACE
-from engine.history import report_of
+from engine.history import ReportRow, report_of
 
-_COLUMNS = (
-    *("kind", "asset_id", "schedule_id", "from_at", "planned_kw", "commanded_kw"),
-    *("acknowledged_kw", "applied_kw", "measured_kw", "off_plan_kwh", "off_plan_s", "evidence"),
+_SLOTS: Final = Listing(
+    "Slots",
+    (
+        *("kind", "asset_id", "schedule_id", "from_at", "planned_kw", "commanded_kw"),
+        *("acknowledged_kw", "applied_kw", "measured_kw", "off_plan_kwh", "off_plan_s", "evidence"),
+    ),
+    fields_of(ReportRow),
 )
 
 
@@ -35,4 +41,4 @@ def report(place: str, form: str | None, **filters: str | None) -> None:
     )
     with reader_of(place) as reader:
         rows = report_of(reader.history(given))
-        emit((row.to_json() for row in rows), form, _COLUMNS, "Slots")
+        emit((row.to_json() for row in rows), form, _SLOTS)

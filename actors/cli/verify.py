@@ -1,10 +1,11 @@
 """The verb that checks a store against its seals."""
 
 from pathlib import Path
+from typing import Final
 
 import click
 
-from actors.cli.output import counted, emit, formats, json_line, progress_bar
+from actors.cli.output import Listing, counted, emit, formats, json_line, progress_bar
 from actors.cli.places import reader_of
 from actors.exporting import verify_export
 from actors.reading import VOCABULARY
@@ -13,6 +14,8 @@ from engine.errors import UsageError
 from engine.seals import SealMark, parse_mark
 from engine.verification import Verification
 from engine.verification.result import to_json
+
+_PROBLEMS: Final = Listing("Problems", (), ("position", "stream", "version", "what"))
 
 
 @click.command()
@@ -54,8 +57,8 @@ def _print(found: Verification, form: str | None) -> None:
         click.echo(json_line(to_json(found)))
         return
     if form == "csv":
-        problems = to_json(found)["problems"]
-        emit(problems if isinstance(problems, list) else [], "csv", (), "")
+        rows = ({key: getattr(one, key) for key in _PROBLEMS.fields} for one in found.problems)
+        emit(rows, form, _PROBLEMS)
         return
     for one in found.problems:
         click.echo(str(one))

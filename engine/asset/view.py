@@ -12,6 +12,14 @@ from engine.asset.state import AssetState, Transaction
 from engine.events import RELEASED, Setpoint
 from engine.types import AssetKind, CommandId, Instant, from_us, iso, to_kw, to_us
 
+FIELDS: Final = (
+    *("asset_id", "kind", "state", "state_known", "connected", "stale", "last_seen_at"),
+    *("setpoint_kw", "charge_kw", "discharge_kw", "setpoint_source", "valid_until"),
+    *("planned_kw", "acknowledged_kw", "applied_kw", "measured_kw", "measured_at", "soc_pct"),
+    *("clock_ahead_s", "transaction_id", "open_commands", "alarms"),
+)
+"""What people are told of an asset."""
+
 UNREADABLE: Final = "unreadable"
 """The alarm of an asset whose stream has a row that cannot be read."""
 
@@ -139,34 +147,19 @@ def reading_of(state: AssetState, now: Instant) -> AssetView:
 
 def view_json(view: AssetView) -> dict[str, object]:
     """Return a view as ``setpoint state --json`` prints it: times in ISO 8601 UTC with ``Z``."""
-    return {
-        "asset_id": view.asset_id,
-        "kind": view.kind.value,
-        "state": view.state,
-        "state_known": view.state_known,
-        "connected": view.connected,
-        "stale": view.stale,
-        "last_seen_at": _text(view.last_seen_at),
-        "setpoint_kw": view.setpoint_kw,
-        "charge_kw": view.charge_kw,
-        "discharge_kw": view.discharge_kw,
-        "setpoint_source": view.setpoint_source,
-        "valid_until": _text(view.valid_until),
-        "planned_kw": view.planned_kw,
-        "acknowledged_kw": view.acknowledged_kw,
-        "applied_kw": view.applied_kw,
-        "measured_kw": view.measured_kw,
-        "measured_at": _text(view.measured_at),
-        "soc_pct": view.soc_pct,
-        "clock_ahead_s": view.clock_ahead_s,
-        "transaction_id": view.transaction_id,
-        "open_commands": list(view.open_commands),
-        "alarms": list(view.alarms),
-    }
+    return {name: _plain(getattr(view, name)) for name in FIELDS}
 
 
-def _text(moment: datetime | None) -> str | None:
-    return None if moment is None else iso(to_us(moment))
+def _plain(value: object) -> object:
+    match value:
+        case datetime():
+            return iso(to_us(value))
+        case tuple():
+            return list(value)
+        case AssetKind():
+            return value.value
+        case _:
+            return value
 
 
 def open_commands(state: AssetState) -> tuple[CommandId, ...]:

@@ -115,13 +115,12 @@ def _adapter(table: Table, kind: AssetKind | None, option_types: Mapping[str, ty
 def _options(
     table: Table, kind: AssetKind | None, adapter: str, option_types: Mapping[str, type]
 ) -> object:
-    """Return the adapter's own options; of one that does not fit, any adapter's may be meant."""
+    """Return the adapter's own options; where it does not fit, any adapter's may be meant."""
+    if table.refused("adapter") and table.raw("adapter") != adapter:
+        return None  # of one that is not installed nobody knows them
     every = {key for keys in _OF_KIND.values() for key in keys}
-    if table.refused("adapter"):
-        if table.raw("adapter") == adapter:
-            table.known(every.union(_COMMON, *map(keys_of, option_types.values())))
-        return None
-    if adapter not in option_types:
+    if table.refused("adapter") or adapter not in option_types:
+        table.known(every.union(_COMMON, *map(keys_of, option_types.values())))
         return None
     elsewhere = {
         key: f"{key!r} is for the kind {other.value}"

@@ -2,6 +2,7 @@
 
 import attrs
 
+from engine.errors import UnknownAsset
 from engine.rules import AssetRules
 
 
@@ -92,3 +93,14 @@ class Site:
     def has_import_limit(self) -> bool:
         """Whether what the site draws is bounded, as a whole or by its phases."""
         return self.import_limit_w is not None or self.phase_limit_w is not None
+
+    def asset(self, asset_id: str) -> AssetConfig:
+        """Return one asset.
+
+        Raises:
+            UnknownAsset: there is none of that id.
+        """
+        for one in self.assets:
+            if one.rules.asset_id == asset_id:
+                return one
+        raise UnknownAsset.among(asset_id, [one.rules.asset_id for one in self.assets])

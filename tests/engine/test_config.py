@@ -5,7 +5,7 @@ import attrs
 import pytest
 
 from engine.config import AssetConfig, Defaults, OcppListen, Site, TlsFiles, parse, site_template
-from engine.errors import SiteRefused
+from engine.errors import SiteRefused, UnknownAsset
 from engine.rules import AssetRules
 from engine.types import AssetId, AssetKind
 
@@ -380,6 +380,15 @@ def test_callers_checks_find_the_line_of_an_asset() -> None:
         problem.column,
         problem.message,
     ) == ("site.toml", 11, "asset.max_kw", "odd")
+
+
+def test_an_asset_is_found_by_its_id_or_told_what_there_is() -> None:
+    """For who has typed it."""
+    site = read(site_template())
+    last = site.assets[-1]
+    assert site.asset(last.rules.asset_id) is last
+    with pytest.raises(UnknownAsset, match="'ast_bay_9'; did you mean 'ast_bay_2' or"):
+        site.asset("ast_bay_9")
 
 
 def test_the_template_is_a_working_site() -> None:

@@ -386,6 +386,15 @@ def test_a_mistyped_key_is_told_beside_an_adapter_of_the_other_kind() -> None:
     ]
 
 
+def test_a_mistyped_key_is_told_beside_a_kind_that_is_missing() -> None:
+    """Without an adapter either, any adapter's keys may be meant."""
+    text = changed('kind = "battery"\n', "").replace('adapter = "modbus"\n', "unt = 1\n")
+    assert [(one.column, one.message) for one in problems(text)] == [
+        ("asset.kind", "this key is needed: battery or ev_charger"),
+        ("asset.unt", "no key is called 'unt'; did you mean 'unit'?"),
+    ]
+
+
 def test_the_keys_of_an_adapter_that_nobody_knows_are_not_in_doubt() -> None:
     """Once it is installed they may be right."""
     text = changed('adapter = "ocpp"', 'adapter = "zzz"\nlamp = 5')
