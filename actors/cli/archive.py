@@ -36,8 +36,8 @@ def archive(place: str, file: Path, before: str, *, as_json: bool) -> None:
     open_store(url, read_only=True).close()  # one that is not there is not to be made
     try:
         store = open_store(url)
-    except StoreInUse:
-        raise StoreInUse("an engine has the store: stop it first") from None
+    except StoreInUse as error:
+        raise StoreInUse(f"{error}; stop it first") from None
     try:
         with progress_bar("archive") as progress:
             done = archived(store, file, before_us, progress, place_of(url))

@@ -1,12 +1,15 @@
 """Where a store's file may be, and who may write to it."""
 
+import contextlib
 import fcntl
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from urllib.parse import quote
 
 from engine.errors import StoreInUse, StoreUnavailable
+
+_PID_BYTES: Final = 20
 
 
 class FileLock:
@@ -26,8 +29,17 @@ class FileLock:
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
+            holder = os.pread(self._descriptor, _PID_BYTES, 0).decode(errors="replace").strip()
             os.close(self._descriptor)
-            raise StoreInUse(f"another engine has the store ({path.name} is locked)") from None
+            by = f"process {holder} holds {path.name}" if holder else f"{path.name} is locked"
+            raise StoreInUse(f"another engine has the store: {by}") from None
+        self._sign()
+
+    def _sign(self) -> None:
+        """Write down whose the lock is, for who is refused; on a full disk it holds unsigned."""
+        with contextlib.suppress(OSError):
+            os.ftruncate(self._descriptor, 0)
+            os.pwrite(self._descriptor, f"{os.getpid()}\n".encode(), 0)
 
     def release(self) -> None:
         """Give the lock back. Twice is once."""

@@ -7,7 +7,7 @@ the schema, which ends with the session, however that ends.
 import contextlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, LiteralString
 
 import psycopg
 from eventsourcing.persistence import Notification, StoredEvent
@@ -65,8 +65,8 @@ class Lock:
             self._wait()
             self.took_over = True
             return
+        where = f"{place.database}, schema {place.schema}{self._holder()}"
         self._session.close()
-        where = f"{place.database}, schema {place.schema}"
         raise StoreInUse(f"another engine has the store ({where}); --take-over takes it over")
 
     def _try(self) -> bool:
@@ -78,15 +78,27 @@ class Lock:
         self._session.execute("SET lock_timeout = '5s'")
         self._session.execute("SELECT pg_advisory_lock(%s)", (self._place.lock_key,))
 
+    def _holder(self) -> str:
+        """Return from where and since when the lock is held, as far as the server tells."""
+        found = self._of_holder(
+            "SELECT coalesce(host(client_addr), 'the server itself'), backend_start FROM held "
+            "JOIN pg_stat_activity USING (pid)"
+        ).fetchone()
+        return "" if found is None else f", held from {found[0]} since {found[1]:%Y-%m-%d %H:%M %Z}"
+
     def _end_holder(self) -> None:
         """End the session that has the lock; its engine finds out at its next commit."""
+        self._of_holder("SELECT pg_terminate_backend(pid) FROM held")
+
+    def _of_holder(self, statement: LiteralString) -> "psycopg.Cursor[Any]":
+        """Run a statement on ``held``: the session that has the lock."""
         key = self._place.lock_key & (1 << 64) - 1
-        self._session.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' "
+        held = (
+            "WITH held AS (SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted "
             "AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) "
-            "AND classid = %s AND objid = %s AND objsubid = 1",
-            (key >> 32, key & 0xFFFFFFFF),
+            "AND classid = %s AND objid = %s AND objsubid = 1) "
         )
+        return self._session.execute(held + statement, (key >> 32, key & 0xFFFFFFFF))
 
     def renew(self) -> None:
         """Take the lock again if its session was lost; who has it meanwhile fences us anyway."""

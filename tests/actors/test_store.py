@@ -1,5 +1,6 @@
 """The store: durable, locked, readable beside its writer, copied whole."""
 
+import os
 import sqlite3
 from pathlib import Path
 
@@ -61,10 +62,21 @@ def test_every_commit_waits_for_the_disk(tmp_path: Path) -> None:
 def test_a_second_writer_is_refused_until_the_first_has_closed(store_url: str) -> None:
     """The lock is the operating system's on a side file, or the database session's."""
     first = open_store(store_url)
-    with pytest.raises(StoreInUse, match="another engine"):
+    is_file = store_url.startswith("sqlite")
+    holder = f"process {os.getpid()} holds a.db.lock" if is_file else r"held from .+ since 20\d\d-"
+    with pytest.raises(StoreInUse, match=f"another engine has the store.*{holder}"):
         open_store(store_url)
     first.close()
     open_store(store_url).close()
+
+
+def test_a_lock_that_nobody_signed_is_a_lock(tmp_path: Path) -> None:
+    """As those of older versions, or on a full disk."""
+    first = open_store(f"sqlite:///{tmp_path / 'a.db'}")
+    (tmp_path / "a.db.lock").write_text("")
+    with pytest.raises(StoreInUse, match=r"another engine has the store: a\.db\.lock is locked"):
+        open_store(f"sqlite:///{tmp_path / 'a.db'}")
+    first.close()
 
 
 def test_a_reader_sees_what_is_committed_and_writes_nothing(store_url: str) -> None:

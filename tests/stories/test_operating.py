@@ -116,20 +116,24 @@ def test_what_an_asset_cannot_take_is_refused(engine: TestSite) -> None:
         (("ast_z", "SET_CHARGE_RATE", "--kw", "3"), "ast_z"),
         (("ast_a", "SET_CHARGE_RATE"), "needs a power"),
         (("ast_a", "FLY"), "FLY"),
+        (("ast_a", "CALL"), "use call"),
+        (("ast_bb", "RELEASE"), "did you mean 'ast_b'"),
     ]
     for arguments, told in cases:
         done = engine.setpoint("send", str(engine.file), *arguments, *WHO)
-        assert done.returncode in {1, 2}
+        assert done.returncode == 2
         assert told in done.stderr
         assert "Traceback" not in done.stderr
+    assert engine.rows("history", "--cause", "operator") == []
 
 
 @pytest.mark.timeout(120)
 def test_a_second_engine_is_kept_off_the_store(engine: TestSite) -> None:
-    """The lock on a side file ends with its process, and not before."""
+    """The lock on a side file ends with its process, and not before; who refuses it is named."""
+    (first,) = engine.engines
     done = engine.setpoint("run", str(engine.file))
     assert done.returncode == 1
-    assert "another engine" in done.stderr
+    assert f"another engine has the store: process {first.pid} holds " in done.stderr
 
 
 @pytest.mark.timeout(120)
