@@ -1,9 +1,18 @@
 """When everything that a schedule asked for has come to its end."""
 
-from actors.running import is_over
+import tomllib
+from pathlib import Path
+
+from actors.running import VERSION, is_over
 from actors.testing.rig import Rig, charger_rules, plan_of
 from engine.asset import messages as message
 from engine.types import Channel
+
+
+def test_the_version_on_record_is_that_of_the_package() -> None:
+    """Each start says in the log which version it was; asking the installation takes too long."""
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text("utf-8"))
+    assert project["project"]["version"] == VERSION
 
 
 def test_a_fallback_that_waits_for_a_shared_link_is_waited_for() -> None:
