@@ -71,7 +71,9 @@ def export(store: Store, codec: Codec, path: Path, span: Span, progress: Progres
     """
     write = _WRITERS.get(path.suffix)
     if write is None:
-        raise UsageError(f"a file's name ends with {', '.join(_WRITERS)}, not as {path.name}")
+        *others, last = _WRITERS
+        endings = f"{', '.join(others)} or {last}"
+        raise UsageError(f"{path.name}: an export's name ends with {endings}")
     if path.exists():
         raise UsageError(f"{path} is there already")
     part = _part(store, codec, span)

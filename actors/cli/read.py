@@ -4,6 +4,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from typing import Final
 
+import attrs
 import click
 import msgspec
 
@@ -105,7 +106,7 @@ def diff(place: str, start: str, end: str, form: str | None) -> None:
     """Show what was another at one moment than at another, and which event made it so."""
     with reader_of(place) as reader:
         changes = StoreAudit(reader).diff(start, end)
-    rows = [{**msgspec.to_builtins(change), "at": iso(to_us(change.at))} for change in changes]
+    rows = [{**attrs.asdict(change), "at": iso(to_us(change.at))} for change in changes]
     emit(rows, form, _CHANGES)
 
 

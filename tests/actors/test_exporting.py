@@ -116,7 +116,7 @@ def test_what_cannot_be_exported_is_refused_and_leaves_nothing(
 ) -> None:
     """Another ending, a file that is there, a time without events, a file that is no export."""
     (tmp_path / "there.jsonl").write_text("{}\n")
-    with pytest.raises(UsageError, match=r"ends with \.jsonl, \.csv, \.parquet"):
+    with pytest.raises(UsageError, match=r"ends with \.jsonl, \.csv or \.parquet"):
         audit.export(tmp_path / "all.txt")
     with pytest.raises(UsageError, match="is there already"):
         audit.export(tmp_path / "there.jsonl")

@@ -9,7 +9,7 @@ import pytest
 
 from actors.testing.simulation import Simulation
 from actors.testing.site import TestSite
-from engine.errors import CommandRefused
+from engine.errors import CommandRefused, UsageError
 from engine.events import ActorCrashed
 
 README = Path(__file__).parents[2] / "README.md"
@@ -30,6 +30,16 @@ def test_the_readmes_example_runs(
     assert "COMPLETED" in told
 
 
+def test_who_cannot_be_told_is_no_subscriber(setpoint_site: Callable[..., Simulation]) -> None:
+    """At once, and not at the first event; nor is one of events that there are not."""
+    system = setpoint_site()
+    nobody: Any = 3
+    with pytest.raises(UsageError, match="3 cannot be called"):
+        system.subscribe(nobody)
+    with pytest.raises(UsageError, match="'COMMAND_EXPLODED' is no type of event; there are"):
+        system.subscribe(print, "COMMAND_EXPLODED")
+
+
 def test_what_cannot_be_read_again_is_not_written(setpoint_site: Callable[..., Simulation]) -> None:
     """A host that passes nonsense is told so; its asset and its record are as they were."""
     system = setpoint_site()
@@ -41,6 +51,10 @@ def test_what_cannot_be_read_again_is_not_written(setpoint_site: Callable[..., S
         lambda: system.call("ast_charger_1", "Reset", {"type": object()}),
         lambda: system.call("ast_charger_1", "Reset", {"type": "\ud800"}),
         lambda: system.clear_override("ast_charger_1", by="\ud800", reason="a test"),
+        lambda: system.pause("ast_charger_1", by="", reason="a test"),
+        lambda: system.override("ast_charger_1", nonsense, until="unplugged", by="a", reason="b"),
+        lambda: system.send("ast_charger_1", "CALL", by="anna", reason="a test"),
+        lambda: system.call("ast_charger_1", "", {}),
     )
 
     for ask in asks:
