@@ -11,6 +11,7 @@ from typing import Final, Protocol, runtime_checkable
 import attrs
 
 from engine.adapters.base import Frame, Outcome
+from engine.errors import LinkError, NotSent, OutcomeUnknown
 
 _LENGTH_END: Final = 6
 _HEADER: Final = 7
@@ -62,6 +63,50 @@ class Timing:
     timeout_s: float
     gap_s: float = 0.0
     begin_by_us: int | None = None
+
+
+class ClosedUnheard(OutcomeUnknown):
+    """The device closed the connection in place of an answer to what may be asked once more."""
+
+
+@attrs.define(eq=False)
+class Pending:
+    """The one request that is out, until ``end_s``; ``waiting`` while its reply is awaited.
+
+    ``is_repeatable``: it goes once more, over a new connection, if the device closes this one.
+    """
+
+    timing: Timing
+    end_s: float
+    control: bool
+    is_repeatable: bool
+    sent: bytes | None = None
+    raw: str | None = None
+    answered: bool = False
+    waiting: asyncio.Timeout | None = None
+    failure: LinkError | None = None
+
+    def error(self, reason: str, outcome: str) -> LinkError:
+        """Return what ends it: why it failed; else not sent at all, or sent and not known."""
+        if self.failure is not None:
+            return self.failure
+        if self.sent is None:
+            return NotSent(reason)
+        return OutcomeUnknown(reason, outcome=outcome, raw=self.raw)
+
+    def fail(self, reason: str, outcome: str) -> None:
+        """End the waiting."""
+        self._end(self.error(reason, outcome))
+
+    def closed(self, reason: str) -> None:
+        """End the waiting, as nothing more comes over this connection."""
+        is_over = not self.is_repeatable or self.failure is not None
+        self._end(self.error(reason, "link_lost") if is_over else ClosedUnheard(reason))
+
+    def _end(self, failure: LinkError) -> None:
+        self.failure = failure
+        if self.waiting is not None and not self.waiting.expired():
+            self.waiting.reschedule(asyncio.get_running_loop().time())
 
 
 async def _always_soon() -> bool:

@@ -11,7 +11,6 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Final
 
-import attrs
 from pymodbus.client import AsyncModbusTcpClient
 from pymodbus.exceptions import ModbusException
 from pymodbus.pdu import ModbusPDU
@@ -25,8 +24,10 @@ from pymodbus.transport import CommParams, CommType
 
 from actors.links.battery import ModbusLink
 from actors.links.exchange import (
+    ClosedUnheard,
     Guards,
     Hearer,
+    Pending,
     Reply,
     Request,
     Timing,
@@ -37,13 +38,16 @@ from actors.tls import client_context
 from engine.adapters.base import Link, Observation
 from engine.adapters.modbus import ModbusOptions, ModbusSpelling, ModbusTls, options_of
 from engine.adapters.registers import RegisterProfile
-from engine.errors import LinkError, NotSent, OutcomeUnknown
+from engine.errors import NotSent
 
 # Without any handler its warnings of each failed connect would end on stderr. Where a process sets
 # up logging, it is that process that says what it wants to hear of them.
 logging.getLogger("pymodbus.logging").addHandler(logging.NullHandler())
 
 _CONNECT_S: Final = 5.0
+_SOON_S: Final = 1.0
+_CLOSINGS: Final = 2
+"""So often in a row it closes soon after an answer who does so by habit, and did not restart."""
 _NEVER_S: Final = 86_400.0  # our own time-out ends the waiting, never the library's
 
 
@@ -80,33 +84,6 @@ class ModbusHub:
         return connection
 
 
-@attrs.define(eq=False)
-class _Pending:
-    """The one request that is out; ``waiting`` while its reply is awaited."""
-
-    timing: Timing
-    control: bool
-    sent: bytes | None = None
-    raw: str | None = None
-    answered: bool = False
-    waiting: asyncio.Timeout | None = None
-    failure: LinkError | None = None
-
-    def error(self, reason: str, outcome: str) -> LinkError:
-        """Return what ends it: why it failed; else not sent at all, or sent and not known."""
-        if self.failure is not None:
-            return self.failure
-        if self.sent is None:
-            return NotSent(reason)
-        return OutcomeUnknown(reason, outcome=outcome, raw=self.raw)
-
-    def fail(self, reason: str, outcome: str) -> None:
-        """End the waiting."""
-        self.failure = self.error(reason, outcome)
-        if self.waiting is not None and not self.waiting.expired():
-            self.waiting.reschedule(_now())
-
-
 class _Client(AsyncModbusTcpClient):
     """The library's client with parameters of our own: that for TLS takes frames for whole ones."""
 
@@ -116,14 +93,21 @@ class _Client(AsyncModbusTcpClient):
         hooks: tuple[Callable[[bool, bytes], bytes], Callable[[bool], None]],
     ) -> None:
         self.comm_params = params
-        on_packet, on_connect = hooks
-        super().__init__("", retries=0, trace_packet=on_packet, trace_connect=on_connect)
+        on_packet, self._on_closed = hooks
+        super().__init__("", retries=0, trace_packet=on_packet)
+        self.ctx.callback_disconnected = self._closed  # type: ignore[method-assign,assignment]  # its own hook does not tell how
+
+    def _closed(self, error: Exception | None) -> None:
+        """Hear that the device closed the connection; our own closing is not told here."""
+        self._on_closed(error is None)
 
 
 class ModbusConnection:
     """One TCP connection that makes itself anew, and the requests that go over it one by one.
 
-    Whoever sends holds ``lock`` for as long as its frames belong together.
+    Whoever sends holds ``lock`` for as long as its frames belong together. A device may close it
+    once it has answered: then it rests, which is no loss, until something is to be sent. Of one
+    that does so after each answer nothing is written but over a new connection.
     """
 
     def __init__(self, address: tuple[str, int], tls: ModbusTls | None, guards: Guards) -> None:
@@ -135,17 +119,27 @@ class ModbusConnection:
         self._guards = guards
         self._hearers: list[Hearer] = []
         self._client: AsyncModbusTcpClient | None = None
-        self._pending: _Pending | None = None
+        self._pending: Pending | None = None
         self._task: asyncio.Task[None] | None = None
+        self._looking: asyncio.Task[None] | None = None
         self._lost = asyncio.Event()
         self._reason = ""
         self._answered = False
+        self._answers = 0
+        self._answered_at = 0.0
+        self._closings = 0
+        self._rests = False
         self._free_at = 0.0
 
     @property
     def is_up(self) -> bool:
-        """Whether there is a connection now."""
-        return self._client is not None
+        """Whether there is a connection now, or will be once something is to be sent."""
+        return self._client is not None or self._rests
+
+    @property
+    def _is_brief(self) -> bool:
+        """Whether the device closes each connection once it has answered."""
+        return self._closings >= _CLOSINGS
 
     def join(self, hearer: Hearer) -> None:
         """Tell ``hearer`` how the connection is; the first one opens it."""
@@ -160,19 +154,23 @@ class ModbusConnection:
         self._hearers.remove(hearer)
         if self._hearers or self._task is None:
             return
-        task, self._task = self._task, None
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
+        tasks = [one for one in (self._task, self._looking) if one is not None]
+        self._task = self._looking = None
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         self.drop("closed")
 
     def drop(self, reason: str) -> None:
         """Close the connection, so that no late reply is taken for a later one; it comes back."""
-        client, self._client = self._client, None
-        if client is None:
-            return
-        client.close()
-        self._went(reason, dropped=True)
+        if self.is_up:
+            self._let_go()
+            self._went(reason, dropped=True)
+
+    def _let_go(self) -> None:
+        client, self._client, self._rests = self._client, None, False
+        if client is not None:
+            client.close()
 
     # --- one request
 
@@ -186,29 +184,36 @@ class ModbusConnection:
         gap_s = self._free_at - _now()
         if gap_s > 0:
             await asyncio.sleep(gap_s)
+        end_s = _now() + timing.timeout_s
+        if self._answered and not control:
+            pending = Pending(timing, end_s, control, is_repeatable=True)
+            with contextlib.suppress(ClosedUnheard):
+                return await self._once(request, pending)
+        return await self._once(request, Pending(timing, end_s, control, is_repeatable=False))
+
+    async def _once(self, request: Request, pending: Pending) -> Reply:
         client = self._client
-        if client is None:
-            raise NotSent(f"not connected: {self._reason or 'connecting'}")
-        pending = _Pending(timing, control)
+        if client is None or (self._is_brief and self._answers):
+            client = await self._made_again(pending.end_s)
         self._pending = pending
         try:
-            reply = await self._reply(client, request, pending)
+            return await self._reply(client, request, pending)
+        except ClosedUnheard:
+            raise
         except BaseException as error:
             if pending.sent is not None:
                 self.drop(str(error) or "interrupted")
             raise
         finally:
             self._pending = None
-            self._free_at = _now() + timing.gap_s
-        self._answered = True
-        return reply
+            self._free_at = _now() + pending.timing.gap_s
 
     async def _reply(
-        self, client: AsyncModbusTcpClient, request: Request, pending: _Pending
+        self, client: AsyncModbusTcpClient, request: Request, pending: Pending
     ) -> Reply:
         timeout_s = pending.timing.timeout_s
         try:
-            async with asyncio.timeout(timeout_s) as pending.waiting:
+            async with asyncio.timeout_at(pending.end_s) as pending.waiting:
                 pdu = await _execute(client, _pdu(request))
         except TimeoutError:
             raise pending.error(f"no answer in {timeout_s:g} s", "timed_out") from None
@@ -237,12 +242,15 @@ class ModbusConnection:
         pending.raw = data.hex()
         fault = reply_fault(pending.sent or b"", data)
         if fault is None:
-            pending.answered = is_complete(data)
+            if is_complete(data):
+                pending.answered = self._answered = True
+                self._answers += 1
+                self._answered_at = _now()
             return data
         pending.fail(fault, "unknown")
         return b""
 
-    def _check_leave(self, pending: _Pending | None) -> None:
+    def _check_leave(self, pending: Pending | None) -> None:
         """Refuse a first byte that is too late or that another engine forbids."""
         if pending is None:
             raise NotSent("nobody waits for the answer any more")
@@ -260,13 +268,17 @@ class ModbusConnection:
         while True:
             self._lost.clear()
             self._answered = False
-            await self._connect()
+            if await self._connect():
+                self.generation += 1
+                for hearer in tuple(self._hearers):
+                    hearer.up()
             await self._lost.wait()
             pause_s = first_s if self._answered else pause_s
             await asyncio.sleep(pause_s)
             pause_s = min(2 * pause_s, longest_s)
 
-    async def _connect(self) -> None:
+    async def _connect(self) -> bool:
+        """Connect; return whether there is a connection. That there is none is told."""
         host, port = self._address
         client = None
         try:
@@ -275,15 +287,41 @@ class ModbusConnection:
         except (OSError, UnicodeError):
             connected = False
         _heed_cancellation()
+        self._rests = False
         if client is None or not connected:
             how = "" if self._tls is None else " over TLS"
             self._went(f"cannot connect to {host}:{port}{how}", dropped=False)
-            return
+            return False
         client.ctx.comm_params.timeout_connect = _NEVER_S
         self._client = client
-        self.generation += 1
-        for hearer in tuple(self._hearers):
-            hearer.up()
+        self._answers = 0
+        return True
+
+    async def _made_again(self, end_s: float) -> AsyncModbusTcpClient:
+        """Return a new connection in place of one that rests, or is about to be closed.
+
+        Raises:
+            NotSent: there is none by ``end_s``.
+        """
+        if self._client is not None:
+            self._let_go()
+            self._rests = True
+        if self._rests:
+            try:
+                async with asyncio.timeout_at(end_s):
+                    await self._connect()
+            except TimeoutError:
+                self.drop("it did not connect in time")
+        if self._client is None:
+            raise NotSent(f"not connected: {self._reason or 'connecting'}")
+        return self._client
+
+    async def _look(self) -> None:
+        """Connect at once to a device that has closed: if it is not there any more that is told."""
+        async with self.lock:
+            if self._rests:
+                with contextlib.suppress(NotSent):
+                    await self._made_again(_now() + _CONNECT_S)
 
     def _new_client(self) -> AsyncModbusTcpClient:
         """Return a client; files of TLS are read anew, as a certificate may have been renewed.
@@ -303,17 +341,23 @@ class ModbusConnection:
                 reconnect_delay=0,
                 timeout_connect=_CONNECT_S,
             ),
-            (self._on_packet, self._on_connect),
+            (self._on_packet, self._on_closed),
         )
 
-    def _on_connect(self, up: bool) -> None:  # noqa: FBT001 - pymodbus calls it so
-        """Hear that the device closed the connection; our own closing is not told here."""
-        if up:
-            return
-        self._client = None
-        if self._pending is not None:
-            self._pending.fail("the connection was closed", "link_lost")
-        self._went("the connection was closed", dropped=False)
+    def _on_closed(self, in_order: bool) -> None:  # noqa: FBT001 - from a callback
+        """Hear that the device closed the connection; after an answer that may be its way."""
+        pending, self._client = self._pending, None
+        was_soon = self._answers > 0 and _now() - self._answered_at < _SOON_S
+        self._closings = self._closings + 1 if was_soon else 0
+        is_waiting = pending is not None and not pending.answered
+        self._rests = self._answered and in_order and (self._is_brief or self.lock.locked())
+        if pending is not None and is_waiting:
+            self._rests = pending.is_repeatable
+            pending.closed("the connection was closed")
+        if not self._rests:
+            self._went("the connection was closed", dropped=False)
+        elif self._answers and not is_waiting and (self._looking is None or self._looking.done()):
+            self._looking = asyncio.ensure_future(self._look())
 
     def _went(self, reason: str, *, dropped: bool) -> None:
         self._reason = reason

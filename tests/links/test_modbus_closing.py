@@ -1,0 +1,107 @@
+"""Batteries that close their connection after an answer, on bare sockets."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import attrs
+import pytest
+
+from actors.testing.bare_battery import Asked, BareBattery, Manner
+from actors.testing.battery_rig import QUIET, BatteryRig
+from engine.adapters.base import Connected, Disconnected, Seen
+from engine.errors import OutcomeUnknown
+
+MODEL = {0: 802}
+BUSY = attrs.evolve(QUIET, poll_s=0.05)
+CHARGE = 20
+
+Scenario = Callable[[BatteryRig, BareBattery], Awaitable[None]]
+
+
+def run(scenario: Scenario, manner: Manner) -> None:
+    """Run a scenario with a battery of such a manner and its link."""
+
+    async def told(battery: BareBattery) -> None:
+        rig = BatteryRig(BUSY)
+        async with asyncio.timeout(20):
+            await rig.open(battery.port)
+            try:
+                await scenario(rig, battery)
+            finally:
+                await rig.link.close()
+
+    with BareBattery(dict(MODEL), manner) as battery:
+        asyncio.run(told(battery))
+
+
+@pytest.mark.parametrize("answers", [1, 2, 3])
+@pytest.mark.parametrize("linger_s", [0.0, 0.02])
+def test_a_battery_that_closes_after_its_answers_is_used(answers: int, linger_s: float) -> None:
+    """It is greeted, polled, written and read back over as many connections as it likes.
+
+    The first time that it closes with nothing under way it might have restarted.
+    """
+
+    async def scenario(rig: BatteryRig, battery: BareBattery) -> None:
+        await rig.heard(Seen, 5)
+        lost = rig.count(Disconnected)
+        assert lost <= 1
+        for power_w in (2_000, 3_000):
+            answer = await rig.send(power_w / 1_000)
+            assert answer.outcome == "accepted"
+            assert battery.registers[CHARGE] == power_w
+        polls = rig.count(Seen)
+        await rig.heard(Seen, polls + 3)
+        assert rig.count(Disconnected) == lost
+        written = [one.words for one in battery.writes if one.address == CHARGE]
+        assert written == [(2_000,), (3_000,)]
+
+    run(scenario, Manner(answers, linger_s))
+
+
+def test_nothing_is_written_over_a_connection_that_is_about_to_be_closed() -> None:
+    """What a battery closes under would be lost or done twice."""
+
+    async def scenario(rig: BatteryRig, battery: BareBattery) -> None:
+        await rig.heard(Seen)
+        await rig.send()
+        first = {one.connection: one for one in reversed(battery.asked)}
+        assert all(first[one.connection] is one for one in battery.writes)
+        assert battery.writes
+
+    run(scenario, Manner(1, linger_s=0.02))
+
+
+def test_a_write_without_an_answer_stays_unknown_and_is_not_written_again() -> None:
+    """It may have been carried out."""
+
+    async def scenario(rig: BatteryRig, battery: BareBattery) -> None:
+        await rig.heard(Seen)
+        with pytest.raises(OutcomeUnknown) as unknown:
+            await rig.send()
+        assert unknown.value.outcome == "link_lost"
+        await rig.heard(Connected, 2)
+        assert len(battery.writes) == 1
+
+    run(scenario, Manner(1, goes=lambda asked: asked.is_write))
+
+
+def test_a_read_that_is_closed_under_is_asked_once_more_and_not_for_ever() -> None:
+    """A battery that goes each time is one that cannot be reached."""
+    state = 11
+
+    def goes(asked: Asked) -> bool:
+        return is_ill[0] and asked.address <= state
+
+    async def scenario(rig: BatteryRig, battery: BareBattery) -> None:
+        await rig.heard(Seen)
+        before = len(battery.asked)
+        is_ill[0] = True
+        await rig.heard(Disconnected)
+        asked = battery.asked[before:]
+        assert [one.address for one in asked][-2:] == [asked[-1].address] * 2
+        is_ill[0] = False
+        await rig.heard(Connected, 2)
+
+    is_ill = [False]
+    run(scenario, Manner(goes=goes))
