@@ -19,6 +19,7 @@ from actors.links.exchange import (
     reason_of,
     request_of,
 )
+from actors.links.greetings import Greetings
 from actors.links.keeping import BEAT_WRAP, Beats, Kept, beat_s
 from actors.links.sending import Sending, holds_already, look_first, value_of
 from actors.links.surveying import Surveyor
@@ -72,7 +73,8 @@ class ModbusLink:
         self._online = False
         self._greeted = 0
         self._why = "not opened"
-        self._said: str | None = None
+        own = self._options
+        self._greetings = Greetings(f"{own.host}:{own.port} unit {own.unit}")
         self._kept: Kept | None = None
         self._changed = asyncio.Event()
         self._poll_at = math.inf
@@ -233,24 +235,29 @@ class ModbusLink:
                 await self._learn(self._surveyor)
             answer = await self._read(self._device.poll(greeting=True))
         except LookupError as error:
-            self._say(str(error))
-            self._offline(str(error))
+            self._greetings.say(str(error))
+            self._not_greeted(str(error))
             return
         except LinkError as error:
             if isinstance(error, OutcomeUnknown) and error.outcome == "unknown":
-                self._say(str(error))
-            self._offline(str(error))
+                self._greetings.say(str(error))
+            self._not_greeted(str(error))
             return
         misfits = misfit(self._profile, answer)
         if misfits is not None or answer.reason is not None:
             self._report(Unreadable(answer.raw))
             reason = misfits or answer.reason or ""
-            self._say(reason)
-            self._offline(reason)
+            self._greetings.say(reason)
+            self._not_greeted(reason)
             return
         self._greeted = generation
         self._changed.set()
         self._tell(answer, greeting=not self._online)
+
+    def _not_greeted(self, reason: str) -> None:
+        self._offline(reason)
+        if self._greetings.failed(reason):
+            self._report(Disconnected(reason, lasts=True))
 
     async def _learn(self, surveyor: Surveyor) -> None:
         """Take the registers from the device's own map, and tell what it says.
@@ -264,13 +271,6 @@ class ModbusLink:
 
     async def _ask(self, frame: Frame) -> Reply:
         return await self._exchange(frame, self._guards.reply_s)
-
-    def _say(self, reason: str) -> None:
-        """Tell who runs the engine, once, why a device that is there is not used."""
-        if reason != self._said:
-            self._said = reason
-            own = self._options
-            logger.warning("%s:%s unit %s is not used: %s", own.host, own.port, own.unit, reason)
 
     async def _poll(self) -> None:
         """Ask for state, power and setpoint, and report what is said."""
@@ -303,7 +303,7 @@ class ModbusLink:
         before = [one for one in seen if isinstance(one, SetpointRead)]
         for read in before:
             self._report(read)
-        self._said = None
+        self._greetings.worked()
         if greeting:
             self._online = True
             self._report(Connected(detail={"profile": self._profile.name}))

@@ -68,9 +68,13 @@ class Connected(Struct, frozen=True, gc=False):
 
 
 class Disconnected(Struct, frozen=True, gc=False):
-    """The device cannot be reached."""
+    """The device cannot be reached, or not be used.
+
+    ``lasts``: it was tried again and again, and ``reason`` is what was seen; a person has to look.
+    """
 
     reason: str = ""
+    lasts: bool = False
 
 
 class Seen(Struct, frozen=True, gc=False):

@@ -132,6 +132,8 @@ def _changed(draft: Draft, found: Setpoint, *, just_back: bool = False) -> None:
 def _disconnected(draft: Draft, seen: base.Disconnected) -> None:
     if draft.state.device.connected:
         draft.note(events.ConnectionChanged(False, reason=seen.reason))  # noqa: FBT003 - the event's own word
+    if seen.lasts:
+        draft.note(events.LinkFailed(seen.reason))
 
 
 def _state(draft: Draft, seen: base.StateReported) -> None:

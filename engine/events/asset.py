@@ -287,6 +287,9 @@ class ActorRecovered(Struct, frozen=True, gc=False):
 
 
 class LinkFailed(Struct, frozen=True, gc=False):
-    """An adapter's link could not be opened; ``error`` is the name of a type, or says what was."""
+    """An adapter's link could not be opened, or its device not be used, however often it was tried.
+
+    ``error`` is the name of a type, or says what was.
+    """
 
     error: str

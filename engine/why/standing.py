@@ -46,6 +46,9 @@ def _working(story: Story, work: Work, now: Instant, words: Words) -> str:
         reason = _HELD.get(work.held, work.held).format(device=words.device)
         if story.state.device.failed and work.held == "faulted":
             reason = "the engine has given it up"
+        unused = story.unused()
+        if work.held == "offline" and unused is not None:
+            reason = f"{reason} ({unused.event.error})"
         return f"it has been waiting since {words.time(_plan_us(held, now))}: {reason}"
     if work.verifying is not None:
         accepted = words.time(_plan_us(story.outcome(events.AttemptEnded), now))

@@ -5,6 +5,7 @@ from typing import Final
 
 from engine import events
 from engine.asset import AssetState, evolve
+from engine.asset.reported import LINK_FAILED
 from engine.codec import Record
 from engine.types import AssetId, Instant
 
@@ -125,6 +126,11 @@ class Story:
         is_wrong = self.state.device.clock_ahead_s != 0
         return self._latest.get(events.ClockSkewed) if is_wrong else None
 
+    def unused(self) -> Record | None:
+        """Return the event by which the device's link is not to be had, if it is not."""
+        is_failed = LINK_FAILED in self.state.alarms
+        return self._latest.get(events.LinkFailed) if is_failed else None
+
     def failure(self) -> Record | None:
         """Return the newest event that says that the engine failed on what it was told lately."""
         if self.state.device.failed:
@@ -147,6 +153,7 @@ class Story:
         yield from self.outcomes
         yield from self._waiting
         yield self.failure()
+        yield self.unused()
         yield self.skew()
         yield self.trouble()
         work = self.state.work

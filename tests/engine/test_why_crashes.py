@@ -5,11 +5,13 @@ from datetime import UTC
 import pytest
 
 from actors.testing.records import charger, recorded
-from actors.testing.rig import Rig, charger_rules
+from actors.testing.rig import Rig, battery_rules, charger_rules, plan_of
+from engine.adapters import base
 from engine.asset import AssetState
 from engine.asset import messages as message
 from engine.commands import CommandType
 from engine.events import Setpoint
+from engine.types import Channel
 from engine.why import Explanation, explain
 
 GAVE_UP = message.Crashed("Woke", "ValueError", set_aside=True, gave_up=True)
@@ -89,3 +91,17 @@ def test_a_link_that_could_not_be_opened_is_in_the_chain() -> None:
     rig = settled()
     rig.tell(message.LinkFailed("ValueError"))
     assert why(rig).chain[-1].text == "its link could not be opened (ValueError)"
+
+
+def test_a_device_that_is_not_used_is_told_of_with_what_was_seen() -> None:
+    """Also where it was seen before anything was to be sent, and not any more once it is used."""
+    seen = "the connection was closed"
+    rig = Rig(battery_rules())
+    rig.observe(base.Disconnected(seen, lasts=True))
+    assert "closed" not in why(rig).sentence
+    rig.offer(plan_of((0, Channel.CHARGE, 5_000)), 900)
+    assert f"the battery cannot be reached ({seen})" in why(rig).sentence
+    assert f"its link could not be opened ({seen})" in {one.text for one in why(rig).chain}
+    rig.connect()
+    rig.answer()
+    assert seen not in str(why(rig))

@@ -6,8 +6,10 @@ from collections.abc import Awaitable, Callable
 import attrs
 import pytest
 
+from actors.links.greetings import OFTEN
 from actors.testing.bare_battery import Asked, BareBattery, Manner
 from actors.testing.battery_rig import QUIET, BatteryRig
+from actors.testing.waiting import wait_until
 from engine.adapters.base import Connected, Disconnected, Seen
 from engine.errors import OutcomeUnknown
 
@@ -105,3 +107,24 @@ def test_a_read_that_is_closed_under_is_asked_once_more_and_not_for_ever() -> No
 
     is_ill = [False]
     run(scenario, Manner(goes=goes))
+
+
+def test_why_a_battery_is_never_used_is_told_once_and_printed_nowhere(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """It takes each connection and closes it in place of an answer."""
+
+    async def scenario(rig: BatteryRig, battery: BareBattery) -> None:
+        await rig.heard(Disconnected)
+        told = [one for one in rig.seen if isinstance(one, Disconnected)]
+        assert told == [Disconnected("the connection was closed", lasts=True)]
+        assert len(battery.asked) >= OFTEN
+        tried = len(battery.asked)
+        await asyncio.to_thread(wait_until, lambda: len(battery.asked) >= tried + 3)
+        assert [one for one in rig.seen if isinstance(one, Disconnected)] == told
+        is_ill[0] = False
+        await rig.heard(Connected)
+        assert not [one for one in caplog.records if one.levelname == "WARNING"]
+
+    is_ill = [True]
+    run(scenario, Manner(goes=lambda _: is_ill[0]))

@@ -291,6 +291,18 @@ def test_a_link_that_cannot_be_opened_is_an_alarm_until_it_connects() -> None:
     assert not rig.state.alarms
 
 
+def test_a_device_that_stays_unusable_is_an_alarm_until_it_connects() -> None:
+    """A connection that is lost is none by itself."""
+    rig = Rig(battery_rules())
+    rig.connect()
+    assert names_of(rig.observe(base.Disconnected("closed"))) == ["ConnectionChanged"]
+    assert not rig.state.alarms
+    assert names_of(rig.observe(base.Disconnected("closed", lasts=True))) == ["LinkFailed"]
+    assert rig.state.alarms == ("link_failed",)
+    rig.connect()
+    assert not rig.state.alarms
+
+
 def test_a_battery_that_says_otherwise_after_a_restart_is_set_again() -> None:
     """It was read on connecting."""
     rig = Rig(battery_rules())

@@ -126,6 +126,7 @@ TOLD: tuple[message.Message, ...] = (
     message.NothingOffered(),
     message.Observed(base.Connected()),
     message.Observed(base.Disconnected()),
+    message.Observed(base.Disconnected("closed", lasts=True)),
     message.Observed(base.Seen()),
     message.Observed(base.StateReported("PREPARING", "raw")),
     message.Observed(base.ConnectorReported("Occupied")),
