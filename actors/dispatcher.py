@@ -12,7 +12,7 @@ from actors.accepted import Accepted, encode_accepted, load_of, same_load
 from actors.actor import ActorPool
 from actors.appends import Append, Committed, Refused
 from actors.journalled import JournalledActor, Life, Lost, Readable, Supervised, failure
-from actors.offering import InFlight, Passed, PassedOver
+from actors.offering import InFlight, Passed
 from actors.receipts import Submitted, unchanged
 from actors.site import crashed
 from actors.snapshots import Snapshots
@@ -198,9 +198,7 @@ class DispatcherActor(JournalledActor):
         life.sequence = event.sequence
         life.digests[event.schedule_id] = event.digest
         life.offers.update(in_flight.offers)
-        for asset_id, offer in in_flight.offers.items():
-            if not self._pass_over(life, asset_id, in_flight):
-                self._offer(life, asset_id, offer)
+        self._hand_out(life, in_flight)
         self._take_load(life, event)
         life.in_flight = None
         in_flight.submitted.reply(in_flight.receipt)
@@ -249,18 +247,19 @@ class DispatcherActor(JournalledActor):
             life.open[asset_id] = offer.ref.sequence
             tell(offer)
 
-    def _pass_over(self, life: DispatcherLife, asset_id: AssetId, in_flight: InFlight) -> bool:
-        """Leave an asset alone for which nothing changes; return whether that was so.
+    def _hand_out(self, life: DispatcherLife, in_flight: InFlight) -> None:
+        """Offer each asset its plan, and leave those alone for which nothing changes.
 
-        It was looked at before the schedule was committed, and has taken what it was offered then.
+        They were looked at before the schedule was committed: it has to be so still, and an asset
+        has to have taken what it was offered then.
         """
-        version = in_flight.same.get(asset_id)
-        if version is None or asset_id in life.open or life is not self._life:
-            return False
-        if self._office.board[asset_id].version != version:
-            return False
-        self._office.passed[asset_id] = PassedOver(in_flight.offers[asset_id], version)
-        return True
+        board, still_open = self._office.board, life.open
+        for asset_id, offer in in_flight.offers.items():
+            same = in_flight.same.get(asset_id)
+            if same is None or asset_id in still_open or board[asset_id].version != same.version:
+                self._offer(life, asset_id, offer)
+            elif life is self._life:
+                self._office.passed[asset_id] = same
 
     def _sweep(self, life: DispatcherLife) -> None:
         for asset_id in tuple(life.open):

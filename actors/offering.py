@@ -32,7 +32,7 @@ Passed: TypeAlias = dict[AssetId, PassedOver]
 
 @attrs.frozen
 class InFlight:
-    """A schedule that is being committed; ``same`` has the versions of assets that it changes not.
+    """A schedule that is being committed; ``same`` has the offers that change nothing.
 
     ``receipt`` is what its submitter gets then.
     """
@@ -40,7 +40,7 @@ class InFlight:
     event: events.ScheduleReceived
     submitted: Submitted
     offers: Mapping[AssetId, message.PlanOffered]
-    same: Mapping[AssetId, int]
+    same: Mapping[AssetId, PassedOver]
     receipt: Receipt
 
     @classmethod
@@ -58,5 +58,5 @@ class InFlight:
             seen = preview(state, offer, now)
             previews.append(seen)
             if not seen.changed:
-                same[asset_id] = state.version
+                same[asset_id] = PassedOver(offer, state.version)
         return cls(event, submitted, offers, same, receipt_of(event, previews, now))

@@ -159,7 +159,7 @@ def same_over(one: Plan, other: Plan, start_us: int, end_us: int) -> bool:
     Each holds its last values beyond its last change; ``end_us`` itself is not looked at. Names of
     columns do not count, nor do changes to the value that holds already.
     """
-    if end_us <= start_us or _is_rest(other, one, start_us):
+    if end_us <= start_us or _goes_on(one, other, start_us):
         return True
     if one.values_at(start_us) != other.values_at(start_us):
         return False
@@ -169,21 +169,21 @@ def same_over(one: Plan, other: Plan, start_us: int, end_us: int) -> bool:
     )
 
 
-def _is_rest(rest: Plan, plan: Plan, start_us: int) -> bool:
-    """Return whether a plan is what another one has left at a moment; False says nothing.
+def _goes_on(plan: Plan, rest: Plan, start_us: int) -> bool:
+    """Return whether another plan is what one has left from a moment on; False says nothing.
 
-    Quickly told for the most of all re-plans: from its second instant on it has the same bytes.
+    Quickly told for the most of all re-plans: of a single channel, and behind the newer plan's
+    first change the same bytes.
     """
-    first = rest.index_at(start_us)
-    last = len(plan) - len(rest) + first
+    count = len(plan.channel)
+    first = count - len(rest.channel)
     return (
-        last >= 0
-        and plan.due.endswith(rest.due[_DUE_BYTES * first :])
-        and plan.watts.endswith(rest.watts[_WATTS_BYTES * first :])
-        and plan.channel.endswith(rest.channel[first:])
-        and (not last or plan.due_us(last - 1) <= start_us)
-        and (last == len(plan) or plan.due_us(last) > start_us)
-        and plan.before(last) == rest.before(first)
+        0 <= first < count
+        and plan.watts.endswith(rest.watts)
+        and plan.due.endswith(rest.due[_DUE_BYTES:])
+        and plan.channel.endswith(rest.channel)
+        and plan.channel.count(rest.channel[:1]) == count
+        and _due_at(rest.due)[0] <= start_us >= _due_at(plan.due, _DUE_BYTES * first)[0]
     )
 
 

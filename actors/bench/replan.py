@@ -1,5 +1,6 @@
 """The bench ``replan``: a rolling schedule in which a tenth of the assets changed."""
 
+from collections.abc import Mapping
 from concurrent.futures import Future
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -12,6 +13,7 @@ from actors.bench.rows import Row, row
 from actors.clock import steady_s
 from actors.receipts import Receipt, Submitted
 from actors.system import ActorSystem
+from engine.asset import AssetState
 from engine.config import Site
 from engine.intake import Intent
 from engine.seals import TOPIC
@@ -84,15 +86,17 @@ def accepted(system: ActorSystem, table: "pd.DataFrame") -> Accepted:
     system.assembly.dispatcher(Submitted(intake, None, reply.set_result))
     receipt = reply.result(_WAIT_S)
 
-    def is_settled(asset_id: AssetId) -> bool:
-        return asset_id in passed or board[asset_id].outside.sequence == sequence
-
     for asset_id in rules:
-        until(partial(is_settled, asset_id), _LOOK_S)
+        if asset_id not in passed and board[asset_id].outside.sequence != sequence:
+            until(partial(_has_taken, board, asset_id, sequence), _LOOK_S)
     took_s = steady_s() - began_s
     if not isinstance(receipt, Receipt):
         raise TypeError(f"the schedule was not accepted: {receipt}")
     return Accepted(receipt, took_s)
+
+
+def _has_taken(board: Mapping[AssetId, AssetState], asset_id: AssetId, sequence: int) -> bool:
+    return board[asset_id].outside.sequence == sequence
 
 
 def _sequence(system: ActorSystem) -> int:
