@@ -70,7 +70,7 @@ def fail_safe(profile: RegisterProfile, lease_s: float) -> str:
 def told(register: Register, words: tuple[int, ...]) -> Told:
     """Return what a register says, and whether it makes sense."""
     raw = raw_of(register, words)
-    value = None if raw is None else value_of(register, raw)
+    value = None if raw is None else float(value_of(register, raw))
     verdict = "ok"
     if raw is None or value is None:
         verdict = "no value (NaN)"

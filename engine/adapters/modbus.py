@@ -263,7 +263,7 @@ def _applied_kw(device: Device, role: str, value_w: int, charging: bool) -> floa
     if device.profile.control == "signed":
         sign = device.profile.charge_sign * (1 if charging else -1)
     applied = quantise(device.profile.register(role), sign * value_w)
-    return float(abs(applied)) / W_PER_KW
+    return abs(float(applied)) / W_PER_KW
 
 
 def _watts(power_kw: float | None) -> int:

@@ -18,6 +18,7 @@ from typing import Final, TypeAlias, cast
 from engine.adapters.register_keys import WORD_ORDERS, register_of
 from engine.adapters.registers import (
     Control,
+    Exact,
     KeepAlive,
     ModeWrite,
     Register,
@@ -73,7 +74,7 @@ _PROFILE_KEYS: Final = (
     "block_writes",
 )
 _WORDS: Final = ("setpoint", "lease", "fallback", "fallback_given")
-Written: TypeAlias = tuple[str, Place, Fraction | None]
+Written: TypeAlias = tuple[str, Place, Exact | None]
 """A role that has to be writable, the table that needs it, and the value, null for any."""
 
 _AT_LINE: Final = re.compile(r"at line (\d+)")
@@ -271,7 +272,7 @@ def _mode_write(table: Table) -> ModeWrite:
     return ModeWrite(table.text("role"), table.number("value"))
 
 
-def _constants(writes: Iterable[ModeWrite]) -> dict[str, Fraction]:
+def _constants(writes: Iterable[ModeWrite]) -> dict[str, Exact]:
     return {one.role: one.value for one in writes if one.value is not None}
 
 

@@ -4,9 +4,8 @@ An answer's ``values`` hold one mapping per frame; that of a read has ``space``,
 (0-based) and ``words`` as they came.
 """
 
-from collections.abc import Mapping, Sequence
-from fractions import Fraction
-from typing import Final
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final, TypeAlias
 
 from engine.adapters.base import (
     Answer,
@@ -16,12 +15,12 @@ from engine.adapters.base import (
     StateReported,
     Unreadable,
 )
-from engine.adapters.registers import Register, RegisterProfile, raw_of, value_of
+from engine.adapters.registers import Exact, Register, RegisterProfile, raw_of, value_of
 from engine.types import W_PER_KW
 
-_PLAUSIBLE: Final[Mapping[str, tuple[Fraction, Fraction]]] = {
-    "soc_pct": (Fraction(0), Fraction(100)),
-    "power_w": (Fraction(-(10**9)), Fraction(10**9)),
+_PLAUSIBLE: Final[Mapping[str, tuple[int, int]]] = {
+    "soc_pct": (0, 100),
+    "power_w": (-(10**9), 10**9),
 }
 """What can be; beyond a gigawatt is some vendor's way to say that there is no value."""
 
@@ -39,8 +38,9 @@ def observations(
 
 def misfit(profile: RegisterProfile, answer: Answer) -> str | None:
     """Return why a device is not the one of the profile, null where it is or does not tell."""
+    blocks = _blocks(answer)
     for register in profile.identity:
-        words = _words(register, answer)
+        words = _words(register, blocks)
         raw = None if words is None else raw_of(register, words)
         if raw is None or raw not in register.expect:
             wanted = " or ".join(map(str, register.expect))
@@ -56,22 +56,27 @@ class _Readings:
         self.profile = profile
         self.answer = answer
         self.unreadable: list[Observation] = []
-        self.raw: dict[str, Fraction] = {}
+        self.raw: dict[str, Exact] = {}
         self.values: dict[str, float] = {}
+        """What the registers say in the units of their roles."""
+        self.exact: dict[str, Exact] = {}
+        """The same, not rounded."""
+        blocks = _blocks(answer)
         for register in profile.registers:
-            words = _words(register, answer)
+            words = _words(register, blocks)
             if words is not None:
                 self.take(register, words)
 
     def take(self, register: Register, words: Sequence[int]) -> None:
         raw = raw_of(register, words)
         value = None if raw is None else value_of(register, raw)
-        if raw is None or value is None or not is_plausible(register, value):
+        if raw is None or value is None or not is_plausible(register, float(value)):
             shown = " ".join(f"{word:04x}" for word in words)
             self.unreadable.append(Unreadable(f"{register.role} {shown}"))
             return
         self.raw[register.role] = raw
-        self.values[register.role] = value
+        self.exact[register.role] = value
+        self.values[register.role] = float(value)
 
     def observations(self, idle_w: float) -> tuple[Observation, ...]:
         found = (*self.setpoint(), *self.state(idle_w), *self.power())
@@ -108,10 +113,7 @@ class _Readings:
         return {
             mode
             for mode, marks in self.profile.marks.items()
-            if all(
-                role not in self.raw or _exact(self.profile.register(role), self.raw[role]) == value
-                for role, value in marks.items()
-            )
+            if all(self.exact.get(role, value) == value for role, value in marks.items())
         }
 
     def is_band(self, charge_w: float, discharge_w: float) -> bool:
@@ -147,12 +149,10 @@ class _Readings:
         return None if value is None else self.profile.charge_sign * value
 
 
-def _exact(register: Register, raw: Fraction) -> Fraction:
-    return raw * register.scale + register.offset
-
-
 def is_plausible(register: Register, value: float) -> bool:
     """Return whether a value can be: within what its role and its profile allow."""
+    low: Exact | None
+    high: Exact | None
     low, high = _PLAUSIBLE.get(register.role, (None, None))
     if not register.writable:
         low = low if register.minimum is None else register.minimum
@@ -160,14 +160,25 @@ def is_plausible(register: Register, value: float) -> bool:
     return (low is None or value >= low) and (high is None or value <= high)
 
 
-def _words(register: Register, answer: Answer) -> Sequence[int] | None:
-    """Return a register's words from the frames of an answer, null where none covers it."""
+_Block: TypeAlias = tuple[object, int, Sequence[int]]
+"""The words that a frame read: their space, the address of the first, and they themselves."""
+
+
+def _blocks(answer: Answer) -> list[_Block]:
+    """Return what the frames of an answer read, in order."""
+    found: list[_Block] = []
     for body in answer.values:
-        if not isinstance(body, Mapping) or body.get("space") != register.space:
-            continue
-        words, address = body.get("words"), body.get("address")
-        if isinstance(words, Sequence) and isinstance(address, int):
-            start = register.address - address
-            if start >= 0 and start + register.count <= len(words):
-                return words[start : start + register.count]
+        if isinstance(body, Mapping):
+            words, address = body.get("words"), body.get("address")
+            if isinstance(words, Sequence) and isinstance(address, int):
+                found.append((body.get("space"), address, words))
+    return found
+
+
+def _words(register: Register, blocks: Iterable[_Block]) -> Sequence[int] | None:
+    """Return a register's words, null where no block covers it."""
+    for space, address, words in blocks:
+        start = register.address - address
+        if space == register.space and 0 <= start <= len(words) - register.count:
+            return words[start : start + register.count]
     return None

@@ -172,9 +172,9 @@ def _check_writable(table: Table, register: Register) -> None:
 
 
 def _check_grid(table: Table, register: Register) -> None:
-    if (register.offset / register.scale).denominator != 1:
+    if register.offset % register.scale:
         table.refuse("offset", "0 has to be a value that can be written: a multiple of scale")
-    if (register.resolution / register.scale).denominator != 1:
+    if register.resolution % register.scale:
         table.refuse("step", f"a multiple of the scale {float(register.scale):g} is expected")
 
 

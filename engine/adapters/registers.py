@@ -19,16 +19,31 @@ WordOrder: TypeAlias = Literal["big", "little"]
 Space: TypeAlias = Literal["holding", "input"]
 Word: TypeAlias = Literal["setpoint", "lease", "fallback", "fallback_given"]
 Control: TypeAlias = Literal["pair", "signed", "amount", "bounds"]
+Exact: TypeAlias = int | Fraction
+"""A number without rounding: an int where it is whole, as most are, since those are quick."""
 
 SETTING_MODES: Final = ("charge", "discharge", "idle")
 """The modes that hold a setpoint; the fourth, ``release``, hands the device back."""
 
 _BITS: Final[Mapping[str, int]] = {"u16": 16, "i16": 16, "u32": 32, "i32": 32, "f32": 32}
-_FLOAT_MAX: Final = Fraction(struct.unpack(">f", b"\x7f\x7f\xff\xff")[0])
+_FLOAT_MAX: Final = int(struct.unpack(">f", b"\x7f\x7f\xff\xff")[0])
 _WORD_BITS: Final = 16
 _WORD_MASK: Final = 0xFFFF
 _RANGES: Final = 1_024
 """How many registers' ranges are kept, as each write asks for one."""
+
+
+def exact(value: float | Fraction) -> Exact:
+    """Return a number without rounding; it has to be finite."""
+    if isinstance(value, int):
+        return value
+    whole = Fraction(value)
+    return whole.numerator if whole.denominator == 1 else whole
+
+
+def exact_or_null(value: float | Fraction | None) -> Exact | None:
+    """Return a number without rounding, null for null."""
+    return None if value is None else exact(value)
 
 
 @attrs.frozen
@@ -54,12 +69,12 @@ class Register:
     address: int
     type: RegisterType
     space: Space = "holding"
-    scale: Fraction = Fraction(1)
-    offset: Fraction = Fraction(0)
+    scale: Exact = attrs.field(default=1, converter=exact)
+    offset: Exact = attrs.field(default=0, converter=exact)
     writable: bool = False
-    minimum: Fraction | None = None
-    maximum: Fraction | None = None
-    step: Fraction | None = None
+    minimum: Exact | None = attrs.field(default=None, converter=exact_or_null)
+    maximum: Exact | None = attrs.field(default=None, converter=exact_or_null)
+    step: Exact | None = attrs.field(default=None, converter=exact_or_null)
     nan: int | None = None
     word_order: WordOrder = "big"
     write_word_order: WordOrder = "big"
@@ -70,17 +85,17 @@ class Register:
     readable: bool = True
     mask: int | None = None
 
-    @property
+    @cached_property
     def count(self) -> int:
         """How many words the value has."""
         return _BITS[self.type] // _WORD_BITS
 
     @property
-    def resolution(self) -> Fraction:
+    def resolution(self) -> Exact:
         """The step between two values to write: ``step``, else ``scale``; 1 for a float."""
         if self.step is not None:
             return self.step
-        return Fraction(1) if self.type == "f32" else self.scale
+        return 1 if self.type == "f32" else self.scale
 
 
 @attrs.frozen
@@ -93,7 +108,7 @@ class ModeWrite:
     """
 
     role: str
-    value: Fraction | None
+    value: Exact | None = attrs.field(converter=exact_or_null)
     word: Word = "setpoint"
 
 
@@ -107,7 +122,7 @@ class KeepAlive:
 
     role: str
     device_timeout_s: float
-    write: Fraction | None = None
+    write: Exact | None = attrs.field(default=None, converter=exact_or_null)
 
 
 @attrs.frozen
@@ -170,7 +185,7 @@ class RegisterProfile:
         return tuple(one for one in self.registers if one.expect)
 
     @cached_property
-    def marks(self) -> Mapping[str, Mapping[str, Fraction]]:
+    def marks(self) -> Mapping[str, Mapping[str, Exact]]:
         """What tells each mode of a setpoint by reading: the constants that it writes, by role."""
         readable = {one.role for one in self.registers if one.readable}
         return {
@@ -190,18 +205,18 @@ class RegisterProfile:
         return tuple(one for one in dict.fromkeys(told) if one.readable)
 
 
-def raw_range(register_type: RegisterType) -> tuple[Fraction, Fraction]:
+def raw_range(register_type: RegisterType) -> tuple[int, int]:
     """Return the least and greatest raw value of a type."""
     bits = _BITS[register_type]
     if register_type == "f32":
         return -_FLOAT_MAX, _FLOAT_MAX
     if register_type.startswith("u"):
-        return Fraction(0), Fraction((1 << bits) - 1)
-    return Fraction(-(1 << bits - 1)), Fraction((1 << bits - 1) - 1)
+        return 0, (1 << bits) - 1
+    return -(1 << bits - 1), (1 << bits - 1) - 1
 
 
 @lru_cache(_RANGES)
-def value_range(register: Register) -> tuple[Fraction, Fraction]:
+def value_range(register: Register) -> tuple[Exact, Exact]:
     """Return the least and greatest value that may be written, in the unit of the role."""
     low, high = (raw * register.scale + register.offset for raw in raw_range(register.type))
     if register.minimum is not None:
@@ -211,7 +226,7 @@ def value_range(register: Register) -> tuple[Fraction, Fraction]:
     return low, high
 
 
-def quantise(register: Register, value: float) -> Fraction:
+def quantise(register: Register, value: float) -> Exact:
     """Return what a value becomes on the device: within its limits, towards zero to its step.
 
     Raises:
@@ -221,8 +236,9 @@ def quantise(register: Register, value: float) -> Fraction:
         message = f"{value} cannot be written to {register.role}"
         raise ValueError(message)
     low, high = value_range(register)
-    clipped = min(max(Fraction(value), low), high)
-    return math.trunc(clipped / register.resolution) * register.resolution
+    clipped: Exact = min(max(exact(value), low), high)
+    step = register.resolution
+    return clipped // step * step if clipped >= 0 else -(-clipped // step * step)
 
 
 def encode(register: Register, value: float) -> list[int]:
@@ -231,8 +247,8 @@ def encode(register: Register, value: float) -> list[int]:
     Raises:
         ValueError: the value is not finite.
     """
-    raw = (quantise(register, value) - register.offset) / register.scale
-    return raw_words(register, raw)
+    raw = quantise(register, value) - register.offset
+    return raw_words(register, raw if register.scale == 1 else raw / Fraction(register.scale))
 
 
 def as_read(register: Register) -> Register:
@@ -240,7 +256,7 @@ def as_read(register: Register) -> Register:
     return attrs.evolve(register, write_word_order=register.word_order)
 
 
-def raw_words(register: Register, raw: Fraction) -> list[int]:
+def raw_words(register: Register, raw: Exact) -> list[int]:
     """Return a raw value as words in the register's order of writing."""
     bits = _BITS[register.type]
     if register.type == "f32":
@@ -251,7 +267,7 @@ def raw_words(register: Register, raw: Fraction) -> list[int]:
     return words if register.write_word_order == "big" else words[::-1]
 
 
-def raw_of(register: Register, words: Sequence[int]) -> Fraction | None:
+def raw_of(register: Register, words: Sequence[int]) -> Exact | None:
     """Return the raw value of words as read, null for the register's NaN.
 
     Raises:
@@ -270,10 +286,10 @@ def raw_of(register: Register, words: Sequence[int]) -> Fraction | None:
         return None
     if register.type == "f32":
         number = struct.unpack(">f", pattern.to_bytes(4, "big"))[0]
-        return Fraction(number) if math.isfinite(number) else None
+        return exact(number) if math.isfinite(number) else None
     if register.type.startswith("i") and pattern >> (bits - 1):
         pattern -= 1 << bits
-    return Fraction(pattern)
+    return pattern
 
 
 def decode(register: Register, words: Sequence[int]) -> float | None:
@@ -283,9 +299,9 @@ def decode(register: Register, words: Sequence[int]) -> float | None:
         ValueError: the number of words is not the register's.
     """
     raw = raw_of(register, words)
-    return None if raw is None else value_of(register, raw)
+    return None if raw is None else float(value_of(register, raw))
 
 
-def value_of(register: Register, raw: Fraction) -> float:
+def value_of(register: Register, raw: Exact) -> Exact:
     """Return a raw value in the unit of the role."""
-    return float(raw * register.scale + register.offset)
+    return raw * register.scale + register.offset

@@ -529,4 +529,4 @@ class TestWords:
         applied = quantise(one, value)
         assert all(0 <= word <= 0xFFFF for word in words)
         assert float(applied) == decode(one, words)
-        assert abs(applied) <= abs(Fraction(value))
+        assert abs(Fraction(applied)) <= abs(Fraction(value))
