@@ -16,6 +16,7 @@ from actors.store import open_store
 from actors.store.tables import place_of
 from engine.codec import Codec
 from engine.config import Site
+from engine.errors import StoreCorrupt
 
 _PASSWORD: Final = re.compile(r"(://[^:/@]*:).*@")
 """Up to the last @, as a password may have one that nobody has escaped."""
@@ -70,11 +71,22 @@ def reader_of(place: str) -> Iterator[Reader]:
     site = site_of(place) if is_site_file(place) else None
     url = store_url(place) if site is None else site.store_url
     expected = () if site is None else [one.rules.asset_id for one in site.assets]
-    store = open_store(url, read_only=True)
+    with _named(url):
+        store = open_store(url, read_only=True)
+        try:
+            yield Reader(store, Codec(VOCABULARY), place_of(url), expected)
+        finally:
+            store.close()
+
+
+@contextlib.contextmanager
+def _named(url: str) -> Iterator[None]:
+    """Say of what cannot be read in which store that is; a site file is all that was typed."""
     try:
-        yield Reader(store, Codec(VOCABULARY), place_of(url), expected)
-    finally:
-        store.close()
+        yield
+    except StoreCorrupt as error:
+        place = shown(url).removeprefix("sqlite:///")
+        raise StoreCorrupt(f"{place}: {error}") from error
 
 
 def moment_of(text: str | None) -> datetime | None:

@@ -7,7 +7,10 @@ from typing import Final
 from actors.store.base import Store
 from actors.store.places import FileLock, file_system, name_to_read
 from actors.store.sqlite import SqliteStore
-from engine.errors import StoreError, StoreMissing
+from engine.errors import StoreError, StoreMissing, StoreUnavailable
+
+_MAGIC: Final = b"SQLite format 3\x00"
+"""How each of SQLite's files begins."""
 
 _NETWORK: Final = ("nfs", "cifs", "smb", "fuse.sshfs", "9p", "afs", "ceph", "glusterfs")
 
@@ -47,6 +50,7 @@ def _postgres(url: str, *, read_only: bool, take_over: bool) -> Store:
 
 
 def _sqlite(path: Path, *, read_only: bool) -> Store:
+    _check_file(path)
     if read_only:
         if not path.is_file():
             raise StoreMissing(f"there is no store at {path}")
@@ -62,3 +66,21 @@ def _sqlite(path: Path, *, read_only: bool) -> Store:
     except BaseException:
         lock.release()
         raise
+
+
+def _check_file(path: Path) -> None:
+    """Refuse a folder, and a file that is something else; an empty one can become a store."""
+    if path.is_dir():
+        raise StoreMissing(f"{path} is a folder, not a store")
+    if not path.is_file():
+        return
+    try:
+        with path.open("rb") as file:
+            beginning = file.read(len(_MAGIC))
+    except OSError as error:
+        raise StoreUnavailable(f"{path} cannot be read: {error.strerror}") from None
+    if beginning and beginning != _MAGIC:
+        raise StoreMissing(
+            f"{path} is no store, or its beginning is damaged: a store is a file of SQLite's, "
+            "and a site file's name ends with .toml"
+        )

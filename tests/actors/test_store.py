@@ -8,7 +8,7 @@ import pytest
 
 from actors.store import SqliteStore, VersionConflict, file_system, open_store
 from engine.codec import Row
-from engine.errors import StoreCorrupt, StoreError, StoreInUse, StoreUnavailable
+from engine.errors import StoreError, StoreInUse, StoreMissing, StoreUnavailable
 
 
 def rows(stream: str, count: int, first: int = 1) -> list[Row]:
@@ -110,8 +110,21 @@ def test_places_and_urls_that_cannot_be_are_refused(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="begins with sqlite:/// or postgresql://"):
         open_store("mysql://localhost/x")
     (tmp_path / "text.db").write_text("this is no database at all, " * 100)
-    with pytest.raises((StoreCorrupt, StoreUnavailable)):
-        open_store(f"sqlite:///{tmp_path / 'text.db'}")
+    for read_only in (False, True):
+        with pytest.raises(StoreMissing, match=r"text\.db is no store"):
+            open_store(f"sqlite:///{tmp_path / 'text.db'}", read_only=read_only)
+        with pytest.raises(StoreMissing, match="is a folder, not a store"):
+            open_store(f"sqlite:///{tmp_path}", read_only=read_only)
+
+
+def test_a_file_that_cannot_be_read_is_told_in_a_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the operating system has against it."""
+    open_store(f"sqlite:///{tmp_path / 'a.db'}").close()
+    monkeypatch.setattr(Path, "open", lambda *_: (_ for _ in ()).throw(OSError(13, "not for you")))
+    with pytest.raises(StoreUnavailable, match=r"a\.db cannot be read: not for you"):
+        open_store(f"sqlite:///{tmp_path / 'a.db'}", read_only=True)
 
 
 def test_a_store_is_read_where_nothing_can_be_written(
