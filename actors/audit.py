@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, tzinfo
 from os import PathLike
 from pathlib import Path
-from typing import TypeAlias, TypedDict, Unpack
+from typing import Final, TypeAlias, TypedDict, Unpack
 from zoneinfo import ZoneInfo
 
 from msgspec.structs import replace
@@ -27,17 +27,22 @@ from engine.history import (
     changes_of,
     report_of,
 )
+from engine.naming import instead_of
 from engine.site import SiteState
-from engine.types import AssetId, Instant, to_us
+from engine.types import AssetId, Instant, iso, to_us
 from engine.verification import Verification
 from engine.why import Explanation, explain
+
+_FIRST_US: Final = to_us(datetime.min.replace(tzinfo=UTC))
+_LAST_US: Final = to_us(datetime.max.replace(tzinfo=UTC))
+_NO_YEAR: Final = "is not in the years 1 to 9999 of UTC"
 
 
 def moment(text: str) -> datetime:
     """Return a time that somebody typed: ISO 8601 with an offset.
 
     Raises:
-        UsageError: it is no time, or has no offset.
+        UsageError: it is no time, has no offset, or is not in the years that there are.
     """
     try:
         parsed = datetime.fromisoformat(text)
@@ -46,7 +51,10 @@ def moment(text: str) -> datetime:
     if parsed.tzinfo is None:
         whole = text if "T" in text or " " in text else f"{text}T00:00"
         raise UsageError(f"{text!r} has no offset: write {whole}+01:00, or {whole}Z")
-    return parsed.astimezone(UTC)
+    try:
+        return parsed.astimezone(UTC)
+    except OverflowError:
+        raise UsageError(f"{text!r} {_NO_YEAR}") from None
 
 
 Time: TypeAlias = datetime | str
@@ -57,9 +65,12 @@ def _us(time: Time) -> int:
     if not isinstance(time, datetime | str):
         raise UsageError(f"{time!r} is no time: give an aware datetime, or ISO 8601 with an offset")
     try:
-        return to_us(moment(time) if isinstance(time, str) else time)
+        moment_us = to_us(moment(time) if isinstance(time, str) else time)
     except ValueError as error:
         raise UsageError(str(error)) from None
+    if not _FIRST_US <= moment_us <= _LAST_US:
+        raise UsageError(f"{time} {_NO_YEAR}")
+    return moment_us
 
 
 class Wanted(TypedDict, total=False):
@@ -78,9 +89,15 @@ def filters_of(**wanted: Unpack[Wanted]) -> Filters:
     """Return filters from what somebody named.
 
     Raises:
-        UsageError: there is no such type, status or cause, or a time is none or has no time zone.
+        UsageError: there is no such type, status or cause, an id is no text, a time is none or has
+            no time zone, or the end comes before the start.
+        TypeError: there is no such filter.
     """
+    _check_names(wanted)
     since, until = wanted.get("since"), wanted.get("until")
+    since_us, until_us = (None if one is None else _us(one) for one in (since, until))
+    if since_us is not None and until_us is not None and until_us < since_us:
+        raise UsageError(f"{iso(until_us)} comes before {iso(since_us)}")
     try:
         return Filters(
             asset=wanted.get("asset"),
@@ -88,11 +105,23 @@ def filters_of(**wanted: Unpack[Wanted]) -> Filters:
             status=wanted.get("status"),
             cause=wanted.get("cause"),
             schedule=wanted.get("schedule"),
-            since_us=None if since is None else _us(since),
-            until_us=None if until is None else _us(until),
+            since_us=since_us,
+            until_us=until_us,
         )
     except ValueError as error:
         raise UsageError(str(error)) from None
+
+
+def _check_names(wanted: Mapping[str, object]) -> None:
+    """Refuse a filter that there is not, which would let everything pass, and ids of no kind."""
+    known = Wanted.__optional_keys__
+    for name in wanted:
+        if name not in known:
+            raise TypeError(f"there is no filter {name!r}; {instead_of(name, known)}")
+    for name in ("asset", "schedule"):
+        value = wanted.get(name)
+        if not isinstance(value, str | None):
+            raise UsageError(f"{name} is text, not {value!r}")
 
 
 class Audit(abc.ABC):

@@ -97,14 +97,16 @@ class CommandHandle:
         return self._watch.status(self.id)
 
     def wait(self, timeout: float | None = None) -> CommandRecord:
-        """Return the command's record once it is over.
+        """Return the command's record once it is over; ``timeout`` is in seconds, null for ever.
 
         Raises:
             TimeoutError: it was not over within ``timeout`` seconds.
         """
         end = self._watch.end(self.id)
         try:
-            return self._ended(end, timeout)
+            return self._ended(
+                end, None if timeout is None else min(timeout, threading.TIMEOUT_MAX)
+            )
         except TimeoutError:
             end.cancel()
             raise TimeoutError(f"{self.id} is still {self.status} after {timeout} s") from None

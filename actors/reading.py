@@ -29,11 +29,19 @@ logger = logging.getLogger("setpoint")
 
 VOCABULARY: Final[dict[str, type]] = {**TOPICS, TOPIC: LogSealed, **archives.TOPICS}
 _ALL: Final = Filters()
+_LAST_POSITION: Final = 2**63 - 1
 
 
 def is_asset(stream: str) -> bool:
     """Return whether a stream is an asset's."""
-    return stream not in {"", SITE, LOG, archives.STREAM} and not stream.startswith("sch_")
+    is_text = isinstance(stream, str)  # people may ask for anything
+    return (
+        is_text and stream not in {"", SITE, LOG, archives.STREAM} and not stream.startswith("sch_")
+    )
+
+
+def _is_position(value: object) -> bool:
+    return isinstance(value, int) and 0 <= value <= _LAST_POSITION
 
 
 class Reader:
@@ -87,8 +95,8 @@ class Reader:
             UsageError: it is no position, or what comes next was moved to an archive; names the
                 file.
         """
-        if after < 0:
-            raise UsageError(f"a position is 0 or more, not {after}")
+        if not _is_position(after):
+            raise UsageError(f"a position is from 0 to {_LAST_POSITION}, not {after}")
         archived = self.bases.archived
         cut = 0 if archived is None else self._cut(archived)
         if archived is not None and after < cut:
@@ -242,7 +250,8 @@ class Reader:
         Raises:
             UnknownCommand: there is none of that id.
         """
-        for record in self.history(Filters(id=command_id)):
+        known = isinstance(command_id, str)  # null would be any
+        for record in self.history(Filters(id=command_id)) if known else ():
             return record
         raise UnknownCommand(f"no command is called {command_id!r}")
 

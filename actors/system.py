@@ -174,8 +174,7 @@ class ActorSystem(Audit):
         wanted = by_hand.command_type(type)
         target = by_hand.target_of(rules, wanted, kw)
         if target is None:
-            availability = wanted is CommandType.CHANGE_AVAILABILITY
-            arguments: dict[str, object] = {"operative": operative} if availability else {}
+            arguments = by_hand.command_arguments(wanted, operative)
             return self._request(
                 asset,
                 lambda reply: message.CommandRequested(wanted, by, reason, arguments, reply),

@@ -32,6 +32,19 @@ def check_words(by: object, reason: object) -> None:
     _check_text("reason", reason, needed=False)
 
 
+def command_arguments(wanted: CommandType, operative: object) -> dict[str, object]:
+    """Return the arguments of a command that sets no setpoint.
+
+    Raises:
+        CommandRefused: whether something is to be operative is neither true nor false.
+    """
+    if wanted is not CommandType.CHANGE_AVAILABILITY:
+        return {}
+    if not isinstance(operative, bool):
+        raise CommandRefused(f"operative is true or false, not {operative!r}")
+    return {"operative": operative}
+
+
 def call_arguments(action: object, payload: Mapping[str, object]) -> dict[str, object]:
     """Return a CALL's arguments as they will be read from the log, and nobody else's to change.
 
@@ -78,6 +91,7 @@ def check_schedule_id(schedule_id: str | None) -> None:
     """
     if schedule_id is None:
         return
+    _check_text("schedule_id", schedule_id, needed=True)
     rest = schedule_id.removeprefix("sch_")
     if rest == schedule_id or not rest.replace("_", "").replace("-", "").isalnum():
         raise CommandRefused(f"a schedule id is sch_ and letters, digits, - or _: {schedule_id!r}")
@@ -135,7 +149,7 @@ def override_end(until: object) -> tuple[str, int | None]:
             return "time", to_us(until)
         except ValueError as error:
             raise CommandRefused(str(error)) from None
-    if until not in {"unplugged", "resume"}:
+    if until not in ("unplugged", "resume"):
         raise CommandRefused(f"an override ends at a time or when unplugged, not by {until!r}")
     return str(until), None
 

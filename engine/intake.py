@@ -38,11 +38,29 @@ class Intent:
     slot: timedelta | None = None
 
     @property
+    def unusable(self) -> tuple[Problem, ...]:
+        """What of it is not even of its kind, so that no schedule can be read by it."""
+        found = []
+        if not isinstance(self.timezone, str | None):
+            message = "timezone is the name of a time zone"
+            found.append(Problem("timezone", message, value=str(self.timezone)))
+        if not _is_a_map(self.asset_map):
+            message = "asset_map maps names of a schedule, as texts, to ids of assets"
+            found.append(Problem("asset_map", message, value=str(self.asset_map)))
+        return tuple(found)
+
+    @property
     def problems(self) -> tuple[Problem, ...]:
         """What is wrong with it, whatever the schedule: a mistyped ``limits`` decides nothing."""
         if self.limits in ("refuse", "clamp"):
             return ()
         return (Problem("limits", "limits is refuse or clamp", value=self.limits),)
+
+
+def _is_a_map(given: object) -> bool:
+    if given is None:
+        return True
+    return isinstance(given, Mapping) and all(isinstance(key, str) for key in given)
 
 
 @attrs.frozen

@@ -56,6 +56,8 @@ def _read(file: Path) -> tuple[pd.DataFrame, Sequence[int]]:
 
 
 def _unreadable(error: Exception) -> Problem:
+    if isinstance(error, UnicodeDecodeError):
+        return Problem("unreadable", f"not UTF-8: {error.reason}")
     line = error.lineno if isinstance(error, json.JSONDecodeError) else None
     message = error.strerror if isinstance(error, OSError) else None
     return Problem("unreadable", message or str(error), line=line)

@@ -40,6 +40,8 @@ def read_schedule(
     Raises:
         ScheduleRefused: anything is wrong with it; all problems at once.
     """
+    if intent.unusable:
+        raise ScheduleRefused(intent.unusable)
     frame = _frame(source)
     columns = frame.columns.tolist()
     matching = match(columns, assets, intent.asset_map)

@@ -4,7 +4,7 @@ import csv
 import io
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from actors.cli.places import reader_of
 from actors.clock import wall_now
 from actors.testing.instant import opened, plan
 from actors.testing.waiting import wait_until
-from engine.errors import StoreCorrupt, UnknownAsset, UsageError
+from engine.errors import StoreCorrupt, StoreMissing, UnknownAsset, UsageError
 
 
 @pytest.fixture
@@ -98,6 +98,24 @@ def test_questions_that_make_no_sense_are_refused(audit: StoreAudit) -> None:
         audit.state_at(5)  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="has no offset"):
         audit.history(since="2026-01-01T00:00:00")
+    with pytest.raises(UsageError, match="not in the years 1 to 9999"):
+        audit.why("ast_0", datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=5))))
+
+
+def test_arguments_of_no_kind_are_refused_in_words(audit: StoreAudit) -> None:
+    """And not by what happens to fail on them; a filter that there is not would let all pass."""
+    nonsense: Any = 5
+    with pytest.raises(UnknownAsset, match="no asset is called 5; there are ast_0, ast_1"):
+        audit.why(nonsense)
+    with pytest.raises(UsageError, match="asset is text, not 5"):
+        audit.history(asset=nonsense)
+    with pytest.raises(UsageError, match="schedule is text, not 5"):
+        audit.report(schedule=nonsense)
+    with pytest.raises(UsageError, match="a position is from 0 to 9223372036854775807, not"):
+        audit.events(after=1.5)  # type: ignore[arg-type]
+    misspelt: Any = {"aset": "ast_0"}
+    with pytest.raises(TypeError, match="no filter 'aset'; did you mean 'asset'"):
+        audit.history(**misspelt)
 
 
 def test_commands_are_found_by_times_in_words_as_by_aware_ones(audit: StoreAudit) -> None:
@@ -207,5 +225,8 @@ def test_a_file_that_is_no_store_is_named(tmp_path: Path) -> None:
     """And not taken for an empty one."""
     path = tmp_path / "broken.db"
     path.write_bytes(b"no database at all, but long enough to be taken for one" * 100)
-    with pytest.raises(StoreCorrupt, match="damaged"):
+    with pytest.raises(StoreMissing, match=r"broken\.db is no store"):
+        run("verify", str(path))
+    path.write_bytes(b"SQLite format 3\x00" + b"and then nothing of the kind" * 100)
+    with pytest.raises(StoreCorrupt, match=r"broken\.db: the store's file is damaged"):
         run("verify", str(path))

@@ -1,6 +1,7 @@
 """A command in somebody's hands."""
 
 import asyncio
+import threading
 from collections.abc import Iterator
 from typing import cast
 
@@ -35,6 +36,16 @@ def end_command(bus: BusThread) -> None:
     """Let the command be COMPLETED."""
     done = Event(EventType.COMMAND_COMPLETED, "ast_1", START, 1, {"command_id": "cmd_1"})
     bus.publish(1, 1, lambda: (done,))
+
+
+def test_one_may_wait_for_ever(bus: BusThread) -> None:
+    """Also in seconds: as many as the machine can count to."""
+    waited: list[float | None] = []
+    watch = Watch(bus, "ast_1", lambda _, timeout_s: waited.append(timeout_s))
+    handle = CommandHandle("cmd_1", watch, lambda _: RECORD)
+    for timeout in (float("inf"), 5, None):
+        assert handle.wait(timeout) is RECORD
+    assert waited == [threading.TIMEOUT_MAX, 5, None]
 
 
 def test_who_gives_up_awaiting_can_end_the_loop(bus: BusThread, handle: CommandHandle) -> None:

@@ -9,6 +9,7 @@ from engine.by_hand import (
     call_arguments,
     check_schedule_id,
     check_words,
+    command_arguments,
     command_type,
     override_end,
     signed_target,
@@ -77,7 +78,7 @@ def test_a_signed_power_discharges_below_zero() -> None:
             signed_target(CHARGER, none)
 
 
-@pytest.mark.parametrize("text", ["monday", "sch_", "sch_a b", "sch_/"])
+@pytest.mark.parametrize("text", ["monday", "sch_", "sch_a b", "sch_/", "", 5, b"sch_a"])
 def test_a_schedule_id_has_a_form(text: str) -> None:
     """None is fine: one is made."""
     check_schedule_id(None)
@@ -94,6 +95,15 @@ def test_who_asks_and_why_are_words_that_can_be_written_down(by: object, reason:
     with pytest.raises(CommandRefused, match=r"by|reason"):
         check_words(by, reason)
     check_words("anna", "")
+
+
+def test_a_change_of_availability_says_which() -> None:
+    """By a truth value: any text would mean operative."""
+    wanted = CommandType.CHANGE_AVAILABILITY
+    assert command_arguments(wanted, False) == {"operative": False}  # noqa: FBT003 - what is given
+    assert command_arguments(CommandType.RELEASE, "no") == {}
+    with pytest.raises(CommandRefused, match="operative is true or false, not 'no'"):
+        command_arguments(wanted, "no")
 
 
 def test_a_calls_payload_is_kept_as_it_will_be_read() -> None:
@@ -144,7 +154,8 @@ def test_an_override_ends_at_a_time_or_by_a_word() -> None:
     """Another word would be an override without an end."""
     assert override_end("unplugged") == ("unplugged", None)
     assert override_end(datetime(1970, 1, 1, 0, 1, tzinfo=UTC)) == ("time", 60_000_000)
-    for never in ("never", None, 5):
+    nevers: tuple[object, ...] = ("never", None, 5, [])
+    for never in nevers:
         with pytest.raises(CommandRefused, match="ends"):
             override_end(never)
     with pytest.raises(CommandRefused, match="has no time zone"):

@@ -1,5 +1,6 @@
 import json
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -156,11 +157,27 @@ def test_csv_files_that_cannot_be_read_are_refused(
     assert (problem.rule, problem.line) == (rule, line)
 
 
+@pytest.mark.parametrize(
+    ("intent", "rule"),
+    [
+        ({"timezone": 5}, "timezone"),
+        ({"asset_map": 5}, "asset_map"),
+        ({"asset_map": {1: "ast_car"}}, "asset_map"),
+    ],
+)
+def test_an_intent_of_no_kind_is_refused(intent: dict[str, Any], rule: str) -> None:
+    """In words, whether or not it would be needed."""
+    with pytest.raises(ScheduleRefused) as caught:
+        read_schedule(EXPECTED, SITE, Intent(**intent))
+    assert [problem.rule for problem in caught.value.problems] == [rule]
+
+
 def test_a_file_in_another_encoding_is_refused(tmp_path: Path) -> None:
     """UTF-8 is expected."""
     path = tmp_path / "plan.csv"
     path.write_bytes("t,ev_ä_kw\n".encode("latin-1"))
-    assert [problem.rule for problem in refused(path)] == ["unreadable"]
+    (problem,) = refused(path)
+    assert (problem.rule, problem.message[:10]) == ("unreadable", "not UTF-8:")
 
 
 # --- times
