@@ -25,7 +25,7 @@ def read_text(path: Path) -> str:
         reason = error.strerror or type(error).__name__
         raise SiteRefused((Problem("file", reason, file=str(path)),)) from None
     except UnicodeDecodeError as error:
-        problem = Problem("file", f"not UTF-8: {error.reason}", file=str(path))
+        problem = Problem("file", f"not UTF-8, as a TOML file is: {error.reason}", file=str(path))
         raise SiteRefused((problem,)) from None
 
 

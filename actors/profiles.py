@@ -11,7 +11,7 @@ from engine.adapters.profile import builtin, parse
 from engine.adapters.registers import RegisterProfile
 from engine.config import AssetConfig, Site
 from engine.config.checks import Check
-from engine.errors import Problem, SiteRefused
+from engine.errors import Problem, ProfileRefused, SiteRefused
 from engine.types import to_kw
 
 
@@ -19,7 +19,8 @@ def register_profile(name: str) -> RegisterProfile:
     """Return a register profile: a built-in one, or that of a path ending in ``.toml``.
 
     Raises:
-        SiteRefused: there is none of this name, or the file has problems.
+        ProfileRefused: there is none of this name, or the file has problems.
+        SiteRefused: the file cannot be read.
     """
     if name.endswith(".toml"):
         path = Path(name)
@@ -27,7 +28,8 @@ def register_profile(name: str) -> RegisterProfile:
     try:
         return builtin(name)
     except LookupError as error:
-        raise SiteRefused((Problem("profile", str(error), column="profile"),)) from None
+        message = f"{error}; a file's name ends with .toml"
+        raise ProfileRefused((Problem("profile", message),)) from None
 
 
 def profiles_of(site: Site) -> dict[str, RegisterProfile]:

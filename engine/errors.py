@@ -5,7 +5,8 @@
     SetpointError
     ├── UsageError            the caller's input; the same input fails again
     │   ├── ScheduleRefused   a schedule, with all its problems
-    │   ├── SiteRefused       a site file or register profile, with all its problems
+    │   ├── SiteRefused       a site file, with all its problems
+    │   │   └── ProfileRefused  the same of a register profile
     │   ├── UnknownAsset      no such asset in the site
     │   ├── UnknownCommand    no such command in the store
     │   └── CommandRefused    a command that this asset cannot take
@@ -94,9 +95,15 @@ class ScheduleRefused(InputRefused):
 
 
 class SiteRefused(InputRefused):
-    """A site file or register profile that cannot be used."""
+    """A site file, or what it names, that cannot be used."""
 
     subject = "site"
+
+
+class ProfileRefused(SiteRefused):
+    """A register profile that cannot be used."""
+
+    subject = "register profile"
 
 
 class UnknownAsset(UsageError):

@@ -1,16 +1,19 @@
 """The verb about register profiles: check one, and see what it would write."""
 
 from collections.abc import Iterable
+from typing import Final
 
 import click
 
+from actors.cli.numbers import Number
 from actors.cli.output import counted, json_line
 from actors.profiles import register_profile
 from engine.adapters.base import Frame
 from engine.adapters.explained import explained, fail_safe, writes_json
 from engine.adapters.registers import RegisterProfile
+from engine.config.defaults import LONGEST_S
 
-_LEASE_S = 900.0
+_LEASES_S: Final = Number(min=0, min_open=True, max=LONGEST_S)
 
 
 @click.group()
@@ -21,7 +24,7 @@ def profile() -> None:
 @profile.command()
 @click.argument("file")
 @click.option(
-    "--lease", "lease_s", type=float, default=_LEASE_S, help="failsafe_after_s, for timers."
+    "--lease", "lease_s", type=_LEASES_S, default=900.0, help="failsafe_after_s, for timers."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def check(file: str, *, lease_s: float, as_json: bool) -> None:
@@ -31,11 +34,11 @@ def check(file: str, *, lease_s: float, as_json: bool) -> None:
     writes for charge, discharge, idle and release. Exit status 2 if it cannot be used.
     """
     found = register_profile(file)
-    if found.learns:
-        click.echo(f"{found.name}: {found.source}; `setpoint probe` shows what it leads to")
-        return
     if as_json:
         click.echo(json_line(_json(found, lease_s)))
+        return
+    if found.learns:
+        click.echo(f"{found.name}: {found.source}; `setpoint probe` shows what it leads to")
         return
     click.echo(f"{found.name}: {found.control}, {counted(len(found.registers), 'register')}")
     click.echo(f"source: {found.source}")
@@ -62,9 +65,10 @@ def _line(frame: Frame) -> str:
 
 
 def _json(found: RegisterProfile, lease_s: float) -> dict[str, object]:
-    return {
-        "name": found.name,
-        "source": found.source,
+    known = {"name": found.name, "source": found.source, "learns": found.learns}
+    if found.learns:
+        return known
+    return known | {
         "control": found.control,
         "registers": len(found.registers),
         "writes": writes_json(explained(found, 1, lease_s)),

@@ -29,7 +29,8 @@ from engine.adapters.registers import (
 )
 from engine.adapters.sunspec_profile import UNLEARNED
 from engine.adapters.tables import Faults, Place, Table, nearest
-from engine.errors import SiteRefused
+from engine.errors import ProfileRefused
+from engine.naming import instead_of
 
 BUILTIN: Final = (
     "generic-battery",
@@ -84,7 +85,7 @@ def parse(text: str, name: str) -> RegisterProfile:
     """Return the register profile of a TOML text; ``name`` is its file, for problems.
 
     Raises:
-        SiteRefused: the profile has faults; it lists all of them with file, line and key.
+        ProfileRefused: the profile has faults; it lists all of them with file, line and key.
     """
     faults = Faults(name, text)
     try:
@@ -92,10 +93,10 @@ def parse(text: str, name: str) -> RegisterProfile:
     except tomllib.TOMLDecodeError as error:
         line = _AT_LINE.search(str(error))
         faults.add("toml", str(error), int(line[1]) if line else text.count("\n") + 1, "")
-        raise SiteRefused(tuple(faults.problems)) from None
+        raise ProfileRefused(tuple(faults.problems)) from None
     profile = _Reading(document, faults).profile()
     if faults.problems:
-        raise SiteRefused(tuple(faults.problems))
+        raise ProfileRefused(tuple(faults.problems))
     return profile
 
 
@@ -103,13 +104,13 @@ def builtin(name: str) -> RegisterProfile:
     """Return a profile that comes with Setpoint, by its name.
 
     Raises:
-        LookupError: there is none of this name; names the nearest.
+        LookupError: there is none of this name; names those that there are.
     """
     if name == UNLEARNED.name:
         return UNLEARNED
     if name not in BUILTIN:
-        near = nearest(name, (*BUILTIN, UNLEARNED.name))
-        message = f"no built-in profile is called {name!r}{near}"
+        instead = instead_of(name, (*BUILTIN, UNLEARNED.name))
+        message = f"no built-in profile is called {name!r}; {instead}"
         raise LookupError(message)
     file = importlib.resources.files("engine.adapters") / "profiles" / f"{name}.toml"
     return parse(file.read_text(encoding="utf-8"), f"{name}.toml")
