@@ -1,12 +1,18 @@
 """The start of the plan clock: where it stands, when it begins to run, and its record."""
 
-from typing import TypeAlias
+import math
+from datetime import UTC, datetime
+from typing import Final, TypeAlias
 
 import attrs
 
 from actors.clock import ClockMapping, Clocks, PlanClock
 from engine import events
 from engine.errors import UsageError
+from engine.types import to_us
+
+_FIRST_US: Final = 0
+_END_US: Final = to_us(datetime(9999, 1, 1, tzinfo=UTC))
 
 
 @attrs.frozen
@@ -15,6 +21,13 @@ class PlanStart:
 
     start_at_us: int | None = None
     speed: float = 1.0
+
+    def __attrs_post_init__(self) -> None:
+        """Refuse a speed that is none, and times that no schedule has."""
+        if not 0 < self.speed < math.inf:
+            raise UsageError(f"the plan clock's speed is a number above 0, not {self.speed}")
+        if self.start_at_us is not None and not _FIRST_US <= self.start_at_us < _END_US:
+            raise UsageError("the plan clock starts in the years 1970 to 9998, as schedules do")
 
 
 Recorded: TypeAlias = events.ClockSet | events.ClockStarted

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 import click
 import msgspec
 
+from actors.cli.numbers import POWER_KW, WAIT_S
 from actors.cli.places import control_socket, moment_of
 from actors.control import request
 from engine.errors import UsageError
@@ -32,9 +33,9 @@ def _ask(site: str, op: str, args: Mapping[str, object], *, wait_s: float = 0.0)
 @click.argument("site", type=click.Path())
 @click.argument("asset")
 @click.argument("type")
-@click.option("--kw", type=float, help="The power of a SET_CHARGE_RATE or SET_DISCHARGE_RATE.")
+@click.option("--kw", type=POWER_KW, help="The power of a SET_CHARGE_RATE or SET_DISCHARGE_RATE.")
 @click.option("--operative/--inoperative", default=True, help="For CHANGE_AVAILABILITY.")
-@click.option("--wait", "wait_s", type=float, metavar="S", help="Wait so long for the end.")
+@click.option("--wait", "wait_s", type=WAIT_S, metavar="S", help="Wait so long for the end.")
 @_who
 def send(site: str, asset: str, type: str, **options: Any) -> None:  # noqa: ANN401 - click's options, the contract's word
     """Send one command by hand and print its id; with --wait, what became of it.
@@ -103,7 +104,7 @@ def override() -> None:
 @override.command("set", cls=_Form, context_settings={"ignore_unknown_options": True})
 @click.argument("site", type=click.Path())
 @click.argument("asset")
-@click.argument("kw", type=float)
+@click.argument("kw", type=POWER_KW)
 @click.option("--until", required=True, metavar="TIME|unplugged", help="When it ends, plan time.")
 @_who
 def _set(site: str, asset: str, kw: float, **options: str) -> None:
@@ -129,7 +130,7 @@ def _clear(site: str, asset: str, by: str, reason: str) -> None:
 @click.argument("asset")
 @click.argument("action")
 @click.argument("payload", metavar="JSON")
-@click.option("--wait", "wait_s", type=float, metavar="S", help="Wait so long for the end.")
+@click.option("--wait", "wait_s", type=WAIT_S, metavar="S", help="Wait so long for the end.")
 @_who
 def call(site: str, asset: str, action: str, payload: str, **options: Any) -> None:  # noqa: ANN401 - click's options
     """Send any ACTION of the asset's protocol, e.g. UnlockConnector '{"connectorId": 1}'.

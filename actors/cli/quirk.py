@@ -27,8 +27,8 @@ def quirk_option(
             context.exit()
         try:
             return tuple(map(known, value))
-        except ValueError as error:
-            raise UsageError(str(error)) from None
+        except (UsageError, ValueError) as error:
+            raise UsageError(f"{error}; --quirk help lists them") from None
 
     return click.option(
         "--quirk",

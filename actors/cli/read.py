@@ -51,8 +51,8 @@ _LOG: Final = Listing(
 @click.option("--status", help="Only with this status, e.g. FAILED.")
 @click.option("--cause", help="Only of this cause, e.g. schedule or rule:renew.")
 @click.option("--schedule", help="Only this schedule's.")
-@click.option("--since", help="Due at or after this time.")
-@click.option("--until", help="Due before this time.")
+@click.option("--since", metavar="TIME", help="Due at or after this time.")
+@click.option("--until", metavar="TIME", help="Due before this time.")
 @formats
 def history(place: str, form: str | None, **filters: str | None) -> None:
     """List commands by due time, planned ones included, with their lifecycle."""

@@ -24,8 +24,8 @@ _SLOTS: Final = Listing(
 @PLACE
 @click.option("--schedule", help="Only this schedule's slots.")
 @click.option("--asset", help="Only this asset's.")
-@click.option("--since", help="Slots that begin at or after this time.")
-@click.option("--until", help="Slots that begin before this time.")
+@click.option("--since", metavar="TIME", help="Slots that begin at or after this time.")
+@click.option("--until", metavar="TIME", help="Slots that begin before this time.")
 @formats
 def report(place: str, form: str | None, **filters: str | None) -> None:
     """Say for each slot what was planned, commanded, acknowledged, applied and measured.

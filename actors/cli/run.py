@@ -15,6 +15,7 @@ import click
 
 from actors.cli.collector import settle
 from actors.cli.live import Feed, feed_for
+from actors.cli.numbers import SPEED
 from actors.cli.places import moment_of, site_of, warnings_of
 from actors.cli.watch_folder import Folder, schedule_id
 from actors.control import ControlServer
@@ -85,7 +86,7 @@ class Interrupts:
 @click.option("--schedule", type=click.Path(path_type=Path), help="Submit this file at the start.")
 @click.option("--watch", type=click.Path(path_type=Path), help="Submit files put in this folder.")
 @click.option("--start-at", metavar="TIME", help="Where the plan clock starts, on an empty store.")
-@click.option("--speed", type=float, default=1.0, help="How many times as fast plan time runs.")
+@click.option("--speed", type=SPEED, default=1.0, help="How many times as fast plan time runs.")
 @click.option("--force", is_flag=True, help="Also at a speed with less than 1 s for a slot.")
 @click.option("--until-done", is_flag=True, help="End when every horizon passed and all is over.")
 @click.option("--take-over", is_flag=True, help="Pass over another engine's lock (PostgreSQL).")
@@ -132,14 +133,15 @@ def _log_to_stderr() -> None:
 
 def _wanted(options: dict[str, object]) -> Wanted:
     speed = options["speed"]
-    if not isinstance(speed, float) or not 0 < speed < float("inf"):
-        raise UsageError("--speed is a number above 0")
     start_at = moment_of(options["start_at"] if isinstance(options["start_at"], str) else None)
     schedule, watch = options["schedule"], options["watch"]
     return Wanted(
         schedule if isinstance(schedule, Path) else None,
         watch if isinstance(watch, Path) else None,
-        PlanStart(None if start_at is None else to_us(start_at), speed),
+        PlanStart(
+            None if start_at is None else to_us(start_at),
+            speed if isinstance(speed, float) else 1.0,
+        ),
         bool(options["force"]),
         bool(options["until_done"]),
         bool(options["as_json"]),

@@ -7,9 +7,11 @@ import signal
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 import click
 
+from actors.cli.numbers import SPEED
 from actors.cli.places import moment_of
 from actors.cli.quirk import quirk_option
 from actors.cli.tls import calling, listening, tls_options
@@ -72,7 +74,7 @@ def until_stopped(work: Callable[[], Awaitable[None]], stop: Callable[[], Awaita
     "--plug-in", metavar="TIME", multiple=True, help="A vehicle comes at this time, or now."
 )
 @quirk_option(CHARGER_QUIRKS, quirk_named)
-@click.option("--speed", type=float, default=1.0, help="How fast vehicles charge.")
+@click.option("--speed", type=SPEED, default=1.0, help="How fast vehicles charge.")
 @click.option("--seed", type=int, default=0)
 @click.option("--wire-log", type=click.Path(path_type=Path), help="Log every frame as JSON lines.")
 def charger(  # noqa: PLR0913 - the contract's options
@@ -90,6 +92,7 @@ def charger(  # noqa: PLR0913 - the contract's options
     **tls: str | None,
 ) -> None:
     """Simulate an OCPP charge point that connects to a central system."""
+    _check_place(url, identity)
     password = None if password_env is None else os.environ.get(password_env)
     if password_env is not None and password is None:
         raise UsageError(f"the environment has no {password_env}")
@@ -116,6 +119,19 @@ def charger(  # noqa: PLR0913 - the contract's options
     )
     until_stopped(made.run, made.stop)
     log.close()
+
+
+def _check_place(url: str, identity: str) -> None:
+    """Refuse what no charge point can connect to; it would try again and again, and say nothing."""
+    try:
+        parts = urlsplit(url)
+        is_one = parts.scheme in {"ws", "wss"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_one = False
+    if not is_one:
+        raise UsageError(f"--url {url!r} is no central system: ws://HOST:PORT or wss://HOST:PORT")
+    if not identity.strip():
+        raise UsageError("--id must not be empty")
 
 
 def _seconds_until(text: str, speed: float) -> float:

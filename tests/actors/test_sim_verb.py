@@ -9,6 +9,31 @@ from actors.cli import setpoint
 from engine.errors import UsageError
 
 
+def charger_refused(*arguments: str) -> str:
+    """Return why a charger is not simulated."""
+    done = CliRunner().invoke(setpoint, ["sim", "charger", *arguments])
+    return str(done.exception) if isinstance(done.exception, UsageError) else done.stderr
+
+
+@pytest.mark.parametrize(
+    "url", ["http://h", "nonsense", "ws://", "ws://h:0", "ws://h:99999", "ws://[::1", "", "wss:h"]
+)
+def test_a_charger_connects_to_a_websocket(url: str) -> None:
+    """To another URL it would try to for ever, without a word."""
+    told = charger_refused("--url", url, "--id", "CP")
+    assert told == f"--url {url!r} is no central system: ws://HOST:PORT or wss://HOST:PORT"
+
+
+def test_what_a_charger_is_called_and_how_fast_it_is_makes_sense() -> None:
+    """A name that is there, a speed above 0, a quirk that there is."""
+    there = ("--url", "ws://127.0.0.1:1", "--id")
+    assert charger_refused(*there, " ") == "--id must not be empty"
+    for speed in ("nan", "inf", "0", "-1"):
+        assert "Invalid value for '--speed'" in charger_refused(*there, "CP", "--speed", speed)
+    told = charger_refused(*there, "CP", "--quirk", "nope")
+    assert told == "a charger has no quirk 'nope'; --quirk help lists them"
+
+
 def refused(listen: str, *more: str) -> str:
     """Return why a battery does not listen there."""
     error = CliRunner().invoke(setpoint, ["sim", "battery", "--listen", listen, *more]).exception

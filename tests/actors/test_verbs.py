@@ -138,9 +138,97 @@ def test_a_status_that_there_is_not_is_told_with_all_that_there_are(
 
 
 def test_a_position_is_not_below_zero(depot: Path, verb: Verb) -> None:
-    """Nothing is behind it."""
-    told = verb("tail", depot, "--since", "-4")
-    assert (told.code, told.out, told.err) == (2, "", "a position is 0 or more, not -4\n")
+    """Nor is there one that no store can count to."""
+    for since in (-4, 2**63):
+        told = verb("tail", depot, "--since", since)
+        assert (told.code, told.out) == (2, "")
+        assert told.err == f"a position is from 0 to 9223372036854775807, not {since}\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "given"),
+    [
+        ("history", ("--since", "0001-01-01T00:00+05:00")),
+        ("history", ("--until", "9999-12-31T23:59-05:00")),
+        ("state", ("--at", "9999-12-31T23:59-05:00")),
+    ],
+)
+def test_a_time_that_utc_does_not_have_is_refused(
+    depot: Path, verb: Verb, name: str, given: tuple[str, str]
+) -> None:
+    """One that is long past or far off is fine."""
+    told = verb(name, depot, *given)
+    assert (told.code, told.out) == (2, "")
+    assert told.err == f"'{given[1]}' is not in the years 1 to 9999 of UTC\n"
+    assert verb("history", depot, "--since", "0001-01-01T00:00Z").code == 0
+
+
+def test_an_end_before_the_beginning_is_refused(depot: Path, verb: Verb) -> None:
+    """As diff does it."""
+    told = verb("report", depot, "--since", LATER, "--until", "2020-01-01T00:00Z")
+    assert (told.code, told.out) == (2, "")
+    assert " comes before 2100-01-01T00:00:00.000000Z" in told.err
+
+
+@pytest.mark.parametrize("name", ["history", "state", "tail", "verify", "rebuild"])
+def test_what_is_no_store_is_told_by_its_name(tmp_path: Path, verb: Verb, name: str) -> None:
+    """A text, a folder: with what is wanted in their place."""
+    (tmp_path / "site.txt").write_text("[site]\n", encoding="utf-8")
+    text = verb(name, tmp_path / "site.txt")
+    assert (text.code, text.out) == (2, "")
+    assert "site.txt is no store" in text.err
+    assert "a site file's name ends with .toml" in text.err
+    folder = verb(name, tmp_path)
+    assert (folder.code, folder.err) == (2, f"{tmp_path} is a folder, not a store\n")
+
+
+def test_a_store_as_a_site_file_is_told_so(depot: Path, verb: Verb) -> None:
+    """A site file is a text."""
+    told = verb("check", depot.parent / "t.db")
+    assert told.code == 2
+    assert "t.db: not UTF-8, as a TOML file is" in told.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "option"),
+    [
+        (("send", "ast_0", "RELEASE", "--wait", "nan"), "--wait"),
+        (("send", "ast_0", "RELEASE", "--wait", "-1"), "--wait"),
+        (("call", "ast_0", "Reset", "{}", "--wait", "inf"), "--wait"),
+        (("send", "ast_0", "SET_CHARGE_RATE", "--kw", "nan"), "--kw"),
+        (("override", "ast_0", "inf", "--until", "unplugged"), "KW"),
+    ],
+)
+def test_numbers_by_hand_are_numbers(
+    depot: Path, verb: Verb, arguments: tuple[str, ...], option: str
+) -> None:
+    """They are refused before an engine is looked for."""
+    name, *rest = arguments
+    told = verb(name, depot, *rest, "--by", "ann", "--reason", "a test")
+    assert told.code == 2
+    assert f"Invalid value for '{option}'" in told.err
+
+
+@pytest.mark.parametrize("lease", ["nan", "0", "-1", "1e12"])
+def test_a_lease_is_as_long_as_a_site_file_may_say(verb: Verb, lease: str) -> None:
+    """Above 0 s, and not for ever."""
+    told = verb("profile", "check", "generic-battery", "--lease", lease)
+    assert told.code == 2
+    assert "Invalid value for '--lease'" in told.err
+
+
+def test_a_profile_is_told_as_one(tmp_path: Path, verb: Verb) -> None:
+    """One that there is not with those that there are; one that has to be learned, in JSON too."""
+    unknown = verb("profile", "check", "lamp")
+    assert unknown.code == 2
+    assert unknown.err.startswith("register profile refused: 1 problem\n")
+    assert "no built-in profile is called 'lamp'; there are " in unknown.err
+    assert "a file's name ends with .toml" in unknown.err
+    (tmp_path / "own.toml").write_text("[profile]\n", encoding="utf-8")
+    assert "register profile refused: " in verb("profile", "check", tmp_path / "own.toml").err
+    learned = json.loads(verb("profile", "check", "sunspec", "--json").out)
+    assert learned["learns"] is True
+    assert json.loads(verb("profile", "check", "generic-battery", "--json").out)["learns"] is False
 
 
 @pytest.mark.parametrize("name", ["all.json", "all", "all.jsonl.gz"])
