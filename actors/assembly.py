@@ -200,6 +200,26 @@ class Assembly:
             tell(message.Stopping())
         return self._handed_back
 
+    def quieten(self) -> "Future[None]":
+        """Have every asset decide on nothing more that would go out; return what is done then.
+
+        What was decided before is on record by then.
+        """
+        quiet: Future[None] = Future()
+        waiting = set(self.tell)
+        if not waiting:
+            quiet.set_result(None)
+
+        def replied(asset_id: AssetId) -> None:
+            with self._stopping:
+                waiting.discard(asset_id)
+                if not waiting and not quiet.done():
+                    quiet.set_result(None)
+
+        for asset_id, tell in self.tell.items():
+            tell(message.LinkClosing(lambda _, own=asset_id: replied(own)))  # type: ignore[misc]  # a default
+        return quiet
+
 
 def rules_of(plugin: AdapterPlugin, config: AssetConfig) -> AssetRules:
     """Return an asset's rules with what only its adapter knows: its step, its registers."""

@@ -347,10 +347,7 @@ class Running:
         def left_s() -> float:
             return max(0.5, deadline_s - steady_s()) / 2
 
-        try:
-            self.runtime.result(self.assembly.links.close(), left_s())
-        except TimeoutError:
-            logger.warning("not every link closed in time")
+        self._in_time(self.assembly.links.close(), left_s(), "not every link closed in time")
         self.fence.stop(left_s())
         if self.journal.close(left_s()) and self.fence.reason is None:
             self.snapshots.offer_changed(self.assembly.board.values())
@@ -360,16 +357,26 @@ class Running:
         self._stored.store.close()
 
     def _hand_over(self, timeout_s: float) -> None:
-        """Hand the devices back and record the end; what another engine has is its own."""
+        """Hand the devices back, have no asset send any more, and record the end.
+
+        What another engine has is its own.
+        """
+        assembly = self.assembly
         try:
-            try:
-                self.runtime.result(self.assembly.hand_back(), timeout_s)
-            except TimeoutError:
-                logger.warning("not every device was handed back in time")
-            self.assembly.close_intake()
+            self._in_time(
+                assembly.hand_back(), timeout_s, "not every device was handed back in time"
+            )
+            self._in_time(assembly.quieten(), timeout_s / 2, "not every asset came to rest in time")
+            assembly.close_intake()
             self.record(events.EngineStopped(self.journal.epoch, "closed"))
         except Exception:
             logger.exception("the engine did not stop in good order")
+
+    def _in_time(self, done: "Future[None]", timeout_s: float, otherwise: str) -> None:
+        try:
+            self.runtime.result(done, timeout_s)
+        except TimeoutError:
+            logger.warning(otherwise)
 
 
 def _told(answer: object) -> None:

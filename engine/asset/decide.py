@@ -77,6 +77,8 @@ def decided(state: AssetState, message: messages.Message, now: Instant) -> Draft
 
 def _may_act(state: AssetState, message: messages.Message) -> bool:
     """Return whether to go on by oneself: a crash is put on record before it may happen again."""
+    if state.outside.closing:
+        return False
     if state.device.failed:
         return isinstance(message, _BY_HAND)
     return not isinstance(message, messages.Crashed)
@@ -98,6 +100,8 @@ def _refuse(draft: Draft, message: messages.Message, why: str) -> None:
             draft.want(OfferTaken(sequence, changed=False, rejected=why))
         case messages.Stopping():
             draft.want(Stopped())
+        case messages.LinkClosing():
+            draft.want(Respond(message.reply, None))
         case _:
             return
 
@@ -114,6 +118,8 @@ def _hear(draft: Draft, message: messages.Message) -> None:  # noqa: C901, PLR09
             return
         case messages.Stopping() | messages.Granted():
             return
+        case messages.LinkClosing():
+            draft.want(Respond(message.reply, None))
         case messages.PlanOffered():
             plan_offered(draft, message)
         case messages.QuestionAnswered():

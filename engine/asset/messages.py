@@ -147,6 +147,13 @@ class Stopping(Struct, frozen=True, gc=False):
     """The engine stops in good order: hand the device back as ``on_stop`` says."""
 
 
+@attrs.frozen
+class LinkClosing:
+    """The link is about to close: nothing more may go out. The reply says that nothing will."""
+
+    reply: Reply = attrs.field(eq=False, repr=False)
+
+
 class Crashed(Struct, frozen=True, gc=False):
     """Handling a message raised; the state was read again.
 
@@ -183,6 +190,7 @@ Message: TypeAlias = (
     | CancelRequested
     | Granted
     | Stopping
+    | LinkClosing
     | Crashed
     | LinkFailed
 )

@@ -49,7 +49,9 @@ def _watched(state: AssetState, now: Instant) -> AssetState:
 _NOT_ASKING: dict[str, Any] = {"asking": None, "asking_until_us": None}
 
 
-def _noted(state: AssetState, message: messages.Message) -> dict[str, Any]:  # noqa: PLR0911 - one case per message
+def _noted(  # noqa: C901, PLR0911 - one case per message
+    state: AssetState, message: messages.Message
+) -> dict[str, Any]:
     match message:
         case messages.SlotGranted():
             return {"slot": "granted"}
@@ -62,6 +64,8 @@ def _noted(state: AssetState, message: messages.Message) -> dict[str, Any]:  # n
             return {"offered": True}
         case messages.Stopping():
             return {"stopping": True}
+        case messages.LinkClosing():
+            return {"closing": True}
         case messages.Granted(grant=grant):
             return {"grant": grant}
         case messages.Recovered(epoch=epoch):

@@ -307,6 +307,7 @@ class Outside(Struct, frozen=True, omit_defaults=True):
     the running slot.
     ``phases_seen`` are those measured last, and how often in a row.
     ``unreadable`` names the row of the stream that cannot be read: nothing is decided then.
+    ``closing``: the link is about to close, and nothing more is sent or asked.
     ``grant`` is what the asset may be set to, null where the site has no limit; ``claimed`` is what
     the site was told last; ``above_since_us`` is since when what is measured is above the grant.
     ``ended_us`` is when a transaction ended last.
@@ -334,6 +335,7 @@ class Outside(Struct, frozen=True, omit_defaults=True):
     read: SetpointRead | None = None
     stopping: bool = False
     stopped: bool = False
+    closing: bool = False
     epoch: int = 0
     unreadable: str | None = None
     grant: Grant | None = None

@@ -348,3 +348,25 @@ def test_a_command_that_waits_is_cancelled_by_the_stop() -> None:
     rig.offer(plan_of((0, CHARGE, 11_000)), 900)
     rig.tell(message.Stopping())
     assert rig.story()[0] == "1.0.0 CANCELLED superseded"
+
+
+def test_once_its_link_closes_nothing_is_sent_or_asked() -> None:
+    """Whatever else happens; what comes of an attempt that is out is still put on record."""
+    rig = ending()
+    rig.tell(message.Stopping())
+    frames, replies = len(rig.sent), len(rig.replies)
+    rig.tell(message.LinkClosing(rig.replies.append))
+    assert len(rig.replies) == replies + 1
+    assert names_of(rig.answer(outcome="error")) == ["AttemptEnded"]
+    rig.observe(base.Connected(booted=True))
+    rig.tell(message.Woke())
+    rig.advance(60)
+    assert len(rig.sent) == frames
+    assert rig.state.attempt is None
+
+
+def test_an_asset_that_is_not_configured_lets_its_link_close() -> None:
+    """Nothing of it would go out."""
+    rig = Rig(charger_rules())
+    rig.tell(message.Configured(None), message.LinkClosing(rig.replies.append))
+    assert len(rig.replies) == 1

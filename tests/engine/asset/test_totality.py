@@ -154,6 +154,7 @@ TOLD: tuple[message.Message, ...] = (
     message.CancelRequested(ONE, "ann", "why", print),
     message.Granted(Grant(Bound(3_000, 5_000, 9_000), Bound(0, 0, 0), 1)),
     message.Stopping(),
+    message.LinkClosing(print),
     message.Crashed("Woke", "ValueError", set_aside=True),
     message.Crashed("Committed", "ValueError", unsure="att_1"),
     message.Crashed("Woke", "ValueError", gave_up=True),
