@@ -73,6 +73,10 @@ def _too_much(asset: AssetConfig, profile: RegisterProfile) -> Iterator[tuple[st
     for (key, asked_w), most_w in zip(asked.items(), limits_w(profile), strict=True):
         if asked_w > most_w:
             yield rules.asset_id, key, f"profile {profile.name} goes to {to_kw(most_w):g} kW"
+    after_s = profile.readback_after_s
+    if 2 * after_s > rules.command_timeout_s:
+        needed = f"profile {profile.name} reads back after {after_s:g} s, which needs twice as long"
+        yield rules.asset_id, "command_timeout_seconds", needed
 
 
 def lease_warnings(site: Site) -> Iterator[str]:

@@ -357,10 +357,7 @@ class Running:
         self._stored.store.close()
 
     def _hand_over(self, timeout_s: float) -> None:
-        """Hand the devices back, have no asset send any more, and record the end.
-
-        What another engine has is its own.
-        """
+        """Hand the devices back, have nothing sent any more, and record the end."""
         assembly = self.assembly
         try:
             self._in_time(

@@ -21,7 +21,7 @@ from actors.links.exchange import (
 )
 from actors.links.greetings import Greetings
 from actors.links.keeping import BEAT_WRAP, Beats, Kept, beat_s
-from actors.links.sending import Sending, holds_already, look_first, value_of
+from actors.links.sending import Sending, give_way, holds_already, look_first, value_of
 from actors.links.surveying import Surveyor
 from engine.adapters.base import (
     Answer,
@@ -318,7 +318,7 @@ class ModbusLink:
         kept = self._kept if self._repeats else None
         if kept is not None and kept.touches(payload):
             self.drop_keep()
-        sending = Sending(payload)
+        sending = Sending(payload, self._profile.readback_after_s)
         try:
             answer = await self._frames(sending, deadline)
         except NotSent:
@@ -345,6 +345,7 @@ class ModbusLink:
                     sending.raw.append(looked.raw)
                     if holds_already(frame, looked):
                         continue
+                await give_way(self._connection.lock, sending.pause_s(frame, deadline - _now()))
                 reply = await self._exchange(frame, deadline - _now(), begin_by_us)
             except OutcomeUnknown as error:
                 raise sending.unknown(error, error.outcome, error.raw) from error

@@ -1,5 +1,7 @@
 """A payload on its way to a Modbus device, frame by frame."""
 
+import asyncio
+
 from actors.links.exchange import Reply, outcome_of, reason_of
 from engine.adapters.base import Answer, Frame, Payload
 from engine.adapters.device import READ_HOLDING, words_of
@@ -7,16 +9,30 @@ from engine.errors import LinkError, OutcomeUnknown
 
 
 class Sending:
-    """One payload on its way: what was written, and what came back."""
+    """One payload on its way: what was written, and what came back.
 
-    def __init__(self, payload: Payload) -> None:
+    ``shows_after_s``: the device may take so long to show what was written.
+    """
+
+    def __init__(self, payload: Payload, shows_after_s: float = 0.0) -> None:
         """Begin with nothing sent."""
         self.payload = payload
+        self._shows_after_s = shows_after_s
         self.begun = False
         self.written = 0
         self.raw: list[str] = []
         self.values: list[object] = []
         self._controls = any(frame.control for frame in payload.frames)
+
+    def pause_s(self, frame: Frame, left_s: float) -> float:
+        """Return how long to wait before a frame: the first that reads back what was written.
+
+        It waits half of the time that is left at the most.
+        """
+        if not self._shows_after_s or not self.written or frame.control:
+            return 0.0
+        pause_s, self._shows_after_s = min(self._shows_after_s, left_s / 2), 0.0
+        return pause_s
 
     def take(self, frame: Frame, reply: Reply) -> Answer | None:
         """Keep a reply; return the answer if it ends the payload, as a refused write does."""
@@ -60,3 +76,14 @@ def look_first(frame: Frame) -> Frame | None:
 def holds_already(frame: Frame, reply: Reply) -> bool:
     """Return whether a register that was read has the words that a frame would write."""
     return list(reply.words) == frame.body["reads"]
+
+
+async def give_way(lock: asyncio.Lock, seconds: float) -> None:
+    """Let others have a lock that is held, for so long."""
+    if seconds <= 0:
+        return
+    lock.release()
+    try:
+        await asyncio.sleep(seconds)
+    finally:
+        await lock.acquire()

@@ -12,6 +12,8 @@ from typing import Final, Self
 
 import attrs
 
+from actors.clock import steady_s
+
 _HEADER: Final = 7
 _READS: Final = (3, 4)
 _WRITE_ONE: Final = 6
@@ -37,11 +39,12 @@ class Manner:
     """How it treats its connections.
 
     It closes one after ``answers``, ``linger_s`` seconds later, and in place of an answer where
-    ``goes`` says so of a request.
+    ``goes`` says so of a request. What was written shows ``shows_after_s`` seconds later.
     """
 
     answers: int | None = None
     linger_s: float = 0.0
+    shows_after_s: float = 0.0
     goes: Callable[[Asked], bool] = lambda _: False
 
 
@@ -53,6 +56,7 @@ class BareBattery:
         self.registers = registers
         self.manner = manner or Manner()
         self.asked: list[Asked] = []
+        self._written: list[tuple[float, int, int]] = []
         self._connections = 0
         self._over = threading.Event()
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -128,14 +132,23 @@ class BareBattery:
 
     def _answer(self, request: bytes, asked: Asked) -> bytes:
         if asked.is_write:
+            shows_s = steady_s() + self.manner.shows_after_s
             for number, word in enumerate(asked.words, asked.address):
-                self.registers[number] = word
+                self._written.append((shows_s, number, word))
             body = request[_HEADER : _HEADER + 5]
         else:
+            self._show()
             count = int.from_bytes(request[10:12], "big")
             words = [self.registers.get(asked.address + one, 0) for one in range(count)]
             body = struct.pack(f">BB{count}H", asked.function, 2 * count, *words)
         return request[:4] + struct.pack(">HB", len(body) + 1, request[6]) + body
+
+    def _show(self) -> None:
+        """Let the registers hold what was written long enough ago."""
+        now_s = steady_s()
+        while self._written and self._written[0][0] <= now_s:
+            _, number, word = self._written.pop(0)
+            self.registers[number] = word
 
 
 def _parsed(request: bytes, connection: int) -> Asked:

@@ -71,6 +71,7 @@ _PROFILE_KEYS: Final = (
     "charge_sign",
     "poll_s",
     "min_gap_ms",
+    "readback_after_s",
     "addresses",
     "block_writes",
 )
@@ -142,6 +143,7 @@ class _Reading:
         self.check_roles(registers, _written(control, modes, keepalive))
         gap_ms = head.whole("min_gap_ms", 0, 60_000)
         poll_s = head.number("poll_s", above=Fraction(0))
+        readback_after_s = head.within("readback_after_s", 0, 60)
         return RegisterProfile(
             head.text("name"),
             head.text("source"),
@@ -153,6 +155,7 @@ class _Reading:
             modes,
             keepalive,
             head.flag("block_writes"),
+            readback_after_s=float(readback_after_s or 0),
         )
 
     def tables(self, holder: object, key: str) -> list[Table]:

@@ -135,7 +135,8 @@ class RegisterProfile:
     they meet at it. ``charge_sign`` is +1 where signed power values count charging positive, else
     -1. ``modes`` has the ordered writes of ``charge``, ``discharge``, ``idle`` and ``release``;
     with ``block_writes``, those to neighbours go out as one. One that ``learns`` stands for what
-    the device itself says of its registers, once it is connected.
+    the device itself says of its registers, once it is connected. ``readback_after_s``: a device
+    may take so long to show what was written.
     """
 
     name: str
@@ -149,6 +150,7 @@ class RegisterProfile:
     keepalive: KeepAlive | None = None
     block_writes: bool = False
     learns: bool = False
+    readback_after_s: float = 0.0
 
     def timers(self) -> tuple[Register, ...]:
         """Return the registers that take the lease."""

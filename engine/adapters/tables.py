@@ -128,6 +128,14 @@ class Table:
             return None
         return found
 
+    def within(self, key: str, low: int, high: int) -> Fraction | None:
+        """Return a number in a range, null where it is not given or refused."""
+        found = self.number(key)
+        if found is None or low <= found <= high:
+            return found
+        self.refuse(key, f"a number from {low} to {high} is expected", self._table[key])
+        return None
+
     def whole(self, key: str, low: int, high: int) -> int | None:
         """Return an integer in a range, null where it is not given or refused."""
         value = self._table.get(key)

@@ -110,6 +110,7 @@ control = "signed"
 charge_sign = "-"
 poll_s = 2.5
 min_gap_ms = 50
+readback_after_s = 2.5
 addresses = "protocol"
 [[register]]
 role = "power_setpoint_w"
@@ -172,7 +173,8 @@ device_timeout_s = 70
             profile.charge_sign,
             profile.poll_s,
             profile.min_gap_s,
-        ) == ("signed", -1, 2.5, 0.05)
+            profile.readback_after_s,
+        ) == ("signed", -1, 2.5, 0.05, 2.5)
         assert {
             "charge": (ModeWrite("mode", Fraction(2)), ModeWrite("power_setpoint_w", None)),
             "release": (ModeWrite("mode", Fraction(0)),),
@@ -235,6 +237,18 @@ rolle = "heartbeat"
             (4, "poll_s", "value"),
         ]
         assert {"bess5.toml"} == {one.file for one in problems(text)}
+
+    @pytest.mark.parametrize(
+        ("given", "is_taken"),
+        [("0", True), ("60", True), ("-0.1", False), ("60.5", False), ("'2'", False)],
+    )
+    def test_a_read_back_waits_within_reason(self, given: str, is_taken: bool) -> None:  # noqa: FBT001 - a parameter
+        """Never below zero, and a minute at the most."""
+        text = HEAD + f"readback_after_s = {given}\n" + PAIR
+        if is_taken:
+            assert parse(text, "bess5.toml").readback_after_s == float(given)
+        else:
+            assert only_problem(text).column == "readback_after_s"
 
     def test_an_unknown_key_names_the_nearest(self) -> None:
         """What was probably meant is said."""
