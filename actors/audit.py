@@ -27,7 +27,7 @@ from engine.history import (
     changes_of,
     report_of,
 )
-from engine.naming import instead_of
+from engine.naming import instead_of, is_text
 from engine.site import SiteState
 from engine.types import AssetId, Instant, iso, to_us
 from engine.verification import Verification
@@ -120,7 +120,7 @@ def _check_names(wanted: Mapping[str, object]) -> None:
             raise TypeError(f"there is no filter {name!r}; {instead_of(name, known)}")
     for name in ("asset", "schedule"):
         value = wanted.get(name)
-        if not isinstance(value, str | None):
+        if value is not None and not is_text(value):
             raise UsageError(f"{name} is text, not {value!r}")
 
 

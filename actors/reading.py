@@ -16,6 +16,7 @@ from engine.codec import Codec, Record, Row
 from engine.errors import StoreCorrupt, StoreError, UnknownAsset, UnknownCommand, UsageError
 from engine.events import TOPICS
 from engine.history import CommandRecord, Filters, History, histories
+from engine.naming import is_text
 from engine.seals import STREAM as LOG
 from engine.seals import TOPIC, LogSealed, SealMark
 from engine.site import SiteState, evolve_site
@@ -34,10 +35,9 @@ _LAST_POSITION: Final = 2**63 - 1
 
 def is_asset(stream: str) -> bool:
     """Return whether a stream is an asset's."""
-    is_text = isinstance(stream, str)  # people may ask for anything
-    return (
-        is_text and stream not in {"", SITE, LOG, archives.STREAM} and not stream.startswith("sch_")
-    )
+    if not is_text(stream) or stream.startswith("sch_"):
+        return False
+    return stream not in {"", SITE, LOG, archives.STREAM}
 
 
 def _is_position(value: object) -> bool:
@@ -250,8 +250,7 @@ class Reader:
         Raises:
             UnknownCommand: there is none of that id.
         """
-        known = isinstance(command_id, str)  # null would be any
-        for record in self.history(Filters(id=command_id)) if known else ():
+        for record in self.history(Filters(id=command_id)) if is_text(command_id) else ():
             return record
         raise UnknownCommand(f"no command is called {command_id!r}")
 

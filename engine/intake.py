@@ -12,6 +12,7 @@ from typing import Final, Literal
 import attrs
 
 from engine.errors import Problem
+from engine.naming import is_text
 from engine.plans import Plan
 from engine.rules import AssetRules
 from engine.types import AssetId, AssetKind
@@ -60,7 +61,7 @@ class Intent:
 def _is_a_map(given: object) -> bool:
     if given is None:
         return True
-    return isinstance(given, Mapping) and all(isinstance(key, str) for key in given)
+    return isinstance(given, Mapping) and all(map(is_text, given))
 
 
 @attrs.frozen
@@ -134,6 +135,7 @@ def match(
         *_wrong_maps(columns, assets, asset_map or {}),
         *_repeated(columns),
         *_renamed(rest, columns),
+        *_unwritable(rest),
         *twice_charge,
         *twice_discharge,
         *_homeless(rest, names.clashes, _keyed(assets, asset_map)),
@@ -241,6 +243,13 @@ def _renamed(rest: Sequence[Hashable], columns: Sequence[Hashable]) -> Iterator[
         if second is not None and second[1] in columns and _meant(second[1]):
             message = f"this is a second {second[1]}, as pandas.read_csv renames it"
             yield Problem("duplicate_column", message, column=second[0])
+
+
+def _unwritable(rest: Sequence[Hashable]) -> Iterator[Problem]:
+    """Yield the columns whose names could not go on record."""
+    for column in rest:
+        if isinstance(column, str) and not is_text(column):
+            yield Problem("column_name", "no text has such a character", column=ascii(column))
 
 
 def _meant(column: Hashable) -> tuple[str, ...]:

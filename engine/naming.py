@@ -1,11 +1,25 @@
-"""Names that there are not: what was probably meant by them."""
+"""Names as people give them: whether they are any, and what was meant by those that are not."""
 
 import difflib
 from collections.abc import Collection
-from typing import Final
+from typing import Final, TypeGuard
 
 _NEAR: Final = 0.6
 _LISTED: Final = 12
+
+
+def is_text(value: object) -> TypeGuard[str]:
+    """Return whether a value is a text that can be written down: half a surrogate pair cannot.
+
+    Such halves stand for bytes of a command line that are not UTF-8.
+    """
+    if not isinstance(value, str):
+        return False
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def nearest(name: str, names: Collection[str], count: int = 1, cutoff: float = _NEAR) -> list[str]:

@@ -105,6 +105,10 @@ def test_questions_that_make_no_sense_are_refused(audit: StoreAudit) -> None:
 def test_arguments_of_no_kind_are_refused_in_words(audit: StoreAudit) -> None:
     """And not by what happens to fail on them; a filter that there is not would let all pass."""
     nonsense: Any = 5
+    with pytest.raises(UnknownAsset, match="no asset is called"):
+        audit.why("\ud800")
+    with pytest.raises(UsageError, match="schedule is text"):
+        audit.history(schedule="\ud800")
     with pytest.raises(UnknownAsset, match="no asset is called 5; there are ast_0, ast_1"):
         audit.why(nonsense)
     with pytest.raises(UsageError, match="asset is text, not 5"):

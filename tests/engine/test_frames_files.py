@@ -163,6 +163,7 @@ def test_csv_files_that_cannot_be_read_are_refused(
         ({"timezone": 5}, "timezone"),
         ({"asset_map": 5}, "asset_map"),
         ({"asset_map": {1: "ast_car"}}, "asset_map"),
+        ({"asset_map": {"\ud800": "ast_car"}}, "asset_map"),
     ],
 )
 def test_an_intent_of_no_kind_is_refused(intent: dict[str, Any], rule: str) -> None:

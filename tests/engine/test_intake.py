@@ -52,6 +52,12 @@ def test_a_column_that_could_be_one_of_two_vehicles_is_refused() -> None:
     assert match(["ev_ev_7_kw"], two, None).charge == {"b": 0}
 
 
+def test_a_column_that_cannot_be_written_down_is_refused() -> None:
+    """Also one that would be ignored: it is listed in what is recorded."""
+    found = match(["ev_001_kw", "\ud800"], DEPOT, None)
+    assert rules_of(found) == [("column_name", r"'\ud800'")]
+
+
 def test_an_asset_of_the_other_kind_does_not_make_a_column_ambiguous() -> None:
     """Only a charger fits a vehicle's column."""
     mixed = site(("a", BATTERY, "7"), ("b", CHARGER, "ev_7"))

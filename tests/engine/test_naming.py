@@ -3,7 +3,7 @@
 import pytest
 
 from engine.errors import UnknownAsset
-from engine.naming import instead_of, nearest
+from engine.naming import instead_of, is_text, nearest
 
 DEPOT = ("ast_bay_2", "ast_bay_1", "ast_batt")
 
@@ -19,6 +19,13 @@ DEPOT = ("ast_bay_2", "ast_bay_1", "ast_batt")
 def test_what_was_meant_is_named_or_all_that_there_is(name: str, expected: str) -> None:
     """Three at the most that look like it, in any case; else all, by name."""
     assert instead_of(name, DEPOT) == expected
+
+
+@pytest.mark.parametrize("value", [None, 5, b"ast", "ast\udcff"])
+def test_what_cannot_be_written_down_is_no_text(value: object) -> None:
+    """Other types, and halves of a surrogate pair."""
+    assert not is_text(value)
+    assert is_text("ast_é")
 
 
 def test_a_long_list_has_an_end() -> None:
