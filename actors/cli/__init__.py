@@ -89,6 +89,7 @@ def setpoint() -> None:
 def main() -> None:
     """Run the command; what is wrong is told in plain lines on stderr."""
     from engine.errors import SetpointError, StoreMissing, StoreUnavailable, UsageError
+    from engine.naming import is_text
 
     try:
         code = setpoint.main(standalone_mode=False)
@@ -104,6 +105,12 @@ def main() -> None:
         click.echo(str(error), err=True)
         away = isinstance(error, StoreUnavailable) or type(error).__name__ == "NotReachable"
         code = 3 if away else getattr(error, "exit", 1)
+    except UnicodeEncodeError:
+        odd = next((one for one in sys.argv if not is_text(one)), None)
+        if odd is None:
+            raise
+        click.echo(f"{odd!r} is not UTF-8", err=True)
+        code = 2
     except BrokenPipeError:
         # The reader of our output has gone: nothing is left to say, and nowhere to say it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

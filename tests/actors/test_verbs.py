@@ -182,6 +182,21 @@ def test_what_is_no_store_is_told_by_its_name(tmp_path: Path, verb: Verb, name: 
     assert (folder.code, folder.err) == (2, f"{tmp_path} is a folder, not a store\n")
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("send", "ast_0", "RELEASE", "--by", "\udcff", "--reason", "a test"),
+        ("call", "ast_0", "\udcff", "{}", "--by", "ann", "--reason", "a test"),
+    ],
+)
+def test_bytes_that_are_no_text_are_refused(
+    depot: Path, verb: Verb, arguments: tuple[str, ...]
+) -> None:
+    """As the shell hands them on; they could not go on record."""
+    told = verb(arguments[0], depot, *arguments[1:])
+    assert (told.code, told.err) == (2, "'\\udcff' is not UTF-8\n")
+
+
 def test_a_store_as_a_site_file_is_told_so(depot: Path, verb: Verb) -> None:
     """A site file is a text."""
     told = verb("check", depot.parent / "t.db")
