@@ -88,9 +88,6 @@ def setpoint() -> None:
 
 def main() -> None:
     """Run the command; what is wrong is told in plain lines on stderr."""
-    from engine.errors import SetpointError, StoreMissing, StoreUnavailable, UsageError
-    from engine.naming import is_text
-
     try:
         code = setpoint.main(standalone_mode=False)
     except click.exceptions.Abort:
@@ -98,21 +95,37 @@ def main() -> None:
     except click.ClickException as error:
         error.show()
         code = error.exit_code
-    except (UsageError, StoreMissing) as error:
-        click.echo(str(error), err=True)
-        code = 2
-    except SetpointError as error:
-        click.echo(str(error), err=True)
-        away = isinstance(error, StoreUnavailable) or type(error).__name__ == "NotReachable"
-        code = 3 if away else getattr(error, "exit", 1)
-    except UnicodeEncodeError:
-        odd = next((one for one in sys.argv if not is_text(one)), None)
-        if odd is None:
-            raise
-        click.echo(f"{odd!r} is not UTF-8", err=True)
-        code = 2
     except BrokenPipeError:
         # The reader of our output has gone: nothing is left to say, and nowhere to say it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
+    except Exception as error:
+        told = _told(error)
+        if told is None:
+            raise
+        message, code = told
+        click.echo(message, err=True)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _told(error: Exception) -> tuple[str, int] | None:
+    """Return what to say of an error, and the exit status; null for one that should not be.
+
+    The engine, which has the errors, is imported only now: ``--help`` is to be quick.
+    """
+    from engine.errors import SetpointError, StoreMissing, StoreUnavailable, UsageError
+    from engine.naming import is_text
+
+    match error:
+        case UsageError() | StoreMissing():
+            return str(error), 2
+        case StoreUnavailable():
+            return str(error), 3
+        case SetpointError():
+            away = type(error).__name__ == "NotReachable"
+            return str(error), 3 if away else getattr(error, "exit", 1)
+        case UnicodeEncodeError():
+            odd = [one for one in sys.argv if not is_text(one)]
+            return (f"{odd[0]!r} is not UTF-8", 2) if odd else None
+        case _:
+            return None

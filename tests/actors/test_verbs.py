@@ -10,7 +10,7 @@ from typing import TypeAlias
 import attrs
 import pytest
 
-from actors.cli import main
+from actors.cli import main, setpoint
 from actors.cli.places import reader_of
 from actors.store import open_store
 from actors.testing.instant import opened, plan
@@ -195,6 +195,21 @@ def test_bytes_that_are_no_text_are_refused(
     """As the shell hands them on; they could not go on record."""
     told = verb(arguments[0], depot, *arguments[1:])
     assert (told.code, told.err) == (2, "'\\udcff' is not UTF-8\n")
+
+
+@pytest.mark.parametrize("fault", [ZeroDivisionError(), UnicodeEncodeError("utf-8", "x", 0, 1, "")])
+def test_a_fault_of_our_own_is_not_told_as_somebody_elses(
+    monkeypatch: pytest.MonkeyPatch, fault: Exception
+) -> None:
+    """It keeps its traceback: nobody could mend it by typing something else."""
+
+    def fails(**_: object) -> None:
+        raise fault
+
+    monkeypatch.setattr(sys, "argv", ["setpoint", "history"])
+    monkeypatch.setattr(setpoint, "main", fails)
+    with pytest.raises(type(fault)):
+        main()
 
 
 def test_a_store_as_a_site_file_is_told_so(depot: Path, verb: Verb) -> None:
