@@ -93,13 +93,8 @@ class _Client(AsyncModbusTcpClient):
         hooks: tuple[Callable[[bool, bytes], bytes], Callable[[bool], None]],
     ) -> None:
         self.comm_params = params
-        on_packet, self._on_closed = hooks
-        super().__init__("", retries=0, trace_packet=on_packet)
-        self.ctx.callback_disconnected = self._closed  # type: ignore[method-assign,assignment]  # its own hook does not tell how
-
-    def _closed(self, error: Exception | None) -> None:
-        """Hear that the device closed the connection; our own closing is not told here."""
-        self._on_closed(error is None)
+        on_packet, on_connect = hooks
+        super().__init__("", retries=0, trace_packet=on_packet, trace_connect=on_connect)
 
 
 class ModbusConnection:
@@ -341,16 +336,21 @@ class ModbusConnection:
                 reconnect_delay=0,
                 timeout_connect=_CONNECT_S,
             ),
-            (self._on_packet, self._on_closed),
+            (self._on_packet, self._on_connect),
         )
 
-    def _on_closed(self, in_order: bool) -> None:  # noqa: FBT001 - from a callback
-        """Hear that the device closed the connection; after an answer that may be its way."""
+    def _on_connect(self, up: bool) -> None:  # noqa: FBT001 - pymodbus calls it so
+        """Hear that the device closed the connection; after an answer that may be its way.
+
+        Our own closing is not told here.
+        """
+        if up:
+            return
         pending, self._client = self._pending, None
         was_soon = self._answers > 0 and _now() - self._answered_at < _SOON_S
         self._closings = self._closings + 1 if was_soon else 0
         is_waiting = pending is not None and not pending.answered
-        self._rests = self._answered and in_order and (self._is_brief or self.lock.locked())
+        self._rests = self._answered and (self._is_brief or self.lock.locked())
         if pending is not None and is_waiting:
             self._rests = pending.is_repeatable
             pending.closed("the connection was closed")

@@ -39,12 +39,14 @@ class Manner:
     """How it treats its connections.
 
     It closes one after ``answers``, ``linger_s`` seconds later, and in place of an answer where
-    ``goes`` says so of a request. What was written shows ``shows_after_s`` seconds later.
+    ``goes`` says so of a request; ``resets`` makes that a reset. What was written shows
+    ``shows_after_s`` seconds later.
     """
 
     answers: int | None = None
     linger_s: float = 0.0
     shows_after_s: float = 0.0
+    resets: bool = False
     goes: Callable[[Asked], bool] = lambda _: False
 
 
@@ -97,6 +99,8 @@ class BareBattery:
             self._connections += 1
             with own:
                 own.settimeout(0.05)
+                if self.manner.resets:
+                    own.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                 self._converse(own, self._connections)
 
     def _converse(self, own: socket.socket, number: int) -> None:

@@ -37,8 +37,10 @@ def run(scenario: Scenario, manner: Manner) -> None:
 
 
 @pytest.mark.parametrize("answers", [1, 2, 3])
-@pytest.mark.parametrize("linger_s", [0.0, 0.02])
-def test_a_battery_that_closes_after_its_answers_is_used(answers: int, linger_s: float) -> None:
+@pytest.mark.parametrize(
+    "how", [Manner(), Manner(linger_s=0.02), Manner(linger_s=0.02, resets=True)]
+)
+def test_a_battery_that_closes_after_its_answers_is_used(answers: int, how: Manner) -> None:
     """It is greeted, polled, written and read back over as many connections as it likes.
 
     The first time that it closes with nothing under way it might have restarted.
@@ -58,7 +60,7 @@ def test_a_battery_that_closes_after_its_answers_is_used(answers: int, linger_s:
         written = [one.words for one in battery.writes if one.address == CHARGE]
         assert written == [(2_000,), (3_000,)]
 
-    run(scenario, Manner(answers, linger_s))
+    run(scenario, attrs.evolve(how, answers=answers))
 
 
 def test_nothing_is_written_over_a_connection_that_is_about_to_be_closed() -> None:
