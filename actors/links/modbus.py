@@ -34,6 +34,7 @@ from actors.links.exchange import (
     is_complete,
     reply_fault,
 )
+from actors.links.habits import ClosingHabit
 from actors.tls import client_context
 from engine.adapters.base import Link, Observation
 from engine.adapters.modbus import ModbusOptions, ModbusSpelling, ModbusTls, options_of
@@ -45,9 +46,6 @@ from engine.errors import NotSent
 logging.getLogger("pymodbus.logging").addHandler(logging.NullHandler())
 
 _CONNECT_S: Final = 5.0
-_SOON_S: Final = 1.0
-_CLOSINGS: Final = 2
-"""So often in a row it closes soon after an answer who does so by habit, and did not restart."""
 _NEVER_S: Final = 86_400.0  # our own time-out ends the waiting, never the library's
 
 
@@ -101,8 +99,8 @@ class ModbusConnection:
     """One TCP connection that makes itself anew, and the requests that go over it one by one.
 
     Whoever sends holds ``lock`` for as long as its frames belong together. A device may close it
-    once it has answered: then it rests, which is no loss, until something is to be sent. Of one
-    that does so after each answer nothing is written but over a new connection.
+    once it has answered: then it rests, which is no loss, until something is to be sent. To one
+    that does so by habit nothing is written over a connection that it may be about to close.
     """
 
     def __init__(self, address: tuple[str, int], tls: ModbusTls | None, guards: Guards) -> None:
@@ -111,6 +109,8 @@ class ModbusConnection:
         self.generation = 0
         self._address = address
         self._tls = tls
+        how = "" if tls is None else " over TLS"
+        self._unreachable = f"cannot connect to {address[0]}:{address[1]}{how}"
         self._guards = guards
         self._hearers: list[Hearer] = []
         self._client: AsyncModbusTcpClient | None = None
@@ -118,11 +118,10 @@ class ModbusConnection:
         self._task: asyncio.Task[None] | None = None
         self._looking: asyncio.Task[None] | None = None
         self._lost = asyncio.Event()
+        self._gone = asyncio.Event()
         self._reason = ""
         self._answered = False
-        self._answers = 0
-        self._answered_at = 0.0
-        self._closings = 0
+        self._habit = ClosingHabit()
         self._rests = False
         self._free_at = 0.0
 
@@ -130,11 +129,6 @@ class ModbusConnection:
     def is_up(self) -> bool:
         """Whether there is a connection now, or will be once something is to be sent."""
         return self._client is not None or self._rests
-
-    @property
-    def _is_brief(self) -> bool:
-        """Whether the device closes each connection once it has answered."""
-        return self._closings >= _CLOSINGS
 
     def join(self, hearer: Hearer) -> None:
         """Tell ``hearer`` how the connection is; the first one opens it."""
@@ -164,6 +158,7 @@ class ModbusConnection:
 
     def _let_go(self) -> None:
         client, self._client, self._rests = self._client, None, False
+        self._gone.set()
         if client is not None:
             client.close()
 
@@ -176,9 +171,7 @@ class ModbusConnection:
             NotSent: no byte left: no connection, too late, or not allowed any more.
             OutcomeUnknown: no reply, or none that fits; the connection is made anew.
         """
-        gap_s = self._free_at - _now()
-        if gap_s > 0:
-            await asyncio.sleep(gap_s)
+        await asyncio.sleep(max(0.0, self._free_at - _now()))
         end_s = _now() + timing.timeout_s
         if self._answered and not control:
             pending = Pending(timing, end_s, control, is_repeatable=True)
@@ -187,9 +180,9 @@ class ModbusConnection:
         return await self._once(request, Pending(timing, end_s, control, is_repeatable=False))
 
     async def _once(self, request: Request, pending: Pending) -> Reply:
-        client = self._client
-        if client is None or (self._is_brief and self._answers):
-            client = await self._made_again(pending.end_s)
+        if pending.control:
+            await self._outwait_closing()
+        client = self._client or await self._made_again(pending.end_s)
         self._pending = pending
         try:
             return await self._reply(client, request, pending)
@@ -239,8 +232,7 @@ class ModbusConnection:
         if fault is None:
             if is_complete(data):
                 pending.answered = self._answered = True
-                self._answers += 1
-                self._answered_at = _now()
+                self._habit.answered(_now())
             return data
         pending.fail(fault, "unknown")
         return b""
@@ -267,14 +259,15 @@ class ModbusConnection:
                 self.generation += 1
                 for hearer in tuple(self._hearers):
                     hearer.up()
+            else:
+                self._went(self._unreachable, dropped=False)
             await self._lost.wait()
             pause_s = first_s if self._answered else pause_s
             await asyncio.sleep(pause_s)
             pause_s = min(2 * pause_s, longest_s)
 
     async def _connect(self) -> bool:
-        """Connect; return whether there is a connection. That there is none is told."""
-        host, port = self._address
+        """Connect; return whether there is a connection."""
         client = None
         try:
             client = self._new_client()
@@ -282,38 +275,45 @@ class ModbusConnection:
         except (OSError, UnicodeError):
             connected = False
         _heed_cancellation()
-        self._rests = False
         if client is None or not connected:
-            how = "" if self._tls is None else " over TLS"
-            self._went(f"cannot connect to {host}:{port}{how}", dropped=False)
             return False
         client.ctx.comm_params.timeout_connect = _NEVER_S
         self._client = client
-        self._answers = 0
+        self._rests = False
+        self._gone.clear()
+        self._habit.opened()
         return True
 
     async def _made_again(self, end_s: float) -> AsyncModbusTcpClient:
-        """Return a new connection in place of one that rests, or is about to be closed.
+        """Return a new connection in place of one that rests.
+
+        Who closes by habit may take none for a moment.
 
         Raises:
             NotSent: there is none by ``end_s``.
         """
-        if self._client is not None:
-            self._let_go()
-            self._rests = True
+        pause_s, _ = self._guards.pauses_s
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout_at(min(end_s, _now() + _CONNECT_S)):
+                while self._rests and not await self._connect() and self._habit.is_brief:  # noqa: ASYNC110 - nobody tells when
+                    await asyncio.sleep(pause_s)
         if self._rests:
-            try:
-                async with asyncio.timeout_at(end_s):
-                    await self._connect()
-            except TimeoutError:
-                self.drop("it did not connect in time")
+            self._rests = False
+            self._went(self._unreachable, dropped=False)
         if self._client is None:
             raise NotSent(f"not connected: {self._reason or 'connecting'}")
         return self._client
 
+    async def _outwait_closing(self) -> None:
+        """Wait while the device may be about to close. It may have room for no other connection."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout_at(self._habit.ends_by_s):
+                await self._gone.wait()
+
     async def _look(self) -> None:
-        """Connect at once to a device that has closed: if it is not there any more that is told."""
+        """Connect soon to a device that has closed: if it is not there any more that is told."""
         async with self.lock:
+            await asyncio.sleep(max(0.0, self._free_at - _now()))
             if self._rests:
                 with contextlib.suppress(NotSent):
                     await self._made_again(_now() + _CONNECT_S)
@@ -347,16 +347,17 @@ class ModbusConnection:
         if up:
             return
         pending, self._client = self._pending, None
-        was_soon = self._answers > 0 and _now() - self._answered_at < _SOON_S
-        self._closings = self._closings + 1 if was_soon else 0
+        self._gone.set()
+        self._habit.closed(_now())
         is_waiting = pending is not None and not pending.answered
-        self._rests = self._answered and (self._is_brief or self.lock.locked())
+        is_looking = self._looking is not None and not self._looking.done()
+        self._rests = self._answered and (self._habit.is_brief or self.lock.locked())
         if pending is not None and is_waiting:
             self._rests = pending.is_repeatable
             pending.closed("the connection was closed")
         if not self._rests:
             self._went("the connection was closed", dropped=False)
-        elif self._answers and not is_waiting and (self._looking is None or self._looking.done()):
+        elif self._habit.answers and not is_waiting and not is_looking:
             self._looking = asyncio.ensure_future(self._look())
 
     def _went(self, reason: str, *, dropped: bool) -> None:

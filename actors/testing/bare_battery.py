@@ -39,8 +39,8 @@ class Manner:
     """How it treats its connections.
 
     It closes one after ``answers``, ``linger_s`` seconds later, and in place of an answer where
-    ``goes`` says so of a request; ``resets`` makes that a reset. What was written shows
-    ``shows_after_s`` seconds later.
+    ``goes`` says so of a request; ``resets`` makes that a reset. It takes no other for ``away_s``
+    then. What was written shows ``shows_after_s`` seconds later.
     """
 
     answers: int | None = None
@@ -48,6 +48,7 @@ class Manner:
     shows_after_s: float = 0.0
     resets: bool = False
     goes: Callable[[Asked], bool] = lambda _: False
+    away_s: float = 0.0
 
 
 class BareBattery:
@@ -61,6 +62,7 @@ class BareBattery:
         self._written: list[tuple[float, int, int]] = []
         self._connections = 0
         self._over = threading.Event()
+        self._restarting = threading.Event()
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = int(self._listener.getsockname()[1])
         self._thread = threading.Thread(target=self._serve, daemon=True)
@@ -78,8 +80,12 @@ class BareBattery:
     ) -> None:
         """Listen no more."""
         self._over.set()
-        self._listener.close()
         self._thread.join(10)
+        self._listener.close()
+
+    def restart(self) -> None:
+        """Close the connection after the next answer."""
+        self._restarting.set()
 
     @property
     def writes(self) -> list[Asked]:
@@ -102,6 +108,15 @@ class BareBattery:
                 if self.manner.resets:
                     own.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                 self._converse(own, self._connections)
+            if self.manner.away_s:
+                self._go_away()
+
+    def _go_away(self) -> None:
+        """Take no connection for a while."""
+        self._listener.close()
+        self._over.wait(self.manner.away_s)
+        self._listener = socket.create_server(("127.0.0.1", self.port))
+        self._listener.settimeout(0.05)
 
     def _converse(self, own: socket.socket, number: int) -> None:
         answered = 0
@@ -115,6 +130,9 @@ class BareBattery:
                 return
             own.sendall(self._answer(request, asked))
             answered += 1
+            if self._restarting.is_set():
+                self._restarting.clear()
+                return
         self._over.wait(self.manner.linger_s)
 
     def _read(self, own: socket.socket) -> bytes | None:

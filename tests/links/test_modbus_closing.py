@@ -2,11 +2,14 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 import attrs
 import pytest
 
+from actors.clock import steady_s
 from actors.links.greetings import OFTEN
+from actors.links.habits import CLOSINGS, MANY, SOON_S
 from actors.testing.bare_battery import Asked, BareBattery, Manner
 from actors.testing.battery_rig import QUIET, BatteryRig
 from actors.testing.waiting import wait_until
@@ -61,6 +64,42 @@ def test_a_battery_that_closes_after_its_answers_is_used(answers: int, how: Mann
         assert written == [(2_000,), (3_000,)]
 
     run(scenario, attrs.evolve(how, answers=answers))
+
+
+def test_a_battery_that_takes_no_connection_for_a_moment_is_waited_for() -> None:
+    """Small devices have room for one, and need a while to let it go."""
+
+    async def scenario(rig: BatteryRig, battery: BareBattery) -> None:
+        await rig.heard(Seen, 3)
+        lost = rig.count(Disconnected)
+        answer = await rig.send()
+        assert answer.outcome == "accepted"
+        await rig.heard(Seen, rig.count(Seen) + 2)
+        assert rig.count(Disconnected) == lost
+        assert len(battery.writes) == 1
+
+    run(scenario, Manner(1, away_s=0.1))
+
+
+def test_restarts_at_short_distance_are_taken_for_a_habit_only_until_a_connection_lasts() -> None:
+    """Such a battery might have room for no other connection than the one that it has."""
+
+    async def scenario(rig: BatteryRig, battery: BareBattery) -> None:
+        def is_asked_over(connection: int) -> bool:
+            return bool(battery.asked) and battery.asked[-1].connection == connection
+
+        for connection in range(1, CLOSINGS + 1):
+            battery.restart()
+            await asyncio.to_thread(wait_until, partial(is_asked_over, connection + 1))
+        asked = len(battery.asked)
+        await rig.send(2.0)
+        await asyncio.to_thread(wait_until, lambda: len(battery.asked) > asked + MANY)
+        started_s = steady_s()
+        await rig.send(3.0)
+        assert steady_s() - started_s < SOON_S / 2
+        assert {one.connection for one in battery.asked[asked:]} == {CLOSINGS + 1}
+
+    run(scenario, Manner())
 
 
 def test_nothing_is_written_over_a_connection_that_is_about_to_be_closed() -> None:
