@@ -171,8 +171,7 @@ class ModbusConnection:
             NotSent: no byte left: no connection, too late, or not allowed any more.
             OutcomeUnknown: no reply, or none that fits; the connection is made anew.
         """
-        await asyncio.sleep(max(0.0, self._free_at - _now()))
-        end_s = _now() + timing.timeout_s
+        end_s = max(_now(), self._free_at) + timing.timeout_s
         if self._answered and not control:
             pending = Pending(timing, end_s, control, is_repeatable=True)
             with contextlib.suppress(ClosedUnheard):
@@ -180,6 +179,7 @@ class ModbusConnection:
         return await self._once(request, Pending(timing, end_s, control, is_repeatable=False))
 
     async def _once(self, request: Request, pending: Pending) -> Reply:
+        await asyncio.sleep(max(0.0, self._free_at - _now()))
         if pending.control:
             await self._outwait_closing()
         client = self._client or await self._made_again(pending.end_s)
@@ -194,7 +194,8 @@ class ModbusConnection:
             raise
         finally:
             self._pending = None
-            self._free_at = _now() + pending.timing.gap_s
+            if pending.sent is not None:
+                self._free_at = _now() + pending.timing.gap_s
 
     async def _reply(
         self, client: AsyncModbusTcpClient, request: Request, pending: Pending

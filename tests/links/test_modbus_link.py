@@ -233,6 +233,19 @@ class TestConnection:
 
         run_battery(scenario, attrs.evolve(QUIET, min_gap_s=0.1))
 
+    def test_what_was_not_sent_makes_nobody_wait(self) -> None:
+        """Else a gap longer than the send window would let the window pass every time."""
+
+        async def scenario(rig: BatteryRig) -> None:
+            loop = asyncio.get_running_loop()
+            with pytest.raises(NotSent):
+                await rig.send(begin_by_us=0)
+            begun = loop.time()
+            await rig.send()
+            assert loop.time() - begun < 1.5  # the gap before the read-back
+
+        run_battery(scenario, attrs.evolve(QUIET, min_gap_s=1.0))
+
     def test_a_poll_comes_in_the_profiles_time(self) -> None:
         """Every good poll is a sign of life and says what the device holds."""
 
