@@ -1,7 +1,6 @@
 """What an answer makes of an attempt and of the commands that it served."""
 
 import itertools
-from typing import Final
 
 from engine import events
 from engine.adapters.base import Answer, Observation, SetpointRead
@@ -22,11 +21,9 @@ from engine.commands import CommandStatus, CommandType
 from engine.errors import Untranslatable
 from engine.events import RELEASED, AttemptEnded, Setpoint
 from engine.retry import backoff_us
-from engine.types import US_PER_S
+from engine.types import US_PER_S, AssetKind
 
 _COMPLETED = CommandStatus.COMPLETED
-UNHEARD: Final = 1
-"""So often a device may go while it is asked what it holds; then its setpoint goes once more."""
 SCHEDULED = "scheduled"
 """The reason of what is acknowledged and done later."""
 _TRANSACTIONAL = frozenset({CommandType.START_CHARGING, CommandType.STOP_CHARGING})
@@ -238,8 +235,9 @@ def question_answered(draft: Draft, message: QuestionAnswered) -> None:
     draft.end_turn()
     attempt, work = state.unknown, state.work
     is_of_unknown = attempt is not None and attempt.attempt_id == message.attempt_id
-    is_to_go_again = is_of_unknown and state.outside.unheard > UNHEARD
-    if answer is None and not state.device.connected and not is_to_go_again:
+    is_of_charger = draft.rules.kind is AssetKind.EV_CHARGER
+    is_given_up = evidence.goes_when_asked(state) and (is_of_unknown or is_of_charger)
+    if answer is None and not state.device.connected and not is_given_up:
         return  # it is asked again when it is back
     reads: list[SetpointRead] = []
     if answer is not None and answer.outcome == "accepted":
@@ -253,7 +251,7 @@ def question_answered(draft: Draft, message: QuestionAnswered) -> None:
     verifying = None if work is None else work.verifying
     if work is None or verifying is None or verifying.attempt_id != message.attempt_id:
         return
-    take_answer(draft, work, verifying, reads, answered=answer is not None)
+    take_answer(draft, work, verifying, reads, answered=answer is not None or is_given_up)
 
 
 def _reconcile(draft: Draft, attempt: OpenAttempt, reads: list[SetpointRead]) -> None:

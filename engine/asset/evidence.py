@@ -29,6 +29,8 @@ ASK_US: Final = US_PER_S // 2
 APPLY_US: Final = 2 * US_PER_S
 """A charger that allows less than it was told is believed once it had so long to apply it."""
 _SLOWEST_US: Final = 15 * US_PER_S
+UNHEARD: Final = 1
+"""So often in a row a device may go while it is asked what it holds: that may be by chance."""
 
 
 # --- which kind
@@ -119,6 +121,19 @@ def lost_us(rules: AssetRules, verifying: Verifying) -> int:
     """
     lasts_s = max(rules.failsafe_after_s, rules.settle_s)
     return verifying.since_us + round(lasts_s * US_PER_S)
+
+
+def goes_when_asked(state: AssetState) -> bool:
+    """Return whether a device goes, time after time, while it is asked what it holds."""
+    return state.outside.unheard > UNHEARD
+
+
+def may_be_asked(state: AssetState, rules: AssetRules, now_us: int) -> bool:
+    """Return whether to ask a charger what it allows; one that goes when asked only seldom is."""
+    asked_us = state.outside.asked_us
+    if asked_us is None or not goes_when_asked(state):
+        return True
+    return now_us >= asked_us + round(rules.reassert_s * US_PER_S)
 
 
 def question_us(state: AssetState, rules: AssetRules, verifying: Verifying, kind: str) -> int:

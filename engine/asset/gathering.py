@@ -50,7 +50,9 @@ def gather(draft: Draft, work: Work, verifying: Verifying) -> None:
         return
     longest_s = draft.rules.command_timeout_s
     timeout_s = longest_s if kind == evidence.READBACK else min(longest_s, ANSWER_S)
-    if kind == evidence.MEASURED:
+    if kind == evidence.COMPOSITE and not evidence.may_be_asked(state, draft.rules, now_us):
+        _is_not_told(draft, work, kind)
+    elif kind == evidence.MEASURED:
         put(draft, verifying.attempt_id, Spelled(state, draft.now).sampling(), timeout_s)
     elif not ask(draft, verifying.attempt_id, timeout_s):
         _is_not_told(draft, work, kind)

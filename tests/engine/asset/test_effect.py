@@ -61,6 +61,12 @@ def end_of(rig: Rig, command: str = "1.0.0") -> tuple[str, str | None, str | Non
     return record.status.value, record.evidence, record.reason
 
 
+def last_end_of(rig: Rig) -> tuple[str, str | None, str | None]:
+    """Return how the newest command stands."""
+    record = list(rig.history().values())[-1]
+    return record.status.value, record.evidence, record.reason
+
+
 def questions(rig: Rig) -> list[int]:
     """Return how many seconds after the acceptance the device was asked."""
     ended = next(
@@ -127,6 +133,40 @@ def test_an_increase_without_effect_is_limited_not_failed() -> None:
     reason = "limited: it allows 4.2 kW against 11.0 kW"
     assert end_of(rig) == ("COMPLETED", "composite", reason)
     assert rig.state.holding.charge_w == 11_000
+
+
+@pytest.mark.parametrize(
+    ("verify", "expected"),
+    [
+        ("auto", ("COMPLETED", "ack", "no evidence")),
+        (
+            "composite",
+            ("FAILED", "composite", "accepted, no effect seen: it does not say what it allows"),
+        ),
+    ],
+)
+def test_a_charger_that_goes_under_every_question_is_asked_no_more(
+    verify: str, expected: tuple[str, str, str | None]
+) -> None:
+    """It would go for ever; once may be by chance. After ``reassert_s`` it may have learned."""
+    rig = charger(verify)
+    for _ in range(2):
+        accepted(rig)
+        question = rig.state.outside.asking
+        assert question is not None
+        rig.observe(base.Disconnected("gone"))
+        rig.tell(message.QuestionAnswered(question, None))
+        rig.advance(1)
+        rig.observe(base.Connected())
+    asked = len(questions(rig))
+    accepted(rig)
+    assert last_end_of(rig) == expected
+    assert len(questions(rig)) == asked
+    rig.advance(300)
+    rig.offer(plan_of((0, CHARGE, 7_000)), 90_000, sequence=2)
+    while rig.state.attempt is not None:
+        accepted(rig)
+    assert len(questions(rig)) == asked + 1
 
 
 @pytest.mark.parametrize(
