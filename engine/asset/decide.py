@@ -102,6 +102,8 @@ def _refuse(draft: Draft, message: messages.Message, why: str) -> None:
             draft.want(Stopped())
         case messages.LinkClosing():
             draft.want(Respond(message.reply, None))
+        case messages.SlotGranted():
+            draft.decline_turn()
         case _:
             return
 
@@ -114,7 +116,9 @@ def _hear(draft: Draft, message: messages.Message) -> None:  # noqa: C901, PLR09
             attempt_answered(draft, message)
         case messages.Observed(observation=seen):
             observe(draft, seen)
-        case messages.SlotWanted() | messages.SlotGranted() | messages.NothingOffered():
+        case messages.SlotGranted():
+            draft.decline_turn()
+        case messages.SlotWanted() | messages.NothingOffered():
             return
         case messages.Stopping() | messages.Granted():
             return

@@ -69,6 +69,11 @@ class Draft:
         elif self.slot == "granted":
             self.want(Hasten())
 
+    def decline_turn(self) -> None:
+        """Give a turn back that is not waited for any more: it was asked for before a crash."""
+        if self.slot == "idle":
+            self.want(ReleaseSlot())
+
     def end_turn(self) -> None:
         """Give the link's slot back if it is shared, so that the others in the queue come first."""
         outside = self.state.outside

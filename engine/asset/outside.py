@@ -54,7 +54,7 @@ def _noted(  # noqa: C901, PLR0911 - one case per message
 ) -> dict[str, Any]:
     match message:
         case messages.SlotGranted():
-            return {"slot": "granted"}
+            return {} if state.outside.slot == "idle" else {"slot": "granted"}
         case messages.SlotWanted():
             return {"slot_wanted": state.outside.slot != "idle"}
         case messages.QuestionAnswered(answer=answer):

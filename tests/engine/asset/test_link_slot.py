@@ -1,6 +1,7 @@
 """A link that serves several assets: its slot is queued for, used once and given back."""
 
 import pytest
+from msgspec.structs import replace
 
 from actors.testing.rig import FakeSpelling, Rig, battery_rules, charger_rules, names_of, plan_of
 from engine.adapters import base
@@ -159,6 +160,20 @@ def test_a_slot_granted_to_a_retired_asset_is_given_back(rig: Rig) -> None:
     """It has no use for it."""
     rig.tell(message.Configured(None), GRANTED)
     assert slots(rig) == ["RequestSlot", "ReleaseSlot"]
+
+
+def test_a_turn_that_nobody_waits_for_is_given_back(rig: Rig) -> None:
+    """It was asked for before a crash, which has ended the waiting: another one is asked for."""
+    rig.state = replace(rig.state, outside=replace(rig.state.outside, slot="idle"))
+    rig.tell(GRANTED)
+    assert slots(rig) == ["RequestSlot", "ReleaseSlot", "RequestSlot"]
+    assert rig.state.outside.slot == "waiting"
+
+
+def test_a_turn_that_a_retired_asset_does_not_wait_for_is_given_back(rig: Rig) -> None:
+    """Else nobody else would have one."""
+    rig.tell(message.Configured(None), GRANTED, GRANTED)
+    assert slots(rig) == ["RequestSlot", "ReleaseSlot", "ReleaseSlot"]
 
 
 def test_a_command_that_cannot_be_spelled_gives_the_slot_back() -> None:
