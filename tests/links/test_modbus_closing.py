@@ -8,8 +8,9 @@ import attrs
 import pytest
 
 from actors.clock import steady_s
+from actors.links import habits
 from actors.links.greetings import OFTEN
-from actors.links.habits import CLOSINGS, MANY, SOON_S
+from actors.links.habits import CLOSINGS, MANY
 from actors.testing.bare_battery import Asked, BareBattery, Manner
 from actors.testing.battery_rig import QUIET, BatteryRig
 from actors.testing.waiting import wait_until
@@ -19,8 +20,15 @@ from engine.errors import OutcomeUnknown
 MODEL = {0: 802}
 BUSY = attrs.evolve(QUIET, poll_s=0.05)
 CHARGE = 20
+SOON_S = 2.5
 
 Scenario = Callable[[BatteryRig, BareBattery], Awaitable[None]]
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a close still come soon after an answer on a loaded machine."""
+    monkeypatch.setattr(habits, "SOON_S", SOON_S)
 
 
 def run(scenario: Scenario, manner: Manner) -> None:
@@ -28,7 +36,7 @@ def run(scenario: Scenario, manner: Manner) -> None:
 
     async def told(battery: BareBattery) -> None:
         rig = BatteryRig(BUSY)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await rig.open(battery.port)
             try:
                 await scenario(rig, battery)

@@ -16,7 +16,6 @@ from engine.adapters.modbus import ModbusOptions
 from engine.adapters.registers import RegisterProfile
 from engine.config import AssetConfig
 
-SHOWS_S = 0.5
 SLOW = """
 [profile]
 name = "slow"
@@ -37,12 +36,14 @@ max = 5000
 """
 
 
-def charged(profile: RegisterProfile, timeout_s: float) -> tuple[Answer, float | None, float]:
+def charged(
+    profile: RegisterProfile, timeout_s: float, shows_after_s: float = 0.5
+) -> tuple[Answer, float | None, float]:
     """Return the answer to 2 kW, what was read back, and how many seconds that took."""
 
     async def told(battery: BareBattery) -> tuple[Answer, float | None, float]:
         rig = BatteryRig(profile)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await rig.open(battery.port)
             await rig.heard(Connected)
             began_s = steady_s()
@@ -56,7 +57,7 @@ def charged(profile: RegisterProfile, timeout_s: float) -> tuple[Answer, float |
             await rig.link.close()
         return answer, read.charge_kw, took_s
 
-    with BareBattery({0: 802}, Manner(shows_after_s=SHOWS_S)) as battery:
+    with BareBattery({0: 802}, Manner(shows_after_s=shows_after_s)) as battery:
         return asyncio.run(told(battery))
 
 
@@ -69,26 +70,26 @@ def test_what_shows_later_is_read_back_later() -> None:
 
 def test_without_it_a_device_is_read_back_at_once() -> None:
     """Most show it with their echo; of this one it is not what was set."""
-    answer, charge_kw, _ = charged(QUIET, 10)
+    answer, charge_kw, _ = charged(QUIET, 10, shows_after_s=60)
     assert (answer.outcome, charge_kw) == ("accepted", 0.0)
 
 
 def test_a_read_back_waits_half_of_the_time_out_at_the_most() -> None:
     """So that there is time for it."""
-    answer, charge_kw, took_s = charged(attrs.evolve(QUIET, readback_after_s=60.0), 3)
+    answer, charge_kw, took_s = charged(attrs.evolve(QUIET, readback_after_s=60.0), 6)
     assert (answer.outcome, charge_kw) == ("accepted", 2.0)
-    assert took_s < 3
+    assert took_s < 6
 
 
 def test_others_have_their_turn_meanwhile() -> None:
     """The battery is polled, and what shares its connection is served."""
 
     async def told(battery: BareBattery) -> None:
-        rig = BatteryRig(attrs.evolve(QUIET, poll_s=0.05, readback_after_s=2.0))
-        async with asyncio.timeout(20):
+        rig = BatteryRig(attrs.evolve(QUIET, poll_s=0.05, readback_after_s=60.0))
+        async with asyncio.timeout(60):
             await rig.open(battery.port)
             await rig.heard(Connected)
-            sending = asyncio.ensure_future(rig.send())
+            sending = asyncio.ensure_future(rig.send(timeout_s=10))
             polls = rig.count(Seen)
             await rig.heard(Seen, polls + 5)
             assert not sending.done()

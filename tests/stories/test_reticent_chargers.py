@@ -34,8 +34,10 @@ phases = 3
 on_stop = "hold"
 verify = "{verify}"
 """
-SLACK_S: Final = 1.5
-"""What a loaded machine may take on top."""
+SLACK_S: Final = 6.0
+"""What a loaded machine may take on top; a question that is not brief takes 10 s and more."""
+LEFT_ALONE_S: Final = 2.5
+"""So long it hears its setpoint only, however often that is set once more."""
 
 T = TypeVar("T")
 Depot = Callable[[str], ActorSystem]
@@ -70,6 +72,11 @@ def come(system: ActorSystem) -> BareCharger:
     return BareCharger(system.ocpp_url, "CP-A", KEY)
 
 
+def actions(charger: BareCharger) -> list[str]:
+    """Return the CALLs that the charger has got, in order."""
+    return [frame[2] for _, frame in charger.heard]
+
+
 def limit_w(call: Frame) -> float:
     """Return what a SetChargingProfile allows, in its own unit."""
     schedule = call[3]["csChargingProfiles"]["chargingSchedule"]
@@ -98,9 +105,8 @@ def test_a_setpoint_waits_briefly_behind_a_question_without_an_answer(depot: Dep
     with come(system) as charger:
         charger.boot()
         charger.accept(charger.called("SetChargingProfile"))
-        actions = [frame[2] for _, frame in charger.heard]
-        came_s = charger.heard[-1][0]
-        assert actions == ["GetConfiguration", "SetChargingProfile"]
+        came_s, _ = charger.heard[-1]
+        assert actions(charger) == ["GetConfiguration", "SetChargingProfile"]
         assert came_s < 2 + SLACK_S
         wait_until(lambda: outcomes(system) == ["accepted"])
 
@@ -114,7 +120,9 @@ def test_one_that_comes_back_and_answered_nothing_gets_its_setpoint_first(depot:
     for _ in range(3):
         with come(system) as charger:
             charger.boot()
-            assert set(charger.take(SLACK_S)) == {"SetChargingProfile"}
+            charger.accept(charger.called("SetChargingProfile"))
+            assert actions(charger) == ["SetChargingProfile"]
+            charger.take(LEFT_ALONE_S)
     assert len(outcomes(system)) >= 3
     assert set(outcomes(system)) == {"accepted"}
 
@@ -127,7 +135,10 @@ def test_what_was_not_known_to_arrive_is_asked_about_briefly(depot: Depot) -> No
         charger.called("SetChargingProfile")
     with come(system) as charger:
         charger.boot()
-        assert charger.take(2 + SLACK_S)[:2] == ["GetCompositeSchedule", "SetChargingProfile"]
+        charger.called("SetChargingProfile")
+        came_s, _ = charger.heard[-1]
+        assert actions(charger) == ["GetCompositeSchedule", "SetChargingProfile"]
+        assert came_s < 2 + SLACK_S
 
 
 def test_an_answer_that_comes_behind_a_setpoint_still_counts(depot: Depot) -> None:
