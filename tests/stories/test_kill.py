@@ -153,13 +153,13 @@ def not_completed(site: TestSite, records: list[Record]) -> list[dict[str, objec
     """Return the planned commands that are not COMPLETED, due after their device was back.
 
     It is back when it has told its state; until then nothing is known of it, and an increase waits.
+    One that does not come back counts from the start, behind which no more may have been planned.
     """
-    last_start = max(
-        one.position or 0 for one in records if isinstance(one.event, events.EngineStarted)
-    )
+    start = [one for one in records if isinstance(one.event, events.EngineStarted)][-1]
+    after = [one for one in records if (one.position or 0) > (start.position or 0)]
     back: dict[str, int] = {}
-    for one in records:
-        if (one.position or 0) > last_start and isinstance(one.event, events.StateChanged):
+    for one in after:
+        if isinstance(one.event, events.StateChanged):
             back.setdefault(one.header.stream, one.header.at_us)
     history: list[dict[str, Any]] = site.history()
     return [
@@ -167,7 +167,7 @@ def not_completed(site: TestSite, records: list[Record]) -> list[dict[str, objec
         for one in history
         if one["cause"]["kind"] == "schedule"
         and one["status"] != "COMPLETED"
-        and _due_us(one) > back.get(one["asset_id"], 0)
+        and _due_us(one) > back.get(one["asset_id"], start.header.at_us)
     ]
 
 
