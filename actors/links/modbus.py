@@ -179,17 +179,16 @@ class ModbusConnection:
         return await self._once(request, Pending(timing, end_s, control, is_repeatable=False))
 
     async def _once(self, request: Request, pending: Pending) -> Reply:
-        await asyncio.sleep(max(0.0, self._free_at - _now()))
-        if pending.control:
+        if self._free_at > _now():
+            await asyncio.sleep(self._free_at - _now())
+        if pending.control and self._habit.ends_by_s > _now():
             await self._outwait_closing()
         client = self._client or await self._made_again(pending.end_s)
         self._pending = pending
         try:
             return await self._reply(client, request, pending)
-        except ClosedUnheard:
-            raise
         except BaseException as error:
-            if pending.sent is not None:
+            if pending.sent is not None and not isinstance(error, ClosedUnheard):
                 self.drop(str(error) or "interrupted")
             raise
         finally:
