@@ -178,6 +178,10 @@ class DispatcherActor(JournalledActor):
         if submitted.schedule_id in life.digests:
             submitted.reply(unchanged(submitted, submitted.schedule_id or "", now))
             return
+        if submitted.over is not None:
+            known = _known(life, submitted.intake.digest)
+            submitted.reply(unchanged(submitted, known, now) if known else submitted.over)
+            return
         event = _event(life, submitted)
         in_flight = InFlight.of(event, submitted, self._office.board, now)
         same = _same_as_before(life, in_flight)
@@ -339,6 +343,11 @@ def _event(life: DispatcherLife, submitted: Submitted) -> events.ScheduleReceive
         tuple((one.row, one.column, one.from_kw, one.to_kw) for one in intake.clamped),
         intake.load,
     )
+
+
+def _known(life: DispatcherLife, digest: bytes) -> str | None:
+    """Return the newest schedule of this content, null if there is none."""
+    return next((one for one in reversed(life.digests) if life.digests[one] == digest), None)
 
 
 def _new_id(life: DispatcherLife, sequence: int) -> str:

@@ -7,6 +7,7 @@ import attrs
 
 from engine import events
 from engine.asset.preview import Preview
+from engine.errors import ScheduleRefused
 from engine.intake import Intake
 from engine.types import Instant, ScheduleId, from_us
 
@@ -33,11 +34,36 @@ class Receipt:
 
 @attrs.frozen
 class Submitted:
-    """A schedule that passed intake; ``reply`` gets its Receipt or an error."""
+    """A schedule that passed intake; ``reply`` gets its Receipt or an error.
+
+    ``over`` is with what one is refused whose slots are all over, unless it was accepted before.
+    """
 
     intake: Intake
     schedule_id: str | None
     reply: Callable[[object], None] = attrs.field(eq=False, repr=False)
+    over: ScheduleRefused | None = None
+
+
+def submitted_of(
+    read: Callable[[int | None], Intake],
+    now_us: int,
+    schedule_id: str | None,
+    reply: Callable[[object], None],
+) -> Submitted:
+    """Return a schedule as it goes to the dispatcher; one that is over is read whole.
+
+    ``read`` is given the moment up to which slots are dropped (plan clock), null for none.
+
+    Raises:
+        ScheduleRefused: anything else is wrong with it.
+    """
+    try:
+        return Submitted(read(now_us), schedule_id, reply)
+    except ScheduleRefused as error:
+        if [one.rule for one in error.problems] != ["past"]:
+            raise
+        return Submitted(read(None), schedule_id, reply, error)
 
 
 def receipt_of(

@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from datetime import datetime, timedelta
+from functools import partial
 from os import PathLike
 from typing import TYPE_CHECKING, Literal, Self
 
@@ -14,7 +15,7 @@ from actors.handles import CommandHandle, Watch
 from actors.ids import Ids
 from actors.journal import Journal
 from actors.reading import Reader
-from actors.receipts import Receipt, Submitted
+from actors.receipts import Receipt, submitted_of
 from actors.running import Running
 from actors.runtime import Runtime
 from actors.standing import PlanStart
@@ -109,9 +110,11 @@ class ActorSystem(Audit):
             EngineClosed: the system is closed.
         """
         intent = Intent(timezone, asset_map, limits, slot)
-        intake = self._read(schedule, intent, schedule_id)
+        read = partial(self._read, schedule, intent, schedule_id)
+        now_us = self._running.clocks.now().plan_us
         reply: Future[object] = Future()
-        self._running.assembly.dispatcher(Submitted(intake, schedule_id, reply.set_result))
+        submitted = submitted_of(read, now_us, schedule_id, reply.set_result)
+        self._running.assembly.dispatcher(submitted)
         answer = self._result(reply)
         if not isinstance(answer, Receipt):
             raise TypeError(type(answer).__name__)
@@ -136,16 +139,17 @@ class ActorSystem(Audit):
         from actors.dry_run import planned  # noqa: PLC0415 - only a dry run needs it
 
         intent = Intent(timezone, asset_map, limits, slot)
-        intake = self._read(schedule, intent, schedule_id)
+        intake = self._read(schedule, intent, schedule_id, self._running.clocks.now().plan_us)
         told = {AssetId(name): view.capabilities for name, view in self.state().items()}
         return planned(intake, self._running.site, self._running.adapters, told)
 
-    def _read(self, schedule: object, intent: Intent, schedule_id: str | None) -> Intake:
+    def _read(
+        self, schedule: object, intent: Intent, schedule_id: str | None, now_us: int | None
+    ) -> Intake:
         from engine.frames import read_schedule  # noqa: PLC0415 - pandas is imported lazily
 
         by_hand.check_schedule_id(schedule_id)
         rules = {one.rules.asset_id: one.rules for one in self._running.site.assets}
-        now_us = self._running.clocks.now().plan_us
         load = self._running.site.has_import_limit
         return read_schedule(schedule, assets=rules, intent=intent, now_us=now_us, load=load)
 

@@ -10,6 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from actors.bench.device import InstantAdapter
+from actors.bench.engine import SteppedPlan
 from actors.bench.rest import at_rest
 from actors.standing import PlanStart
 from actors.system import ActorSystem
@@ -20,7 +21,7 @@ from actors.testing.world import WorldClock
 from engine.adapters.registry import AdapterRegistry
 from engine.errors import CommandRefused, EngineClosed, ScheduleRefused, UnknownAsset
 from engine.events import ScheduleExhausted
-from engine.types import AssetId
+from engine.types import US_PER_S, AssetId, to_us
 
 
 def test_where_a_plan_clock_stands_is_committed_with_the_start(tmp_path: Path) -> None:
@@ -52,6 +53,26 @@ def test_the_same_content_again_changes_nothing_and_says_so(tmp_path: Path) -> N
         again = system.submit(table)
         assert again.unchanged
         assert again.schedule_id == first.schedule_id
+        assert at_rest(system) == before
+
+
+def test_what_was_accepted_and_is_over_changes_nothing_when_it_comes_again(tmp_path: Path) -> None:
+    """So that an engine can be started again with the same command after the plan's end."""
+    adapters = AdapterRegistry({"instant": InstantAdapter()})
+    table, other = plan(5.0, 7.0), plan(5.0, 6.0)
+    clock = SteppedPlan(to_us(table.index[0].to_pydatetime()))
+    with ActorSystem.open(site(tmp_path), adapters=adapters, clocks=clock.clocks()) as system:
+        first = system.submit(table)
+        own = system.submit(other, schedule_id="sch_own")
+    clock.at_us += 30 * 86_400 * US_PER_S
+    with ActorSystem.open(site(tmp_path), adapters=adapters, clocks=clock.clocks()) as system:
+        before = at_rest(system)
+        again = system.submit(table)
+        assert (again.schedule_id, again.unchanged) == (first.schedule_id, True)
+        again = system.submit(other, schedule_id="sch_own")
+        assert (again.schedule_id, again.unchanged) == (own.schedule_id, True)
+        with pytest.raises(ScheduleRefused, match="all slots are over"):
+            system.submit(plan(4.0, 4.0))
         assert at_rest(system) == before
 
 
