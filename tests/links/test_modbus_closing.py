@@ -59,15 +59,13 @@ def test_a_battery_that_closes_after_its_answers_is_used(answers: int, how: Mann
 
     async def scenario(rig: BatteryRig, battery: BareBattery) -> None:
         await rig.heard(Seen, 5)
-        lost = rig.count(Disconnected)
-        assert lost <= 1
         for power_w in (2_000, 3_000):
             answer = await rig.send(power_w / 1_000)
             assert answer.outcome == "accepted"
             assert battery.registers[CHARGE] == power_w
         polls = rig.count(Seen)
         await rig.heard(Seen, polls + 3)
-        assert rig.count(Disconnected) == lost
+        assert rig.count(Disconnected) <= 1
         written = [one.words for one in battery.writes if one.address == CHARGE]
         assert written == [(2_000,), (3_000,)]
 
@@ -79,11 +77,10 @@ def test_a_battery_that_takes_no_connection_for_a_moment_is_waited_for() -> None
 
     async def scenario(rig: BatteryRig, battery: BareBattery) -> None:
         await rig.heard(Seen, 3)
-        lost = rig.count(Disconnected)
         answer = await rig.send()
         assert answer.outcome == "accepted"
         await rig.heard(Seen, rig.count(Seen) + 2)
-        assert rig.count(Disconnected) == lost
+        assert rig.count(Disconnected) <= 1
         assert len(battery.writes) == 1
 
     run(scenario, Manner(1, away_s=0.1))

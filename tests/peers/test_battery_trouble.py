@@ -109,7 +109,9 @@ def test_a_power_cut_delays_nobody_and_is_made_good(
     assert status == 0, (tmp_path / "err.txt").read_text()
     assert len(chargers) == 2 * slots
     assert {"COMPLETED"} == {one["status"] for one in planned}
-    assert {("accepted",)} == {tuple(outcomes(one)) for one in chargers}
+    # A form may be refused while a transaction begins; nothing is late, lost or not known.
+    assert {"accepted"} == {outcomes(one)[-1] for one in chargers}
+    assert {"accepted", "rejected"} >= {each for one in chargers for each in outcomes(one)}
 
 
 @pytest.mark.timeout(150)
