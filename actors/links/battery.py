@@ -21,7 +21,7 @@ from actors.links.exchange import (
 )
 from actors.links.greetings import Greetings
 from actors.links.keeping import BEAT_WRAP, Beats, Kept, beat_s
-from actors.links.sending import Sending, give_way, holds_already, look_first, value_of
+from actors.links.sending import HeldLock, Sending, holds_already, look_first, value_of
 from actors.links.surveying import Surveyor
 from engine.adapters.base import (
     Answer,
@@ -115,18 +115,19 @@ class ModbusLink:
             OutcomeUnknown: a control frame left, and not all of them are known to have worked.
         """
         deadline = _now() + timeout_s
+        held = HeldLock(self._connection.lock)
         try:
             async with asyncio.timeout_at(deadline):
                 await self._made_anew()
-                await self._connection.lock.acquire()
+                await held.acquire()
         except TimeoutError:
             raise NotSent("the connection was busy") from None
         try:
             if not self._is_ready:
                 raise NotSent(f"not connected: {self._why}")
-            return await self._send(payload, deadline)
+            return await self._send(payload, deadline, held)
         finally:
-            self._connection.lock.release()
+            held.release()
 
     async def _made_anew(self) -> None:
         """Wait while the connection is made anew and the device has not been given up."""
@@ -314,13 +315,13 @@ class ModbusLink:
 
     # --- sending
 
-    async def _send(self, payload: Payload, deadline: float) -> Answer:
+    async def _send(self, payload: Payload, deadline: float, held: HeldLock) -> Answer:
         kept = self._kept if self._repeats else None
         if kept is not None and kept.touches(payload):
             self.drop_keep()
         sending = Sending(payload, self._profile.readback_after_s)
         try:
-            answer = await self._frames(sending, deadline)
+            answer = await self._frames(sending, deadline, held)
         except NotSent:
             self._resume(kept)
             raise
@@ -333,7 +334,7 @@ class ModbusLink:
         if kept is not None and self._kept is None:
             self.keep(kept.frames, kept.until_us)
 
-    async def _frames(self, sending: Sending, deadline: float) -> Answer:
+    async def _frames(self, sending: Sending, deadline: float, held: HeldLock) -> Answer:
         """Send frame by frame; once a write has gone out, nothing is "not sent" any more."""
         payload = sending.payload
         for frame in payload.frames:
@@ -345,7 +346,7 @@ class ModbusLink:
                     sending.raw.append(looked.raw)
                     if holds_already(frame, looked):
                         continue
-                await give_way(self._connection.lock, sending.pause_s(frame, deadline - _now()))
+                await held.lend(sending.pause_s(frame, deadline - _now()))
                 reply = await self._exchange(frame, deadline - _now(), begin_by_us)
             except OutcomeUnknown as error:
                 raise sending.unknown(error, error.outcome, error.raw) from error

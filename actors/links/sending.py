@@ -78,12 +78,31 @@ def holds_already(frame: Frame, reply: Reply) -> bool:
     return list(reply.words) == frame.body["reads"]
 
 
-async def give_way(lock: asyncio.Lock, seconds: float) -> None:
-    """Let others have a lock that is held, for so long."""
-    if seconds <= 0:
-        return
-    lock.release()
-    try:
-        await asyncio.sleep(seconds)
-    finally:
-        await lock.acquire()
+class HeldLock:
+    """A lock that is held, and may be lent to others meanwhile.
+
+    Whoever is interrupted while it is lent gives back nothing that is another's by then.
+    """
+
+    def __init__(self, lock: asyncio.Lock) -> None:
+        """Begin without it."""
+        self._lock = lock
+        self._is_held = False
+
+    async def acquire(self) -> None:
+        """Wait for it, and hold it."""
+        await self._lock.acquire()
+        self._is_held = True
+
+    def release(self) -> None:
+        """Give it back, if it is held."""
+        if self._is_held:
+            self._is_held = False
+            self._lock.release()
+
+    async def lend(self, seconds: float) -> None:
+        """Let others have it for so long."""
+        if seconds > 0:
+            self.release()
+            await asyncio.sleep(seconds)
+            await self.acquire()

@@ -69,14 +69,14 @@ class _Readings:
 
     def take(self, register: Register, words: Sequence[int]) -> None:
         raw = raw_of(register, words)
-        value = None if raw is None else value_of(register, raw)
-        if raw is None or value is None or not is_plausible(register, float(value)):
+        exact = None if raw is None else value_of(register, raw)
+        if raw is None or exact is None or not is_plausible(register, exact):
             shown = " ".join(f"{word:04x}" for word in words)
             self.unreadable.append(Unreadable(f"{register.role} {shown}"))
             return
         self.raw[register.role] = raw
-        self.exact[register.role] = value
-        self.values[register.role] = float(value)
+        self.exact[register.role] = exact
+        self.values[register.role] = float(exact)
 
     def observations(self, idle_w: float) -> tuple[Observation, ...]:
         found = (*self.setpoint(), *self.state(idle_w), *self.power())
@@ -149,7 +149,7 @@ class _Readings:
         return None if value is None else self.profile.charge_sign * value
 
 
-def is_plausible(register: Register, value: float) -> bool:
+def is_plausible(register: Register, value: Exact | float) -> bool:
     """Return whether a value can be: within what its role and its profile allow."""
     low: Exact | None
     high: Exact | None

@@ -15,6 +15,7 @@ from engine.asset.beneath import Beneath
 from engine.asset.earlier import Earlier
 from engine.asset.external import Limit
 from engine.asset.samples import Sample, Tally
+from engine.asset.worn import Worn
 from engine.commands import CommandType
 from engine.events import RELEASED, Decision, Evse, Setpoint, Step
 from engine.grants import Claim, Grant
@@ -277,19 +278,6 @@ class Interference(Struct, frozen=True, gc=False):
 
 
 NO_INTERFERENCE: Final = Interference()
-
-
-class Worn(Struct, frozen=True, gc=False):
-    """A register that is kept in flash: its last words, when written, how often it still may be.
-
-    ``day`` is counted in UTC, ``left`` are the writes that are left of it; times are device clock.
-    """
-
-    role: str
-    words: tuple[int, ...] = ()
-    day: int = 0
-    left: int = 0
-    last_us: int = 0
 
 
 # Seen by the collector: what an adapter refers to may lead back to whom this state belongs.

@@ -11,7 +11,8 @@ from msgspec.structs import replace
 
 from engine.adapters.base import Frame, Payload
 from engine.asset.holding import is_increase, known_holding
-from engine.asset.state import AssetState, Worn
+from engine.asset.state import AssetState
+from engine.asset.worn import Worn
 from engine.events import Setpoint
 from engine.types import US_PER_S, Instant
 

@@ -7,6 +7,7 @@ import attrs
 import pytest
 
 from actors.clock import steady_s
+from actors.links.sending import HeldLock
 from actors.profiles import limits_check
 from actors.testing.bare_battery import BareBattery, Manner
 from actors.testing.battery_rig import QUIET, BatteryRig
@@ -98,6 +99,26 @@ def test_others_have_their_turn_meanwhile() -> None:
 
     with BareBattery({0: 802}) as battery:
         asyncio.run(told(battery))
+
+
+def test_who_is_interrupted_while_others_have_the_turn_does_not_end_theirs() -> None:
+    """The connection's lock knows no owner: what is given back has to be one's own."""
+
+    async def story() -> None:
+        lock = asyncio.Lock()
+        held = HeldLock(lock)
+        await held.acquire()
+        lending = asyncio.ensure_future(held.lend(0.01))
+        await asyncio.sleep(0)
+        async with lock:  # another unit's turn, which outlasts the time that was lent
+            await asyncio.wait({lending}, timeout=0.05)
+            lending.cancel()
+            await asyncio.wait({lending})
+            held.release()
+            assert lock.locked()
+        assert not lock.locked()
+
+    asyncio.run(story())
 
 
 @pytest.mark.parametrize(("timeout_s", "is_enough"), [(4, True), (3.9, False)])

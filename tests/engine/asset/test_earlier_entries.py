@@ -12,7 +12,8 @@ from engine.asset import evolve
 from engine.asset import messages as message
 from engine.asset.granting import opening_claim
 from engine.asset.reach import reach
-from engine.asset.state import Interference, Worn
+from engine.asset.state import Interference
+from engine.asset.worn import Worn
 from engine.commands import CommandStatus, CommandType
 from engine.events import RELEASED
 from engine.grants import UNBOUNDED_W, Bound, Grant, Share
